@@ -1,0 +1,39 @@
+using System.Collections.Frozen;
+
+namespace EcomStream.Core;
+
+/// <summary>
+/// One delivery of one message by a subscription. Whoever makes its effect durable settles it, once, from any thread;
+/// until then its lease is extended and it counts as outstanding.
+/// </summary>
+public abstract class Delivery
+{
+    /// <summary>No attributes.</summary>
+    public static readonly IReadOnlyDictionary<string, string> NoAttributes = FrozenDictionary<string, string>.Empty;
+
+    /// <summary>The message's data, as published.</summary>
+    public abstract ReadOnlyMemory<byte> Data { get; }
+
+    /// <summary>The message's attributes; <see cref="NoAttributes"/> without any.</summary>
+    public abstract IReadOnlyDictionary<string, string> Attributes { get; }
+
+    /// <summary>The id that the broker gave to the message.</summary>
+    public abstract string MessageId { get; }
+
+    /// <summary>Publish time, microseconds since the Unix epoch.</summary>
+    public abstract long PublishTimeMicros { get; }
+
+    /// <summary>The subscription's name, as configured.</summary>
+    public abstract string Subscription { get; }
+
+    /// <summary>
+    /// Acknowledges the message. Returns at once: acks are sent in batches, and the flow-control slot returns when
+    /// the ack has been sent. Does nothing when the delivery is settled already.
+    /// </summary>
+    public abstract void Ack();
+
+    /// <summary>
+    /// Gives the message back to be delivered again at once. Does nothing when the delivery is settled already.
+    /// </summary>
+    public abstract void Nack();
+}

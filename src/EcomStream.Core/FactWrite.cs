@@ -1,0 +1,30 @@
+namespace EcomStream.Core;
+
+/// <summary>
+/// What is to become of one row: either side may be left out, and a side that is left out is not touched. A side is
+/// written only where its stamp is not older than the one that is there, so repeating a write changes nothing.
+/// </summary>
+public sealed record FactWrite
+{
+    /// <summary>The row's key.</summary>
+    public required long OrderId { get; init; }
+
+    /// <summary>The order columns, or null to leave them.</summary>
+    public Order? Order { get; init; }
+
+    /// <summary>Stamp of the order columns; meaningless without <see cref="Order"/>.</summary>
+    public Stamp OrderStamp { get; init; }
+
+    /// <summary>The payment columns, or null to leave them.</summary>
+    public Payment? Payment { get; init; }
+
+    /// <summary>Stamp of the payment columns; meaningless without <see cref="Payment"/>.</summary>
+    public Stamp PaymentStamp { get; init; }
+
+    /// <summary>
+    /// When true, the payment is written only if the row holds no payment, or one with the same payment id. Otherwise
+    /// the payment columns stay as they are and the order's id is returned by
+    /// <see cref="IFactStore.WriteAsync"/>; the order columns of the same write are written all the same.
+    /// </summary>
+    public bool PaymentGuarded { get; init; }
+}

@@ -1,0 +1,42 @@
+namespace EcomStream.Core;
+
+/// <summary>
+/// Where joined facts and unmatched payments are kept. Batch-shaped: every call takes many rows. All calls may run
+/// concurrently, but a caller has at most one write of one order under way.
+/// </summary>
+/// <remarks>
+/// Every method throws <see cref="StoreUnavailableException"/> when the same call may succeed later (the batch may
+/// then be partly written; repeating it is harmless), and <see cref="StoreRejectedException"/> when it never will.
+/// </remarks>
+public interface IFactStore : IAsyncDisposable
+{
+    /// <summary>Makes or verifies the tables. Called once before anything else.</summary>
+    ValueTask InitializeAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Writes rows durably; when it returns, they survive a crash. At most one write per order in a batch.
+    /// </summary>
+    /// <returns>
+    /// The order ids whose <see cref="FactWrite.PaymentGuarded"/> payment was refused because the row holds a payment
+    /// with another payment id; empty in the ordinary case.
+    /// </returns>
+    ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken);
+
+    /// <summary>Reads rows. The result has one element per id, in the same order; null where there is no row.</summary>
+    ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken);
+
+    /// <summary>Inserts or replaces unmatched rows by (order id, payment key), durably.</summary>
+    ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken);
+
+    /// <summary>Reads all unmatched rows of some orders, in no particular order.</summary>
+    ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken);
+
+    /// <summary>Streams the unmatched rows that a query asks for, oldest publish time first.</summary>
+    IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Streams the order ids whose unmatched rows an order would heal: those that wait, and those that were
+    /// dead-lettered for <see cref="DeadLetterReason.NoMatchingOrder"/>. One element per row.
+    /// </summary>
+    IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(CancellationToken cancellationToken);
+}
