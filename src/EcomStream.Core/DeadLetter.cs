@@ -1,0 +1,76 @@
+using System.Globalization;
+
+namespace EcomStream.Core;
+
+/// <summary>The attributes of a message on a dead-letter topic.</summary>
+public static class DeadLetter
+{
+    /// <summary>Why; one of <see cref="DeadLetterReasons.ToAttribute"/>.</summary>
+    public const string Reason = "reason";
+
+    /// <summary>What a human should know, such as the position of a JSON error.</summary>
+    public const string Detail = "detail";
+
+    /// <summary>The order, where one could be read.</summary>
+    public const string OrderId = "order_id";
+
+    /// <summary>The payment, where one could be read.</summary>
+    public const string PaymentId = "payment_id";
+
+    /// <summary>The subscription that the message came from.</summary>
+    public const string SourceSubscription = "source_subscription";
+
+    /// <summary>The message's id there.</summary>
+    public const string SourceMessageId = "source_message_id";
+
+    /// <summary>The message's publish time there, RFC 3339 in UTC with microseconds.</summary>
+    public const string SourcePublishTime = "source_publish_time";
+
+    /// <summary>When it was dead-lettered, RFC 3339 in UTC with microseconds.</summary>
+    public const string DeadLetteredAt = "dead_lettered_at";
+
+    /// <summary>How often an operator has replayed it, decimal.</summary>
+    public const string Replays = "replays";
+
+    /// <summary>The same for every copy of one dead letter, so that readers can drop duplicates.</summary>
+    public const string Id = "dead_letter_id";
+
+    /// <summary>Builds the message for the dead-letter topic: the data unchanged, the attributes above.</summary>
+    /// <param name="delivery">The message that failed.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="detail">What a human should know; at most 1,024 bytes of it are kept, the limit of an attribute.</param>
+    /// <param name="id">The dead letter's id.</param>
+    /// <param name="now">When it was given up.</param>
+    /// <param name="orderId">The order, where one could be read.</param>
+    /// <param name="paymentId">The payment, where one could be read.</param>
+    /// <param name="replays">How often it was replayed.</param>
+    public static OutgoingMessage ToMessage(
+        Delivery delivery, DeadLetterReason reason, string detail, string id, DateTimeOffset now, long? orderId, long? paymentId, int replays)
+    {
+        var attributes = new Dictionary<string, string>(10)
+        {
+            [Reason] = reason.ToAttribute(),
+            [Detail] = detail.Length <= 256 ? detail : detail[..256],
+            [SourceSubscription] = delivery.Subscription,
+            [SourceMessageId] = delivery.MessageId,
+            [SourcePublishTime] = Rfc3339(DateTimeOffset.UnixEpoch.AddTicks(delivery.PublishTimeMicros * TimeSpan.TicksPerMicrosecond)),
+            [DeadLetteredAt] = Rfc3339(now),
+            [Replays] = replays.ToString(CultureInfo.InvariantCulture),
+            [Id] = id,
+        };
+        if (orderId is { } order)
+        {
+            attributes[OrderId] = order.ToString(CultureInfo.InvariantCulture);
+        }
+
+        if (paymentId is { } payment)
+        {
+            attributes[PaymentId] = payment.ToString(CultureInfo.InvariantCulture);
+        }
+
+        return new OutgoingMessage(delivery.Data, attributes);
+    }
+
+    private static string Rfc3339(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,116 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Text;
+using System.Text.Json;
+
+namespace EcomStream.Core;
+
+/// <summary>
+/// Reads single values the way the shop's publishers need: numbers may come as strings where they are exact, text may
+/// come as a number or a truth value, and what cannot be used for an optional field is null.
+/// </summary>
+internal static class JsonFields
+{
+    private static readonly InternedTexts Interned = new();
+
+    public static readonly JsonReaderOptions Options = new()
+    {
+        CommentHandling = JsonCommentHandling.Disallow,
+        AllowTrailingCommas = false,
+        MaxDepth = 64,
+    };
+
+    /// <summary>Skips the byte order mark that some Windows producers put before their text.</summary>
+    public static int ByteOrderMark(ReadOnlySpan<byte> data) => data.StartsWith("\uFEFF"u8) ? 3 : 0;
+
+    /// <summary>Where the reader stands on the value of a property: the value as an exact 64-bit integer, or null.</summary>
+    public static long? Int64(ref Utf8JsonReader reader)
+    {
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.Number:
+                return reader.TryGetInt64(out var number) ? number : ExactInt64(reader.ValueSpan);
+            case JsonTokenType.String:
+                // Escapes have no place in a number, so the raw bytes are the text.
+                return reader.ValueIsEscaped ? null : ExactInt64(reader.ValueSpan);
+            default:
+                reader.Skip();
+                return null;
+        }
+    }
+
+    /// <summary>The value as a finite double, or null.</summary>
+    public static double? Double(ref Utf8JsonReader reader)
+    {
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.Number:
+                return Finite(reader.GetDouble());
+            case JsonTokenType.String when !reader.ValueIsEscaped
+                && Utf8Parser.TryParse(reader.ValueSpan, out double value, out var used)
+                && used == reader.ValueSpan.Length:
+                return Finite(value);
+            case JsonTokenType.StartObject or JsonTokenType.StartArray:
+                reader.Skip();
+                return null;
+            default:
+                return null;
+        }
+    }
+
+    /// <summary>The value as text, or null.</summary>
+    /// <exception cref="InvalidOperationException">The bytes are no UTF-8, or an escape is half a surrogate pair.</exception>
+    public static string? Text(ref Utf8JsonReader reader)
+    {
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.String:
+                return reader.GetString();
+            case JsonTokenType.Number:
+                return Encoding.UTF8.GetString(reader.ValueSpan);
+            case JsonTokenType.True:
+                return "true";
+            case JsonTokenType.False:
+                return "false";
+            case JsonTokenType.Null:
+                return null;
+            default:
+                reader.Skip();
+                return null;
+        }
+    }
+
+    /// <summary>Like <see cref="Text"/>, for fields that hold one of a few values: equal texts are one object.</summary>
+    public static string? OneOfFew(ref Utf8JsonReader reader) =>
+        reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped
+            ? Interned.Get(reader.ValueSpan) ?? reader.GetString()
+            : Text(ref reader);
+
+    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
+
+    // "12", "12.0" and "1.2e1" are all exactly 12; "12.5" and "12 apples" are no integer.
+    private static long? ExactInt64(ReadOnlySpan<byte> text)
+    {
+        if (Utf8Parser.TryParse(text, out long value, out var used) && used == text.Length)
+        {
+            return value;
+        }
+
+        if (text.Length is 0 or > 64 || !(char.IsAsciiDigit((char)text[0]) || text[0] == '-'))
+        {
+            return null;
+        }
+
+        foreach (var format in (ReadOnlySpan<char>)['g', 'e'])
+        {
+            if (Utf8Parser.TryParse(text, out decimal exact, out used, format) && used == text.Length)
+            {
+                return exact == decimal.Truncate(exact) && exact is >= long.MinValue and <= long.MaxValue
+                    ? (long)exact
+                    : null;
+            }
+        }
+
+        return null;
+    }
+}
