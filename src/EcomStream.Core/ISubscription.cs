@@ -14,7 +14,8 @@ public interface ISubscription : IAsyncDisposable
 
     /// <summary>
     /// Receives until <paramref name="stop"/> is cancelled, which ends the enumeration without an exception. Lost
-    /// connections are made again with backoff inside. Enumerate it once. Deliveries that were received stay leased
+    /// connections are made again with backoff inside. One enumeration at a time; when one has failed, another may be
+    /// started. Deliveries that were received stay leased
     /// and can be settled after the enumeration has ended, until the subscription is disposed.
     /// </summary>
     /// <exception cref="SubscriptionFailedException">

@@ -1,0 +1,40 @@
+using Akka.Actor;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>What the <see cref="DeadLetterSink"/> does; each is durable before its messages are settled.</summary>
+internal abstract record SinkCommand;
+
+/// <summary>Write rows for payments that wait: from an order, by way of its supervisor.</summary>
+internal sealed record ParkPayments(IReadOnlyList<PaymentReceived> Payments, IActorRef ReplyTo) : SinkCommand;
+
+/// <summary>Publish payments to their dead-letter topic: from an order, by way of its supervisor.</summary>
+internal sealed record DeadLetterPayments(IReadOnlyList<DeadLetterPayment> Payments, IActorRef ReplyTo) : SinkCommand;
+
+/// <summary>The rows of these payments are healed: from a writer, when their fact is durable.</summary>
+internal sealed record HealPayments(IReadOnlyList<PaymentReceived> Payments) : SinkCommand;
+
+/// <summary>Publish a message as it came to a dead-letter topic: malformed, or rejected by the store.</summary>
+internal sealed record DeadLetterMessage(
+    Delivery Delivery, string Topic, DeadLetterReason Reason, string Detail, long? OrderId, long? PaymentId) : SinkCommand;
+
+/// <summary>The answer to <see cref="ParkPayments"/>.</summary>
+internal sealed class PaymentsParked
+{
+    public static readonly PaymentsParked Instance = new();
+
+    private PaymentsParked()
+    {
+    }
+}
+
+/// <summary>The answer to <see cref="DeadLetterPayments"/>.</summary>
+internal sealed class PaymentsDeadLettered
+{
+    public static readonly PaymentsDeadLettered Instance = new();
+
+    private PaymentsDeadLettered()
+    {
+    }
+}
