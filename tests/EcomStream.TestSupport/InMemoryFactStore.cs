@@ -1,0 +1,157 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using EcomStream.Core;
+
+namespace EcomStream.TestSupport;
+
+/// <summary>What an <see cref="InMemoryFactStore"/> is asked to do, for its fault hook.</summary>
+public enum StoreOperation
+{
+    Initialize,
+    Write,
+    Read,
+    WriteUnmatched,
+    ReadUnmatched,
+    List,
+}
+
+/// <summary>
+/// A fact store in memory, for tests and benchmarks: the whole contract, with a hook in front of every call that may
+/// delay it or make it fail.
+/// </summary>
+public sealed class InMemoryFactStore : IFactStore
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<long, OrderFact> _facts = [];
+    private readonly ConcurrentDictionary<(long, string), UnmatchedPayment> _unmatched = new();
+    private long _rowsWritten;
+
+    /// <summary>Runs before each call takes effect.</summary>
+    public Func<StoreOperation, Task>? BeforeCall { get; set; }
+
+    /// <summary>Runs before a batch is written, with the batch.</summary>
+    public Action<IReadOnlyList<FactWrite>>? BeforeWrite { get; set; }
+
+    /// <summary>How many row writes have been done; an order and its payment merged are one.</summary>
+    public long RowsWritten => Volatile.Read(ref _rowsWritten);
+
+    public IReadOnlyDictionary<long, OrderFact> Facts
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return new Dictionary<long, OrderFact>(_facts);
+            }
+        }
+    }
+
+    public IReadOnlyCollection<UnmatchedPayment> Unmatched => [.. _unmatched.Values];
+
+    public async ValueTask InitializeAsync(CancellationToken cancellationToken) => await Before(StoreOperation.Initialize);
+
+    public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.Write);
+        BeforeWrite?.Invoke(writes);
+        List<long>? refused = null;
+        lock (_lock)
+        {
+            foreach (var write in writes)
+            {
+                if (!Apply(write))
+                {
+                    (refused ??= []).Add(write.OrderId);
+                }
+            }
+        }
+
+        Interlocked.Add(ref _rowsWritten, writes.Count);
+        return refused ?? (IReadOnlyList<long>)[];
+    }
+
+    public async ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.Read);
+        lock (_lock)
+        {
+            return [.. orderIds.Select(id => _facts.GetValueOrDefault(id))];
+        }
+    }
+
+    public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.WriteUnmatched);
+        foreach (var row in rows)
+        {
+            _unmatched.AddOrUpdate(
+                (row.OrderId, row.PaymentKey),
+                row,
+                (_, before) => row with { SinceMicros = Math.Min(before.SinceMicros, row.SinceMicros) });
+        }
+    }
+
+    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.ReadUnmatched);
+        var wanted = orderIds.ToHashSet();
+        return [.. _unmatched.Values.Where(row => wanted.Contains(row.OrderId))];
+    }
+
+    public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
+        UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.List);
+        var rows = _unmatched.Values
+            .Where(row => query.State is null || row.State == query.State)
+            .Where(row => query.Reason is null || row.Reason == query.Reason)
+            .Where(row => query.OrderId is null || row.OrderId == query.OrderId)
+            .Where(row => row.PublishTimeMicros <= query.PublishedUntilMicros)
+            .OrderBy(row => row.PublishTimeMicros)
+            .Take(query.Limit);
+        foreach (var row in rows)
+        {
+            yield return row;
+        }
+    }
+
+    public async IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.List);
+        foreach (var row in _unmatched.Values.Where(row => row.IsHealable))
+        {
+            yield return (row.OrderId, row.State);
+        }
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private ValueTask Before(StoreOperation operation) =>
+        BeforeCall is { } hook ? new ValueTask(hook(operation)) : ValueTask.CompletedTask;
+
+    private bool Apply(FactWrite write)
+    {
+        var row = _facts.GetValueOrDefault(write.OrderId);
+        var (order, orderStamp) = (row?.Order, row?.OrderStamp ?? Stamp.None);
+        var (payment, paymentStamp) = (row?.Payment, row?.PaymentStamp ?? Stamp.None);
+        if (write.Order is not null && write.OrderStamp >= orderStamp)
+        {
+            (order, orderStamp) = (write.Order, write.OrderStamp);
+        }
+
+        var refused = write is { Payment: not null, PaymentGuarded: true }
+            && payment is not null && payment.PaymentId != write.Payment.PaymentId;
+        if (write.Payment is not null && !refused && write.PaymentStamp >= paymentStamp)
+        {
+            (payment, paymentStamp) = (write.Payment, write.PaymentStamp);
+        }
+
+        if (order is not null || payment is not null)
+        {
+            _facts[write.OrderId] = new OrderFact(write.OrderId, order, orderStamp, payment, paymentStamp);
+        }
+
+        return !refused;
+    }
+}
