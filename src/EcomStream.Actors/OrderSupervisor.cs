@@ -32,7 +32,7 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
         _maxParked = settings.MaxParked / settings.Shards;
         var context = new OrderContext(Self, shard.Writer, settings);
         _orderProps = Props.CreateBy(new OrderActorProducer(context))
-            .WithDispatcher("ecomstream.order-dispatcher")
+            .WithDispatcher("ecomstream.shard-dispatcher")
             .WithMailbox("ecomstream.order-mailbox");
     }
 
