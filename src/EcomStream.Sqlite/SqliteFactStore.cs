@@ -1,0 +1,301 @@
+using System.Runtime.CompilerServices;
+using EcomStream.Core;
+using Microsoft.Data.Sqlite;
+
+namespace EcomStream.Sqlite;
+
+/// <summary>
+/// The embedded fact store: one SQLite file in WAL mode, which other programs can read while it is written. Writes go
+/// one batch at a time through one connection, a transaction each; reads go through another, so neither waits for the
+/// other.
+/// </summary>
+public sealed class SqliteFactStore : IFactStore
+{
+    private const int PageSize = 1_000;
+
+    private readonly SqliteSettings _settings;
+    private readonly SemaphoreSlim _writing = new(1, 1);
+    private readonly SemaphoreSlim _reading = new(1, 1);
+    private Session? _writer;
+    private Session? _reader;
+    private bool _disposed;
+
+    /// <summary>Makes a store; nothing is opened before <see cref="InitializeAsync"/>.</summary>
+    /// <param name="settings">Where and how.</param>
+    public SqliteFactStore(SqliteSettings settings) => _settings = settings;
+
+    /// <inheritdoc/>
+    public async ValueTask InitializeAsync(CancellationToken cancellationToken) =>
+        await On(_writing, "Opening", () =>
+        {
+            CreateFolder();
+            _writer ??= Session.OpenWriter(_settings);
+            _reader ??= Session.OpenReader(_settings);
+            return true;
+        }, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken) =>
+        await On(_writing, "Writing to", () => InTransaction(session =>
+        {
+            List<long>? refused = null;
+            foreach (var write in writes)
+            {
+                if (!session.Facts.Write(write))
+                {
+                    (refused ??= []).Add(write.OrderId);
+                }
+            }
+
+            return refused ?? (IReadOnlyList<long>)[];
+        }), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
+        await On(_reading, "Reading", () => orderIds.Select(Reader.Facts.Read).ToArray(), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken) =>
+        await On(_writing, "Writing to", () => InTransaction(session =>
+        {
+            foreach (var row in rows)
+            {
+                session.Unmatched.Write(row);
+            }
+
+            return true;
+        }), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(
+        IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
+        await On(_reading, "Reading", () => orderIds.Distinct().SelectMany(Reader.Unmatched.Read).ToArray(), cancellationToken);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
+        UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        (long, long, string)? after = null;
+        for (var left = query.Limit; left > 0;)
+        {
+            var size = Math.Min(left, PageSize);
+            var page = await On(_reading, "Listing", () => UnmatchedTable.Page(Reader.Connection, query, after, size), cancellationToken);
+            foreach (var row in page)
+            {
+                yield return row;
+            }
+
+            if (page.Count < size)
+            {
+                yield break;
+            }
+
+            left -= page.Count;
+            after = (page[^1].PublishTimeMicros, page[^1].OrderId, page[^1].PaymentKey);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        (long, string)? after = null;
+        while (true)
+        {
+            var page = await On(_reading, "Listing", () => UnmatchedTable.HealablePage(Reader.Connection, after, PageSize), cancellationToken);
+            foreach (var (orderId, _, state) in page)
+            {
+                yield return (orderId, state);
+            }
+
+            if (page.Count < PageSize)
+            {
+                yield break;
+            }
+
+            after = (page[^1].OrderId, page[^1].Key);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        await _writing.WaitAsync();
+        await _reading.WaitAsync();
+        _reader?.Dispose();
+        _writer?.Dispose();
+        _writing.Dispose();
+        _reading.Dispose();
+    }
+
+    private Session Reader => _reader ?? throw NotInitialized();
+
+    private static InvalidOperationException NotInitialized() => new("The store is used before InitializeAsync.");
+
+    private T InTransaction<T>(Func<Session, T> work)
+    {
+        var session = _writer ?? throw NotInitialized();
+        session.Begin.Execute();
+        try
+        {
+            var result = work(session);
+            session.Commit.Execute();
+            return result;
+        }
+        catch
+        {
+            // SQLite rolls back by itself on some errors (https://sqlite.org/lang_transaction.html); then there is
+            // nothing left to roll back, and the first error is the one to report.
+            if (!session.IsAutocommit)
+            {
+                session.Rollback.Execute();
+            }
+
+            throw;
+        }
+    }
+
+    // SQLite works on the calling thread, so it gets one of the pool's.
+    private async Task<T> On<T>(SemaphoreSlim gate, string doing, Func<T> work, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        await gate.WaitAsync(cancellationToken);
+        try
+        {
+            return await Task.Run(work, cancellationToken);
+        }
+        catch (SqliteException error)
+        {
+            throw SqliteErrors.Translate(error, doing, _settings.Path);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    private void CreateFolder()
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(_settings.Path));
+        if (string.IsNullOrEmpty(folder))
+        {
+            return;
+        }
+
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreRejectedException(
+                $"Opening {_settings.Path}: its folder cannot be made ({error.Message}). Give another --data folder.", error);
+        }
+
+        if (Directory.Exists(_settings.Path))
+        {
+            throw new StoreRejectedException($"Opening {_settings.Path}: it is a folder, not a database file.");
+        }
+    }
+
+    /// <summary>A connection and the statements prepared on it.</summary>
+    private sealed class Session : IDisposable
+    {
+        private Session(SqliteConnection connection)
+        {
+            Connection = connection;
+            Facts = new FactTable(connection);
+            Unmatched = new UnmatchedTable(connection);
+            Begin = new Statement(connection, "BEGIN IMMEDIATE", 0);
+            Commit = new Statement(connection, "COMMIT", 0);
+            Rollback = new Statement(connection, "ROLLBACK", 0);
+        }
+
+        public SqliteConnection Connection { get; }
+
+        public FactTable Facts { get; }
+
+        public UnmatchedTable Unmatched { get; }
+
+        public Statement Begin { get; }
+
+        public Statement Commit { get; }
+
+        public Statement Rollback { get; }
+
+        public bool IsAutocommit => SQLitePCL.raw.sqlite3_get_autocommit(Connection.Handle) != 0;
+
+        public static Session OpenWriter(SqliteSettings settings)
+        {
+            var connection = Open(settings);
+            try
+            {
+                Pragma(connection, "journal_mode = WAL");
+                Pragma(connection, $"synchronous = {(settings.Durability == SqliteDurability.Full ? "FULL" : "NORMAL")}");
+
+                // A write-ahead log that a long-running reader made long shrinks again to this.
+                Pragma(connection, "journal_size_limit = 67108864");
+                Pragma(connection, "wal_autocheckpoint = 4000");
+                SqliteSchema.Apply(connection);
+                if (SqliteSchema.Differences(connection) is { Count: > 0 } differences)
+                {
+                    throw new StoreRejectedException(
+                        $"Opening {settings.Path}: its orders_payments_facts is not ours ({string.Join(", ", differences)}). Give another --data folder.");
+                }
+
+                return new Session(connection);
+            }
+            catch
+            {
+                connection.Dispose();
+                throw;
+            }
+        }
+
+        public static Session OpenReader(SqliteSettings settings) => new(Open(settings));
+
+        public void Dispose()
+        {
+            Facts.Dispose();
+            Unmatched.Dispose();
+            Begin.Dispose();
+            Commit.Dispose();
+            Rollback.Dispose();
+            Connection.Dispose();
+        }
+
+        private static SqliteConnection Open(SqliteSettings settings)
+        {
+            var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+            {
+                DataSource = settings.Path,
+                Pooling = false,
+                DefaultTimeout = (int)Math.Ceiling(settings.BusyTimeout.TotalSeconds),
+            }.ToString());
+            try
+            {
+                connection.Open();
+                Pragma(connection, "cache_size = -65536");
+                return connection;
+            }
+            catch
+            {
+                connection.Dispose();
+                throw;
+            }
+        }
+
+        private static void Pragma(SqliteConnection connection, string text)
+        {
+            using var pragma = connection.CreateCommand();
+            pragma.CommandText = "PRAGMA " + text;
+            pragma.ExecuteNonQuery();
+        }
+    }
+}
