@@ -134,6 +134,14 @@ public sealed class SqliteFactStore : IFactStore
         _reading.Dispose();
     }
 
+    /// <summary>Bounds the file, so that a test can fill it.</summary>
+    internal void LimitPages(int pages)
+    {
+        using var limit = (_writer ?? throw NotInitialized()).Connection.CreateCommand();
+        limit.CommandText = $"PRAGMA max_page_count = {pages}";
+        limit.ExecuteNonQuery();
+    }
+
     private Session Reader => _reader ?? throw NotInitialized();
 
     private static InvalidOperationException NotInitialized() => new("The store is used before InitializeAsync.");

@@ -48,11 +48,11 @@ public sealed class InMemoryFactStore : IFactStore
 
     public IReadOnlyCollection<UnmatchedPayment> Unmatched => [.. _unmatched.Values];
 
-    public async ValueTask InitializeAsync(CancellationToken cancellationToken) => await Before(StoreOperation.Initialize);
+    public async ValueTask InitializeAsync(CancellationToken cancellationToken) => await Before(StoreOperation.Initialize, cancellationToken);
 
     public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
     {
-        await Before(StoreOperation.Write);
+        await Before(StoreOperation.Write, cancellationToken);
         BeforeWrite?.Invoke(writes);
         List<long>? refused = null;
         lock (_lock)
@@ -72,7 +72,7 @@ public sealed class InMemoryFactStore : IFactStore
 
     public async ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
-        await Before(StoreOperation.Read);
+        await Before(StoreOperation.Read, cancellationToken);
         lock (_lock)
         {
             return [.. orderIds.Select(id => _facts.GetValueOrDefault(id))];
@@ -81,7 +81,7 @@ public sealed class InMemoryFactStore : IFactStore
 
     public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken)
     {
-        await Before(StoreOperation.WriteUnmatched);
+        await Before(StoreOperation.WriteUnmatched, cancellationToken);
         foreach (var row in rows)
         {
             _unmatched.AddOrUpdate(
@@ -93,7 +93,7 @@ public sealed class InMemoryFactStore : IFactStore
 
     public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
-        await Before(StoreOperation.ReadUnmatched);
+        await Before(StoreOperation.ReadUnmatched, cancellationToken);
         var wanted = orderIds.ToHashSet();
         return [.. _unmatched.Values.Where(row => wanted.Contains(row.OrderId))];
     }
@@ -101,7 +101,7 @@ public sealed class InMemoryFactStore : IFactStore
     public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
         UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await Before(StoreOperation.List);
+        await Before(StoreOperation.List, cancellationToken);
         var rows = _unmatched.Values
             .Where(row => query.State is null || row.State == query.State)
             .Where(row => query.Reason is null || row.Reason == query.Reason)
@@ -118,7 +118,7 @@ public sealed class InMemoryFactStore : IFactStore
     public async IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await Before(StoreOperation.List);
+        await Before(StoreOperation.List, cancellationToken);
         foreach (var row in _unmatched.Values.Where(row => row.IsHealable))
         {
             yield return (row.OrderId, row.State);
@@ -127,8 +127,11 @@ public sealed class InMemoryFactStore : IFactStore
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private ValueTask Before(StoreOperation operation) =>
-        BeforeCall is { } hook ? new ValueTask(hook(operation)) : ValueTask.CompletedTask;
+    private ValueTask Before(StoreOperation operation, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return BeforeCall is { } hook ? new ValueTask(hook(operation)) : ValueTask.CompletedTask;
+    }
 
     private bool Apply(FactWrite write)
     {

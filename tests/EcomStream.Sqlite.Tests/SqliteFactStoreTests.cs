@@ -1,0 +1,267 @@
+using System.Globalization;
+using EcomStream.Core;
+using EcomStream.TestSupport;
+using Microsoft.Data.Sqlite;
+
+namespace EcomStream.Sqlite.Tests;
+
+public sealed class SqliteFactStoreTests : IAsyncLifetime
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly List<SqliteFactStore> _stores = [];
+
+    private string Database => _folder.File("ecomstream.db");
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        foreach (var store in _stores)
+        {
+            await store.DisposeAsync();
+        }
+
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task The_facts_table_has_exactly_the_columns_that_other_readers_know()
+    {
+        await Open();
+
+        using var other = OtherProgram();
+        var columns = Query(other, "SELECT name || ' ' || type || ' ' || pk FROM pragma_table_info('orders_payments_facts')");
+
+        columns.ShouldBe(
+        [
+            "order_id INTEGER 1", "customer_id INTEGER 0", "item TEXT 0", "quantity INTEGER 0", "price REAL 0",
+            "shipping_address TEXT 0", "order_status TEXT 0", "creation_date TEXT 0", "payment_id INTEGER 0",
+            "payment_method TEXT 0", "card_last_four TEXT 0", "payment_status TEXT 0", "payment_datetime TEXT 0",
+        ]);
+    }
+
+    [Fact]
+    public async Task Another_program_reads_the_columns_while_a_transaction_is_open_and_after_it()
+    {
+        var store = await Open();
+        using var other = OtherProgram();
+        using var reading = other.BeginTransaction(deferred: true);
+        Query(other, "SELECT count(*) FROM orders_payments_facts").ShouldBe(["0"]);
+
+        await store.WriteAsync([Order(1)], default);
+
+        Query(other, "SELECT count(*) FROM orders_payments_facts").ShouldBe(["0"]);
+        reading.Commit();
+        Query(other, "SELECT item || ' ' || quantity || ' ' || typeof(price) FROM orders_payments_facts").ShouldBe(["Lamp 2 real"]);
+    }
+
+    [Fact]
+    public async Task Rows_of_another_program_have_the_sides_whose_columns_are_set_with_the_oldest_stamp()
+    {
+        var store = await Open();
+        using (var other = OtherProgram())
+        {
+            Execute(other, "INSERT INTO orders_payments_facts (order_id, item) VALUES (1, 'Lamp')");
+            Execute(other, "INSERT INTO orders_payments_facts (order_id, payment_id) VALUES (2, 1002)");
+        }
+
+        var rows = await store.ReadAsync([1, 2], default);
+        rows[0].ShouldBe(new OrderFact(1, new Order { OrderId = 1, Item = "Lamp" }, Stamp.None, null, Stamp.None));
+        rows[1].ShouldBe(new OrderFact(2, null, Stamp.None, new Payment { OrderId = 2, PaymentId = 1002 }, Stamp.None));
+
+        (await store.WriteAsync([Order(1), Payment(2, 7) with { PaymentGuarded = true }], default)).ShouldBe([2]);
+        (await store.ReadAsync([1], default))[0]!.OrderStamp.ShouldBe(new Stamp(10));
+    }
+
+    [Fact]
+    public async Task Writes_are_unavailable_while_another_program_holds_the_write_lock_and_work_after_it()
+    {
+        var store = await Open(new SqliteSettings(Database) { BusyTimeout = TimeSpan.FromSeconds(1) });
+        using var other = OtherProgram();
+        Execute(other, "BEGIN IMMEDIATE");
+
+        var failure = await Should.ThrowAsync<StoreUnavailableException>(async () => await store.WriteAsync([Order(1)], default));
+        failure.Message.ShouldContain(Database);
+        failure.Message.ShouldContain("lock");
+        (await store.ReadAsync([1], default))[0].ShouldBeNull();
+
+        Execute(other, "COMMIT");
+        await store.WriteAsync([Order(1)], default);
+        (await store.ReadAsync([1], default))[0].ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_batch_that_fails_half_way_leaves_nothing_and_the_next_one_lands()
+    {
+        var store = await Open();
+        using (var other = OtherProgram())
+        {
+            Execute(other, "CREATE TRIGGER full BEFORE INSERT ON orders_payments_facts WHEN new.order_id = 2 BEGIN SELECT RAISE(ABORT, 'no'); END");
+        }
+
+        await Should.ThrowAsync<StoreRejectedException>(async () => await store.WriteAsync([Order(1), Order(2)], default));
+        (await store.ReadAsync([1], default))[0].ShouldBeNull();
+
+        await store.WriteAsync([Order(1), Order(3)], default);
+        (await store.ReadAsync([1, 3], default)).ShouldAllBe(row => row != null);
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_database_is_rejected_with_its_name_and_what_to_do()
+    {
+        await File.WriteAllTextAsync(Database, new string('x', 8_192));
+
+        var failure = await Should.ThrowAsync<StoreRejectedException>(async () => await Open());
+
+        failure.Message.ShouldContain(Database);
+        failure.Message.ShouldContain("not a SQLite database");
+        failure.Message.ShouldNotContain('\n');
+        (await File.ReadAllTextAsync(Database)).ShouldBe(new string('x', 8_192));
+    }
+
+    [Fact]
+    public async Task A_facts_table_with_other_columns_is_rejected_with_their_names()
+    {
+        using (var other = OtherProgram())
+        {
+            Execute(other, "CREATE TABLE orders_payments_facts (order_id INTEGER PRIMARY KEY, colour TEXT)");
+        }
+
+        var failure = await Should.ThrowAsync<StoreRejectedException>(async () => await Open());
+
+        failure.Message.ShouldContain("colour is unknown");
+        failure.Message.ShouldContain("item is missing");
+    }
+
+    [Fact]
+    public async Task A_folder_in_the_place_of_the_file_is_rejected()
+    {
+        Directory.CreateDirectory(Database);
+
+        (await Should.ThrowAsync<StoreRejectedException>(async () => await Open())).Message.ShouldContain("folder");
+    }
+
+    [Fact]
+    public async Task A_missing_folder_is_made()
+    {
+        var store = await Open(new SqliteSettings(_folder.File(Path.Combine("a", "b", "ecomstream.db"))));
+
+        await store.WriteAsync([Order(1)], default);
+        File.Exists(_folder.File(Path.Combine("a", "b", "ecomstream.db"))).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Using_a_store_before_it_is_initialized_is_an_error_of_the_caller()
+    {
+        await using var store = new SqliteFactStore(new SqliteSettings(Database));
+
+        await Should.ThrowAsync<InvalidOperationException>(async () => await store.ReadAsync([1], default));
+    }
+
+    [Theory]
+    [InlineData(13, typeof(StoreUnavailableException), "full")]
+    [InlineData(5, typeof(StoreUnavailableException), "lock")]
+    [InlineData(6, typeof(StoreUnavailableException), "lock")]
+    [InlineData(10, typeof(StoreUnavailableException), "")]
+    [InlineData(14, typeof(StoreUnavailableException), "folder")]
+    [InlineData(18, typeof(StoreRejectedException), "")]
+    [InlineData(19, typeof(StoreRejectedException), "")]
+    [InlineData(20, typeof(StoreRejectedException), "")]
+    [InlineData(11, typeof(StoreRejectedException), "damaged")]
+    [InlineData(26, typeof(StoreRejectedException), "not a SQLite database")]
+    public void Each_error_of_SQLite_says_whether_to_try_again(int code, Type kind, string says)
+    {
+        var translated = SqliteErrors.Translate(new SqliteException("no", code), "Writing to", Database);
+
+        translated.ShouldBeOfType(kind);
+        translated.Message.ShouldContain(says);
+        translated.Message.ShouldContain(Database);
+    }
+
+    [Fact]
+    public async Task A_full_database_makes_the_store_unavailable_and_loses_nothing()
+    {
+        var store = await Open();
+        await store.WriteAsync([Order(1)], default);
+        store.LimitPages(60);
+
+        var written = 0;
+        var failure = await Should.ThrowAsync<StoreUnavailableException>(async () =>
+        {
+            for (var i = 0; i < 100; i++)
+            {
+                await store.WriteAsync([.. Enumerable.Range(0, 100).Select(n => Order(1_000 + (i * 100) + n))], default);
+                written++;
+            }
+        });
+        failure.Message.ShouldContain("full");
+
+        store.LimitPages(1_000_000);
+        await store.WriteAsync([Order(2)], default);
+        (await store.ReadAsync([1, 2, 1_000 + (written * 100)], default)).Select(row => row is not null).ShouldBe([true, true, false]);
+    }
+
+    [Fact]
+    public async Task The_write_ahead_log_stays_bounded_while_much_is_written()
+    {
+        var store = await Open();
+        for (var batch = 0; batch < 100; batch++)
+        {
+            await store.WriteAsync([.. Enumerable.Range(0, 1_000).Select(i => Order((batch * 1_000) + i))], default);
+        }
+
+        new FileInfo(Database + "-wal").Length.ShouldBeLessThan(64 * 1024 * 1024);
+    }
+
+    private async Task<SqliteFactStore> Open(SqliteSettings? settings = null)
+    {
+        var store = new SqliteFactStore(settings ?? new SqliteSettings(Database));
+        _stores.Add(store);
+        await store.InitializeAsync(default);
+        return store;
+    }
+
+    private SqliteConnection OtherProgram()
+    {
+        var connection = new SqliteConnection($"Data Source={Database};Pooling=False");
+        connection.Open();
+        return connection;
+    }
+
+    private static void Execute(SqliteConnection connection, string text)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = text;
+        command.ExecuteNonQuery();
+    }
+
+    private static List<string> Query(SqliteConnection connection, string text)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = text;
+        using var rows = command.ExecuteReader();
+        var result = new List<string>();
+        while (rows.Read())
+        {
+            result.Add(Convert.ToString(rows.GetValue(0), CultureInfo.InvariantCulture) ?? "");
+        }
+
+        return result;
+    }
+
+    private static FactWrite Order(long id) => new()
+    {
+        OrderId = id,
+        Order = new Order
+        {
+            OrderId = id, CustomerId = 3, Item = "Lamp", Quantity = 2, Price = 10.5, ShippingAddress = "1 Main St", OrderStatus = "Shipped",
+            CreationDate = "2024-01-21",
+        },
+        OrderStamp = new Stamp(10),
+    };
+
+    private static FactWrite Payment(long id, long paymentId) => new()
+    {
+        OrderId = id, Payment = new Payment { OrderId = id, PaymentId = paymentId, PaymentMethod = "Cash" }, PaymentStamp = new Stamp(10),
+    };
+}
