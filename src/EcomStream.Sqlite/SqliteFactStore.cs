@@ -69,7 +69,16 @@ public sealed class SqliteFactStore : IFactStore
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(
         IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
-        await On(_reading, "Reading", () => orderIds.Distinct().SelectMany(Reader.Unmatched.Read).ToArray(), cancellationToken);
+        await On(_reading, "Reading", () =>
+        {
+            var rows = new List<UnmatchedPayment>();
+            foreach (var orderId in orderIds.Distinct())
+            {
+                Reader.Unmatched.Read(orderId, rows);
+            }
+
+            return rows;
+        }, cancellationToken);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
@@ -79,7 +88,7 @@ public sealed class SqliteFactStore : IFactStore
         for (var left = query.Limit; left > 0;)
         {
             var size = Math.Min(left, PageSize);
-            var page = await On(_reading, "Listing", () => UnmatchedTable.Page(Reader.Connection, query, after, size), cancellationToken);
+            var page = await On(_reading, "Listing", () => Reader.Unmatched.Page(query, after, size), cancellationToken);
             foreach (var row in page)
             {
                 yield return row;
@@ -102,7 +111,7 @@ public sealed class SqliteFactStore : IFactStore
         (long, string)? after = null;
         while (true)
         {
-            var page = await On(_reading, "Listing", () => UnmatchedTable.HealablePage(Reader.Connection, after, PageSize), cancellationToken);
+            var page = await On(_reading, "Listing", () => Reader.Unmatched.HealablePage(after, PageSize), cancellationToken);
             foreach (var (orderId, _, state) in page)
             {
                 yield return (orderId, state);
@@ -220,9 +229,9 @@ public sealed class SqliteFactStore : IFactStore
             Connection = connection;
             Facts = new FactTable(connection);
             Unmatched = new UnmatchedTable(connection);
-            Begin = new Statement(connection, "BEGIN IMMEDIATE", 0);
-            Commit = new Statement(connection, "COMMIT", 0);
-            Rollback = new Statement(connection, "ROLLBACK", 0);
+            Begin = new Statement(connection, "BEGIN IMMEDIATE");
+            Commit = new Statement(connection, "COMMIT");
+            Rollback = new Statement(connection, "ROLLBACK");
         }
 
         public SqliteConnection Connection { get; }
@@ -290,6 +299,7 @@ public sealed class SqliteFactStore : IFactStore
             {
                 connection.Open();
                 Pragma(connection, "cache_size = -65536");
+                Pragma(connection, $"busy_timeout = {(long)settings.BusyTimeout.TotalMilliseconds}");
                 return connection;
             }
             catch

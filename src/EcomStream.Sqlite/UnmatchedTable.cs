@@ -9,121 +9,107 @@ internal sealed class UnmatchedTable : IDisposable
     private const string Columns =
         "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays";
 
+    private readonly SqliteConnection _connection;
     private readonly Statement _upsert;
     private readonly Statement _readByOrder;
 
     public UnmatchedTable(SqliteConnection connection)
     {
+        _connection = connection;
         _upsert = new Statement(
             connection,
             $"""
-            INSERT INTO unmatched_payments ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            INSERT INTO unmatched_payments ({Columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
             ON CONFLICT (order_id, payment_key) DO UPDATE SET
                 data = excluded.data, publish_time = excluded.publish_time, message_id = excluded.message_id,
                 subscription = excluded.subscription, reason = excluded.reason, state = excluded.state,
                 since = min(since, excluded.since), changed = excluded.changed, detail = excluded.detail,
                 replays = excluded.replays
-            """,
-            12);
-        _readByOrder = new Statement(connection, $"SELECT {Columns} FROM unmatched_payments WHERE order_id = $1", 1);
+            """);
+        _readByOrder = new Statement(connection, $"SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1");
     }
 
-    public void Write(UnmatchedPayment row)
-    {
-        _upsert[1] = row.OrderId;
-        _upsert[2] = row.PaymentKey;
-        _upsert[3] = row.Data.ToArray();
-        _upsert[4] = row.PublishTimeMicros;
-        _upsert[5] = row.MessageId;
-        _upsert[6] = row.Subscription;
-        _upsert[7] = row.Reason.ToAttribute();
-        _upsert[8] = StateText(row.State);
-        _upsert[9] = row.SinceMicros;
-        _upsert[10] = row.ChangedMicros;
-        _upsert[11] = row.Detail;
-        _upsert[12] = row.Replays;
-        _upsert.Execute();
-    }
+    public void Write(UnmatchedPayment row) =>
+        _upsert
+            .Bind(1, row.OrderId)
+            .Bind(2, row.PaymentKey)
+            .Bind(3, row.Data.Span)
+            .Bind(4, row.PublishTimeMicros)
+            .Bind(5, row.MessageId)
+            .Bind(6, row.Subscription)
+            .Bind(7, row.Reason.ToAttribute())
+            .Bind(8, StateText(row.State))
+            .Bind(9, row.SinceMicros)
+            .Bind(10, row.ChangedMicros)
+            .Bind(11, row.Detail)
+            .Bind(12, row.Replays)
+            .Execute();
 
-    public IEnumerable<UnmatchedPayment> Read(long orderId)
+    /// <summary>Adds all rows of an order to <paramref name="rows"/>.</summary>
+    public void Read(long orderId, List<UnmatchedPayment> rows)
     {
-        _readByOrder[1] = orderId;
-        using var rows = _readByOrder.Command.ExecuteReader();
-        while (rows.Read())
+        _readByOrder.Bind(1, orderId);
+        try
         {
-            yield return Row(rows);
+            ReadAll(_readByOrder, rows);
+        }
+        finally
+        {
+            _readByOrder.Reset();
         }
     }
 
     /// <summary>One page of a listing, oldest publish time first, after the row with the given keys.</summary>
-    public static List<UnmatchedPayment> Page(
-        SqliteConnection connection, UnmatchedQuery query, (long PublishTime, long OrderId, string Key)? after, int size)
+    public List<UnmatchedPayment> Page(UnmatchedQuery query, (long PublishTime, long OrderId, string Key)? after, int size)
     {
-        using var list = connection.CreateCommand();
-        var where = new List<string> { "publish_time <= $until" };
-        list.Parameters.AddWithValue("$until", query.PublishedUntilMicros);
-        void Filter(string condition, string name, object value)
-        {
-            where.Add(condition);
-            list.Parameters.AddWithValue(name, value);
-        }
+        // The index is by state and time. Rows in every state are therefore the merge of the listings of each: one
+        // listing without a state would sort the whole table for every page.
+        var states = query.State is { } one ? [one] : Enum.GetValues<UnmatchedState>();
+        var selects = states.Select(state =>
+            $"SELECT {Columns} FROM unmatched_payments WHERE state = '{StateText(state)}' AND publish_time <= ?2"
+            + (query.Reason is { } reason ? $" AND reason = '{reason.ToAttribute()}'" : "")
+            + (query.OrderId is null ? "" : " AND order_id = ?3")
+            + (after is null ? "" : " AND (publish_time, order_id, payment_key) > (?4, ?5, ?6)"));
+        var text = string.Join(" UNION ALL ", selects) + " ORDER BY publish_time, order_id, payment_key LIMIT ?1";
 
-        if (query.State is { } state)
-        {
-            Filter("state = $state", "$state", StateText(state));
-        }
-
-        if (query.Reason is { } reason)
-        {
-            Filter("reason = $reason", "$reason", reason.ToAttribute());
-        }
-
+        using var list = new Statement(_connection, text);
+        list.Bind(1, size).Bind(2, query.PublishedUntilMicros);
         if (query.OrderId is { } orderId)
         {
-            Filter("order_id = $order", "$order", orderId);
+            list.Bind(3, orderId);
         }
 
         if (after is { } last)
         {
-            Filter("(publish_time, order_id, payment_key) > ($time, $afterOrder, $afterKey)", "$time", last.PublishTime);
-            list.Parameters.AddWithValue("$afterOrder", last.OrderId);
-            list.Parameters.AddWithValue("$afterKey", last.Key);
+            list.Bind(4, last.PublishTime).Bind(5, last.OrderId).Bind(6, last.Key);
         }
 
-        list.CommandText =
-            $"SELECT {Columns} FROM unmatched_payments WHERE {string.Join(" AND ", where)} "
-            + "ORDER BY publish_time, order_id, payment_key LIMIT $limit";
-        list.Parameters.AddWithValue("$limit", size);
         var page = new List<UnmatchedPayment>();
-        using var rows = list.ExecuteReader();
-        while (rows.Read())
-        {
-            page.Add(Row(rows));
-        }
-
+        ReadAll(list, page);
         return page;
     }
 
     /// <summary>One page of the healable rows, by key, after the row with the given key.</summary>
-    public static List<(long OrderId, string Key, UnmatchedState State)> HealablePage(
-        SqliteConnection connection, (long OrderId, string Key)? after, int size)
+    public List<(long OrderId, string Key, UnmatchedState State)> HealablePage((long OrderId, string Key)? after, int size)
     {
-        using var list = connection.CreateCommand();
-        list.CommandText =
-            """
+        using var list = new Statement(
+            _connection,
+            $"""
             SELECT order_id, payment_key, state FROM unmatched_payments
             WHERE (state = 'waiting' OR (state = 'dead-lettered' AND reason = 'no-matching-order'))
-                AND ($order IS NULL OR (order_id, payment_key) > ($order, $key))
-            ORDER BY order_id, payment_key LIMIT $limit
-            """;
-        list.Parameters.AddWithValue("$order", after is { } o ? o.OrderId : DBNull.Value);
-        list.Parameters.AddWithValue("$key", after is { } k ? k.Key : DBNull.Value);
-        list.Parameters.AddWithValue("$limit", size);
-        var page = new List<(long, string, UnmatchedState)>();
-        using var rows = list.ExecuteReader();
-        while (rows.Read())
+                {(after is null ? "" : "AND (order_id, payment_key) > (?2, ?3)")}
+            ORDER BY order_id, payment_key LIMIT ?1
+            """);
+        list.Bind(1, size);
+        if (after is { } last)
         {
-            page.Add((rows.GetInt64(0), rows.GetString(1), State(rows.GetString(2))));
+            list.Bind(2, last.OrderId).Bind(3, last.Key);
+        }
+
+        var page = new List<(long, string, UnmatchedState)>();
+        while (list.Step())
+        {
+            page.Add((list.Int64(0), list.Text(1), State(list.Text(2))));
         }
 
         return page;
@@ -135,22 +121,30 @@ internal sealed class UnmatchedTable : IDisposable
         _readByOrder.Dispose();
     }
 
-    private static UnmatchedPayment Row(SqliteDataReader row) => new()
+    private static void ReadAll(Statement statement, List<UnmatchedPayment> rows)
     {
-        OrderId = row.GetInt64(0),
-        PaymentKey = row.GetString(1),
-        Data = row.GetFieldValue<byte[]>(2),
-        PublishTimeMicros = row.GetInt64(3),
-        MessageId = row.GetString(4),
-        Subscription = row.GetString(5),
-        Reason = DeadLetterReasons.TryParse(row.GetString(6), out var reason)
+        while (statement.Step())
+        {
+            rows.Add(Row(statement));
+        }
+    }
+
+    private static UnmatchedPayment Row(Statement row) => new()
+    {
+        OrderId = row.Int64(0),
+        PaymentKey = row.Text(1),
+        Data = row.Blob(2).ToArray(),
+        PublishTimeMicros = row.Int64(3),
+        MessageId = row.Text(4),
+        Subscription = row.Text(5),
+        Reason = DeadLetterReasons.TryParse(row.Text(6), out var reason)
             ? reason
-            : throw new StoreRejectedException($"unmatched_payments has the unknown reason '{row.GetString(6)}'."),
-        State = State(row.GetString(7)),
-        SinceMicros = row.GetInt64(8),
-        ChangedMicros = row.GetInt64(9),
-        Detail = row.GetString(10),
-        Replays = row.GetInt32(11),
+            : throw new StoreRejectedException($"unmatched_payments has the unknown reason '{row.Text(6)}': correct or remove the row."),
+        State = State(row.Text(7)),
+        SinceMicros = row.Int64(8),
+        ChangedMicros = row.Int64(9),
+        Detail = row.Text(10),
+        Replays = (int)row.Int64(11),
     };
 
     private static string StateText(UnmatchedState state) => state switch
@@ -168,6 +162,6 @@ internal sealed class UnmatchedTable : IDisposable
         "dead-lettered" => UnmatchedState.DeadLettered,
         "healed" => UnmatchedState.Healed,
         "discarded" => UnmatchedState.Discarded,
-        _ => throw new StoreRejectedException($"unmatched_payments has the unknown state '{text}'."),
+        _ => throw new StoreRejectedException($"unmatched_payments has the unknown state '{text}': correct or remove the row."),
     };
 }
