@@ -1,0 +1,59 @@
+using EcomStream.PubSub.Broker.Storage;
+using Google.Cloud.PubSub.V1;
+
+namespace EcomStream.PubSub.Broker;
+
+/// <summary>One topic: its log and the subscriptions that read it.</summary>
+internal sealed class BrokerTopic(string name, TopicLog log) : IDisposable
+{
+    // Deleting old segments looks at every subscription: often enough to free space, seldom enough to cost nothing.
+    private const int ReclaimEvery = 64;
+
+    private volatile BrokerSubscription[] _subscriptions = [];
+    private int _acknowledges;
+
+    public string Name { get; } = name;
+
+    public TopicLog Log { get; } = log;
+
+    /// <summary>Deleted, and kept for the backlog of its subscriptions.</summary>
+    public bool IsDeleted { get; set; }
+
+    public IReadOnlyList<BrokerSubscription> Subscriptions => _subscriptions;
+
+    public void Add(BrokerSubscription subscription) => _subscriptions = [.. _subscriptions, subscription];
+
+    public void Remove(BrokerSubscription subscription) => _subscriptions = [.. _subscriptions.Where(s => s != subscription)];
+
+    /// <summary>Appends messages and tells the subscriptions.</summary>
+    public void Publish(IReadOnlyList<PubsubMessage> messages)
+    {
+        Log.Append(messages);
+        foreach (var subscription in _subscriptions)
+        {
+            subscription.Notify();
+        }
+
+        if (_subscriptions.Length == 0)
+        {
+            Reclaim();
+        }
+    }
+
+    public void ReclaimLater()
+    {
+        if (Interlocked.Increment(ref _acknowledges) % ReclaimEvery == 0)
+        {
+            Reclaim();
+        }
+    }
+
+    /// <summary>Deletes the full segments that every subscription has acked.</summary>
+    public void Reclaim()
+    {
+        var subscriptions = _subscriptions;
+        Log.DeleteBefore(subscriptions.Length == 0 ? Log.EndOffset : subscriptions.Min(s => s.Cursor));
+    }
+
+    public void Dispose() => Log.Dispose();
+}

@@ -1,0 +1,143 @@
+using System.Net;
+using System.Net.Sockets;
+using EcomStream.PubSub.Broker.Services;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.PubSub.Broker;
+
+/// <summary>
+/// A Pub/Sub broker in this process: the google.pubsub.v1 Publisher and Subscriber services on HTTP/2 without TLS, so
+/// that any client of Cloud Pub/Sub talks to it when PUBSUB_EMULATOR_HOST names its <see cref="Endpoint"/>. Messages
+/// and acks are on disk before they are answered.
+/// </summary>
+public sealed class EmbeddedBroker : IAsyncDisposable
+{
+    private static readonly TimeSpan ExpiryInterval = TimeSpan.FromMilliseconds(200);
+
+    private readonly WebApplication _app;
+    private readonly BrokerState _state;
+    private readonly Durability _durability;
+    private readonly ITimer _expiry;
+    private int _disposed;
+
+    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, EmbeddedBrokerOptions options)
+    {
+        _app = app;
+        _state = state;
+        _durability = durability;
+        var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        Port = new Uri(address).Port;
+        Endpoint = $"{options.Host}:{Port}";
+        _expiry = options.Time.CreateTimer(_ => Expire(), null, ExpiryInterval, ExpiryInterval);
+    }
+
+    /// <summary>What PUBSUB_EMULATOR_HOST is to be set to: host:port.</summary>
+    public string Endpoint { get; }
+
+    /// <summary>The port that it listens on.</summary>
+    public int Port { get; }
+
+    /// <summary>Opens the folder and starts to listen.</summary>
+    /// <param name="options">How it runs.</param>
+    /// <param name="cancellationToken">Gives the start up.</param>
+    /// <exception cref="BrokerStartException">The port is taken, or the folder cannot be used; the message says what to do.</exception>
+    public static async Task<EmbeddedBroker> StartAsync(EmbeddedBrokerOptions options, CancellationToken cancellationToken = default)
+    {
+        var logger = options.LoggerFactory.CreateLogger<EmbeddedBroker>();
+        if (!IPAddress.TryParse(options.Host == "localhost" ? "127.0.0.1" : options.Host, out var address))
+        {
+            throw new BrokerStartException($"The broker cannot listen on '{options.Host}': give an IP address, such as 127.0.0.1 or 0.0.0.0.");
+        }
+
+        var state = BrokerState.Open(options, logger);
+        var durability = new Durability(state, options);
+        var app = Build(options, address, state, durability);
+        try
+        {
+            await app.StartAsync(cancellationToken);
+        }
+        catch (Exception error)
+        {
+            await app.DisposeAsync();
+            await durability.DisposeAsync();
+            state.Dispose();
+            if (error is IOException or SocketException)
+            {
+                throw new BrokerStartException(
+                    $"The broker cannot listen on {options.Host}:{options.Port} ({error.Message.TrimEnd('.')}). Stop what uses the port, or give another one.", error);
+            }
+
+            throw;
+        }
+
+        var broker = new EmbeddedBroker(app, state, durability, options);
+        logger.LogInformation("Broker listens on {Endpoint}, keeps its files in {Folder}", broker.Endpoint, options.DataDirectory);
+        return broker;
+    }
+
+    /// <summary>What a subscription holds, by its full name; null when it does not exist.</summary>
+    public SubscriptionStats? GetSubscriptionStats(string subscription) =>
+        _state.Subscriptions.FirstOrDefault(s => s.Name == subscription)?.Stats;
+
+    /// <summary>Ends the streams, syncs and closes the files.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+        {
+            return;
+        }
+
+        await _expiry.DisposeAsync();
+        using (var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(500)))
+        {
+            await _app.StopAsync(patience.Token);
+        }
+
+        await _app.DisposeAsync();
+        await _durability.DisposeAsync();
+        _state.Sync();
+        _state.Dispose();
+    }
+
+    private static WebApplication Build(EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton(state);
+        builder.Services.AddSingleton(durability);
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = 32 << 20;
+            grpc.MaxSendMessageSize = 32 << 20;
+        });
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            // Windows as large as what a client keeps outstanding, so that a stream is bounded by flow control and not
+            // by round trips.
+            kestrel.Limits.Http2.InitialConnectionWindowSize = 16 << 20;
+            kestrel.Limits.Http2.InitialStreamWindowSize = 8 << 20;
+            kestrel.Limits.MaxRequestBodySize = null;
+            kestrel.Limits.MinRequestBodyDataRate = null;
+            kestrel.Limits.MinResponseDataRate = null;
+            kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http2);
+        });
+        var app = builder.Build();
+        app.MapGrpcService<PublisherService>();
+        app.MapGrpcService<SubscriberService>();
+        return app;
+    }
+
+    private void Expire()
+    {
+        foreach (var subscription in _state.Subscriptions)
+        {
+            subscription.Expire();
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace EcomStream.PubSub.Broker;
+
+/// <summary>When what was written is synced to the disk. Each survives a crash or kill of the process.</summary>
+public enum FsyncPolicy
+{
+    /// <summary>Synced at each interval: a power cut loses at most what was published or acked within it.</summary>
+    Interval = 0,
+
+    /// <summary>Synced before a publish or an ack is answered: a power cut loses nothing that was answered.</summary>
+    Always,
+
+    /// <summary>Left to the operating system: a power cut loses what it has not written back, half a minute or so.</summary>
+    Never,
+}
+
+/// <summary>How an <see cref="EmbeddedBroker"/> runs.</summary>
+public sealed record EmbeddedBrokerOptions
+{
+    /// <summary>The folder that it keeps its files in; made if missing. One broker at a time.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>Address to listen on.</summary>
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>Port to listen on; 0 for any that is free.</summary>
+    public int Port { get; init; }
+
+    /// <summary>When writes are synced.</summary>
+    public FsyncPolicy Fsync { get; init; } = FsyncPolicy.Interval;
+
+    /// <summary>The interval of <see cref="FsyncPolicy.Interval"/>.</summary>
+    public TimeSpan FsyncInterval { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>A log file is closed and another begun at this size, bytes. Whole files are deleted as acks advance.</summary>
+    public long SegmentBytes { get; init; } = 64L << 20;
+
+    /// <summary>Where it logs.</summary>
+    public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}
+
+/// <summary>The broker cannot start; the message says why and what to do.</summary>
+/// <param name="message">One line for whoever starts it.</param>
+/// <param name="innerException">What was caught.</param>
+public sealed class BrokerStartException(string message, Exception? innerException = null) : Exception(message, innerException);

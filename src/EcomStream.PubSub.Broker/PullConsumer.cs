@@ -1,0 +1,36 @@
+namespace EcomStream.PubSub.Broker;
+
+/// <summary>
+/// Whoever pulls from a subscription: a stream with its flow control, or one Pull call. Its counts are guarded by the
+/// subscription.
+/// </summary>
+/// <param name="maxMessages">Messages that may be outstanding with it.</param>
+/// <param name="maxBytes">Bytes that may be outstanding with it.</param>
+internal sealed class PullConsumer(long maxMessages, long maxBytes)
+{
+    /// <summary>Set when there may be something to take.</summary>
+    public AsyncSignal Signal { get; } = new();
+
+    public long Messages { get; private set; }
+
+    public long Bytes { get; private set; }
+
+    public bool IsFull => Messages >= maxMessages || Bytes >= maxBytes;
+
+    public void Add(int bytes)
+    {
+        Messages++;
+        Bytes += bytes;
+    }
+
+    public void Remove(int bytes)
+    {
+        var wasFull = IsFull;
+        Messages--;
+        Bytes -= bytes;
+        if (wasFull && !IsFull)
+        {
+            Signal.Set();
+        }
+    }
+}

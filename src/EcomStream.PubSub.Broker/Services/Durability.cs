@@ -1,0 +1,75 @@
+namespace EcomStream.PubSub.Broker.Services;
+
+/// <summary>
+/// Syncs what was written as the fsync policy asks: at an interval, or before an answer, many answers with one sync.
+/// </summary>
+internal sealed class Durability : IAsyncDisposable
+{
+    private readonly BrokerState _state;
+    private readonly EmbeddedBrokerOptions _options;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly AsyncSignal _wanted = new();
+    private readonly Task _loop;
+    private TaskCompletionSource _nextSync = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Durability(BrokerState state, EmbeddedBrokerOptions options)
+    {
+        _state = state;
+        _options = options;
+        _loop = options.Fsync == FsyncPolicy.Never ? Task.CompletedTask : Task.Run(Loop);
+    }
+
+    /// <summary>Completes when what was written before the call is as durable as the policy promises.</summary>
+    public Task WrittenAsync()
+    {
+        if (_options.Fsync != FsyncPolicy.Always)
+        {
+            return Task.CompletedTask;
+        }
+
+        var next = Volatile.Read(ref _nextSync).Task;
+        _wanted.Set();
+        return next;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _loop;
+        _stop.Dispose();
+    }
+
+    private async Task Loop()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                if (_options.Fsync == FsyncPolicy.Always)
+                {
+                    await _wanted.WaitAsync(_stop.Token);
+                }
+                else
+                {
+                    await Task.Delay(_options.FsyncInterval, _options.Time, _stop.Token);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                break;
+            }
+
+            // Whoever asks from here on waits for the next sync, because this one may not see what it wrote.
+            var waiting = Interlocked.Exchange(ref _nextSync, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            try
+            {
+                _state.Sync();
+                waiting.SetResult();
+            }
+            catch (Exception error)
+            {
+                waiting.SetException(error);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Buffers;
+using Google.Cloud.PubSub.V1;
+using Grpc.Core;
+
+namespace EcomStream.PubSub.Broker.Services;
+
+/// <summary>
+/// Binds the Subscriber service as generated, but for StreamingPull, whose responses are written from the log without
+/// objects (<see cref="RawPullResponse"/>).
+/// </summary>
+internal static class SubscriberBinding
+{
+    private const string StreamingPull = nameof(StreamingPull);
+
+    private static readonly Method<StreamingPullRequest, RawPullResponse> RawStreamingPull = new(
+        MethodType.DuplexStreaming,
+        "google.pubsub.v1.Subscriber",
+        StreamingPull,
+        Marshallers.Create(
+            (request, context) =>
+            {
+                context.SetPayloadLength(request.CalculateSize());
+                Google.Protobuf.MessageExtensions.WriteTo(request, context.GetBufferWriter());
+                context.Complete();
+            },
+            context => StreamingPullRequest.Parser.ParseFrom(context.PayloadAsReadOnlySequence())),
+        Marshallers.Create<RawPullResponse>(
+            (response, context) =>
+            {
+                context.SetPayloadLength(response.Bytes.Length);
+                context.GetBufferWriter().Write(response.Bytes);
+                context.Complete();
+            },
+            _ => throw new NotSupportedException("The broker writes these responses and never reads them.")));
+
+    public static void BindService(ServiceBinderBase binder, SubscriberService? service)
+    {
+        Subscriber.BindService(new AllBut(binder, StreamingPull), service!);
+        binder.AddMethod(RawStreamingPull, (DuplexStreamingServerMethod<StreamingPullRequest, RawPullResponse>?)null!);
+    }
+
+    private sealed class AllBut(ServiceBinderBase inner, string name) : ServiceBinderBase
+    {
+        public override void AddMethod<TRequest, TResponse>(Method<TRequest, TResponse> method, UnaryServerMethod<TRequest, TResponse>? handler) =>
+            inner.AddMethod(method, handler);
+
+        public override void AddMethod<TRequest, TResponse>(
+            Method<TRequest, TResponse> method, DuplexStreamingServerMethod<TRequest, TResponse>? handler)
+        {
+            if (method.Name != name)
+            {
+                inner.AddMethod(method, handler);
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using Microsoft.Win32.SafeHandles;
+
+namespace EcomStream.PubSub.Broker.Storage;
+
+/// <summary>
+/// The acks of one subscription on disk: a file that begins with the cursor and is appended to, one frame per
+/// Acknowledge: frame length (4 bytes), CRC-32 (4 bytes), then runs of first offset and count (8 bytes each). When it
+/// has grown it is written anew from the state and replaced at once. Guarded by its subscription.
+/// </summary>
+internal sealed class AckLog : IDisposable
+{
+    private const int CompactBytes = 1 << 20;
+    private const int FrameHeader = 8;
+    private const int RunBytes = 16;
+
+    private readonly string _path;
+    private SafeFileHandle _file;
+    private long _length;
+    private long _compactAt = CompactBytes;
+    private byte[] _buffer = new byte[4096];
+    private volatile bool _unsynced;
+
+    private AckLog(string path, SafeFileHandle file, AckState state)
+    {
+        _path = path;
+        _file = file;
+        State = state;
+    }
+
+    public AckState State { get; private set; }
+
+    public static AckLog Create(string path, long cursor)
+    {
+        var state = new AckState(cursor);
+        var log = new AckLog(path, WriteAnew(path, state, out var length), state) { _length = length };
+        return log;
+    }
+
+    /// <summary>Opens the acks of a subscription; an unfinished last frame, whose ack was never answered, is cut off.</summary>
+    public static AckLog Open(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        var at = 0;
+        AckState? state = null;
+        while (bytes.Length - at >= FrameHeader)
+        {
+            var length = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at));
+            if (length < 0 || length % RunBytes != 0 || bytes.Length - at - FrameHeader < length)
+            {
+                break;
+            }
+
+            var body = bytes.AsSpan(at + FrameHeader, length);
+            if (BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + 4)) != Crc32.HashToUInt32(body))
+            {
+                break;
+            }
+
+            for (var run = 0; run < length; run += RunBytes)
+            {
+                var first = BinaryPrimitives.ReadInt64LittleEndian(body[run..]);
+                var count = BinaryPrimitives.ReadInt64LittleEndian(body[(run + 8)..]);
+                if (state is null)
+                {
+                    // The first run is everything before the cursor.
+                    state = new AckState(count);
+                    continue;
+                }
+
+                for (var offset = first; offset < first + count; offset++)
+                {
+                    state.Ack(offset);
+                }
+            }
+
+            at += FrameHeader + length;
+        }
+
+        if (state is null)
+        {
+            throw new BrokerStartException(
+                $"The acks {path} are damaged at their beginning. Restore a copy of the broker's folder, or delete the file's subscription and make it anew.");
+        }
+
+        var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+        if (at < bytes.Length)
+        {
+            RandomAccess.SetLength(file, at);
+        }
+
+        return new AckLog(path, file, state) { _length = at };
+    }
+
+    /// <summary>Acks messages: to the file first, then in memory.</summary>
+    /// <param name="offsets">Offsets not acked before, ascending, no two the same.</param>
+    public void Ack(ReadOnlySpan<long> offsets)
+    {
+        if (offsets.IsEmpty)
+        {
+            return;
+        }
+
+        if (_buffer.Length < FrameHeader + (offsets.Length * RunBytes))
+        {
+            _buffer = new byte[FrameHeader + (offsets.Length * RunBytes)];
+        }
+
+        var used = FrameHeader;
+        for (var i = 0; i < offsets.Length;)
+        {
+            var count = 1;
+            while (i + count < offsets.Length && offsets[i + count] == offsets[i] + count)
+            {
+                count++;
+            }
+
+            used += WriteRun(_buffer.AsSpan(used), offsets[i], count);
+            i += count;
+        }
+
+        SealFrame(_buffer.AsSpan(0, used));
+        try
+        {
+            RandomAccess.Write(_file, _buffer.AsSpan(0, used), _length);
+        }
+        catch
+        {
+            RandomAccess.SetLength(_file, _length);
+            throw;
+        }
+
+        _length += used;
+        _unsynced = true;
+        foreach (var offset in offsets)
+        {
+            State.Ack(offset);
+        }
+
+        if (_length > _compactAt)
+        {
+            Compact();
+        }
+    }
+
+    public void Sync()
+    {
+        if (_unsynced)
+        {
+            _unsynced = false;
+            RandomAccess.FlushToDisk(_file);
+        }
+    }
+
+    public void Delete()
+    {
+        Dispose();
+        File.Delete(_path);
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private void Compact()
+    {
+        var old = _file;
+        _file = WriteAnew(_path, State, out _length);
+
+        // A state with many gaps is large in itself: it is not written anew at every ack.
+        _compactAt = Math.Max(CompactBytes, _length * 2);
+        old.Dispose();
+    }
+
+    private static SafeFileHandle WriteAnew(string path, AckState state, out long length)
+    {
+        var runs = state.Runs().ToList();
+        var frame = new byte[FrameHeader + ((runs.Count + 1) * RunBytes)];
+        var used = FrameHeader;
+        used += WriteRun(frame.AsSpan(used), 0, state.Cursor);
+        foreach (var (first, count) in runs)
+        {
+            used += WriteRun(frame.AsSpan(used), first, count);
+        }
+
+        SealFrame(frame);
+        var temporary = path + ".new";
+        var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
+        RandomAccess.Write(file, frame, 0);
+        RandomAccess.FlushToDisk(file);
+        File.Move(temporary, path, overwrite: true);
+        length = frame.Length;
+        return file;
+    }
+
+    private static int WriteRun(Span<byte> target, long first, long count)
+    {
+        BinaryPrimitives.WriteInt64LittleEndian(target, first);
+        BinaryPrimitives.WriteInt64LittleEndian(target[8..], count);
+        return RunBytes;
+    }
+
+    private static void SealFrame(Span<byte> frame)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(frame, frame.Length - FrameHeader);
+        BinaryPrimitives.WriteUInt32LittleEndian(frame[4..], Crc32.HashToUInt32(frame[FrameHeader..]));
+    }
+}

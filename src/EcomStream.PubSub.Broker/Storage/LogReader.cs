@@ -1,0 +1,122 @@
+namespace EcomStream.PubSub.Broker.Storage;
+
+/// <summary>
+/// Reads a topic's log forward in large pieces, and single records elsewhere for redelivery. Belongs to one
+/// subscription, which guards it.
+/// </summary>
+internal sealed class LogReader(TopicLog log)
+{
+    private const int PieceBytes = 256 << 10;
+
+    private byte[] _piece = [];
+    private int _filled;
+    private int _at;
+    private LogSegment? _segment;
+    private long _position;
+    private long _next = -1;
+
+    /// <summary>The record with this offset. The payload is valid until the next call.</summary>
+    /// <exception cref="InvalidDataException">The record is damaged; the message says where.</exception>
+    public bool TryRead(long offset, out ReadOnlySpan<byte> payload, out long publishMicros)
+    {
+        payload = default;
+        publishMicros = 0;
+        if (offset >= log.EndOffset)
+        {
+            return false;
+        }
+
+        if (offset != _next || _segment is null || offset >= _segment.EndOffset)
+        {
+            if (!Seek(offset))
+            {
+                return false;
+            }
+        }
+
+        var record = Take();
+        (_, publishMicros) = LogRecord.Header(record);
+        payload = record[LogRecord.HeaderBytes..];
+        return true;
+    }
+
+    private bool Seek(long offset)
+    {
+        _segment = log.Find(offset);
+        _next = -1;
+        if (_segment is null)
+        {
+            return false;
+        }
+
+        (_position, var at) = _segment.Nearest(offset);
+        _filled = _at = 0;
+        _next = at;
+        while (_next < offset)
+        {
+            Take();
+        }
+
+        return true;
+    }
+
+    private ReadOnlySpan<byte> Take()
+    {
+        Need(LogRecord.HeaderBytes);
+        var (length, _) = LogRecord.Header(_piece.AsSpan(_at));
+        if (length is < 0 or > LogRecord.LongestPayload)
+        {
+            throw Damaged();
+        }
+
+        var size = LogRecord.Size(length);
+        Need(size);
+        var record = _piece.AsSpan(_at, size);
+        if (!LogRecord.IsIntact(record))
+        {
+            throw Damaged();
+        }
+
+        _at += size;
+        _next++;
+        return record;
+    }
+
+    private void Need(int bytes)
+    {
+        if (_filled - _at >= bytes)
+        {
+            return;
+        }
+
+        var rest = _filled - _at;
+        var target = Math.Max(bytes, PieceBytes);
+        if (_piece.Length < target)
+        {
+            var larger = new byte[target];
+            _piece.AsSpan(_at, rest).CopyTo(larger);
+            _piece = larger;
+        }
+        else
+        {
+            _piece.AsSpan(_at, rest).CopyTo(_piece);
+        }
+
+        _at = 0;
+        _filled = rest;
+        while (_filled < bytes)
+        {
+            var read = _segment!.Read(_position, _piece.AsSpan(_filled));
+            if (read == 0)
+            {
+                throw Damaged();
+            }
+
+            _position += read;
+            _filled += read;
+        }
+    }
+
+    private InvalidDataException Damaged() => new(
+        $"The log segment {_segment!.BaseOffset} is damaged near byte {_position - (_filled - _at)} (message {_next + 1}).");
+}

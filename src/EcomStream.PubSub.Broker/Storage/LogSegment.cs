@@ -1,0 +1,245 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.IO.Hashing;
+using Microsoft.Win32.SafeHandles;
+
+namespace EcomStream.PubSub.Broker.Storage;
+
+/// <summary>
+/// One file of a topic's log: records one after the other, named by the offset of the first. A sparse index finds a
+/// record without reading the file from its start; it is written beside the segment when the segment is full, so that
+/// opening a large log reads only its last segment.
+/// </summary>
+internal sealed class LogSegment : IDisposable
+{
+    private const int IndexEvery = 256;
+    private const uint IndexMagic = 0x31584945;
+
+    private readonly string _path;
+    private readonly List<long> _index = [];
+    private SafeFileHandle _file;
+
+    private LogSegment(string path, long baseOffset, SafeFileHandle file)
+    {
+        _path = path;
+        BaseOffset = baseOffset;
+        _file = file;
+    }
+
+    /// <summary>Offset of the first record.</summary>
+    public long BaseOffset { get; }
+
+    /// <summary>Offset after the last record.</summary>
+    public long EndOffset => BaseOffset + Count;
+
+    public long Count { get; private set; }
+
+    /// <summary>Bytes of whole records.</summary>
+    public long Length { get; private set; }
+
+    /// <summary>Publish time of the last record, microseconds since the Unix epoch; 0 without one.</summary>
+    public long LastPublishMicros { get; private set; }
+
+    public static LogSegment Create(string folder, long baseOffset)
+    {
+        var path = PathOf(folder, baseOffset);
+        return new LogSegment(path, baseOffset, OpenFile(path, FileMode.Create));
+    }
+
+    /// <summary>Opens a segment that others follow, by its index; without a usable index it is read through.</summary>
+    public static LogSegment OpenSealed(string path)
+    {
+        var segment = new LogSegment(path, OffsetOf(path), OpenFile(path, FileMode.Open));
+        if (!segment.TryLoadIndex() && segment.Scan() is { } damagedAt)
+        {
+            segment.Dispose();
+            throw new BrokerStartException(
+                $"The log {path} is damaged at byte {damagedAt}, in its middle. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+        }
+
+        return segment;
+    }
+
+    /// <summary>Opens the last segment: it is read through, and what a crash left unfinished at its end is cut off.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="cut">How many bytes were cut off.</param>
+    public static LogSegment OpenLast(string path, out long cut)
+    {
+        var segment = new LogSegment(path, OffsetOf(path), OpenFile(path, FileMode.Open));
+        var size = RandomAccess.GetLength(segment._file);
+        segment.Scan();
+        cut = size - segment.Length;
+        if (cut > 0)
+        {
+            RandomAccess.SetLength(segment._file, segment.Length);
+        }
+
+        return segment;
+    }
+
+    /// <summary>Appends sealed records.</summary>
+    /// <exception cref="IOException">Nothing was appended: what was written of it is cut off again.</exception>
+    public void Append(ReadOnlySpan<byte> records, IReadOnlyList<int> sizes, long lastPublishMicros)
+    {
+        try
+        {
+            RandomAccess.Write(_file, records, Length);
+        }
+        catch
+        {
+            RandomAccess.SetLength(_file, Length);
+            throw;
+        }
+
+        foreach (var size in sizes)
+        {
+            Advance(size);
+        }
+
+        LastPublishMicros = lastPublishMicros;
+    }
+
+    public int Read(long position, Span<byte> buffer) =>
+        RandomAccess.Read(_file, buffer[..(int)Math.Min(buffer.Length, Math.Max(0, Length - position))], position);
+
+    /// <summary>A position at or before the record with this offset, and that record's offset.</summary>
+    public (long Position, long Offset) Nearest(long offset)
+    {
+        var entry = (int)Math.Min((offset - BaseOffset) / IndexEvery, _index.Count - 1);
+        return entry < 0 ? (0, BaseOffset) : (_index[entry], BaseOffset + ((long)entry * IndexEvery));
+    }
+
+    public void Sync() => RandomAccess.FlushToDisk(_file);
+
+    /// <summary>No more records: writes the index beside the file.</summary>
+    public void Seal()
+    {
+        var bytes = new byte[4 + 8 + 8 + 8 + 4 + (_index.Count * 8) + 4];
+        var span = bytes.AsSpan();
+        BinaryPrimitives.WriteUInt32LittleEndian(span, IndexMagic);
+        BinaryPrimitives.WriteInt64LittleEndian(span[4..], Count);
+        BinaryPrimitives.WriteInt64LittleEndian(span[12..], Length);
+        BinaryPrimitives.WriteInt64LittleEndian(span[20..], LastPublishMicros);
+        BinaryPrimitives.WriteInt32LittleEndian(span[28..], _index.Count);
+        for (var i = 0; i < _index.Count; i++)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(span[(32 + (i * 8))..], _index[i]);
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(span[^4..], Crc32.HashToUInt32(span[..^4]));
+        File.WriteAllBytes(IndexPath, bytes);
+    }
+
+    public void Delete()
+    {
+        Dispose();
+        File.Delete(_path);
+        File.Delete(IndexPath);
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private string IndexPath => Path.ChangeExtension(_path, ".index");
+
+    private static SafeFileHandle OpenFile(string path, FileMode mode) =>
+        File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read);
+
+    private static string PathOf(string folder, long baseOffset) =>
+        Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");
+
+    private static long OffsetOf(string path) =>
+        long.TryParse(Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
+            ? offset
+            : throw new BrokerStartException($"{path} is not a log of the broker: move it away.");
+
+    private void Advance(int size)
+    {
+        if (Count % IndexEvery == 0)
+        {
+            _index.Add(Length);
+        }
+
+        Count++;
+        Length += size;
+    }
+
+    private bool TryLoadIndex()
+    {
+        if (!File.Exists(IndexPath))
+        {
+            return false;
+        }
+
+        var bytes = File.ReadAllBytes(IndexPath);
+        var span = bytes.AsSpan();
+        if (bytes.Length < 36
+            || BinaryPrimitives.ReadUInt32LittleEndian(span) != IndexMagic
+            || BinaryPrimitives.ReadUInt32LittleEndian(span[^4..]) != Crc32.HashToUInt32(span[..^4])
+            || BinaryPrimitives.ReadInt64LittleEndian(span[12..]) != RandomAccess.GetLength(_file))
+        {
+            return false;
+        }
+
+        Count = BinaryPrimitives.ReadInt64LittleEndian(span[4..]);
+        Length = BinaryPrimitives.ReadInt64LittleEndian(span[12..]);
+        LastPublishMicros = BinaryPrimitives.ReadInt64LittleEndian(span[20..]);
+        var entries = BinaryPrimitives.ReadInt32LittleEndian(span[28..]);
+        for (var i = 0; i < entries; i++)
+        {
+            _index.Add(BinaryPrimitives.ReadInt64LittleEndian(span[(32 + (i * 8))..]));
+        }
+
+        return true;
+    }
+
+    // Reads whole records from the start. Returns where the first one that is not intact stands; null when all are.
+    private long? Scan()
+    {
+        var size = RandomAccess.GetLength(_file);
+        var buffer = new byte[1 << 20];
+        long filled = 0, start = 0;
+        while (Length < size)
+        {
+            // The window [start, start + filled) of the file is in the buffer.
+            var at = (int)(Length - start);
+            var have = filled - at;
+            var need = LogRecord.HeaderBytes;
+            if (have >= LogRecord.HeaderBytes)
+            {
+                var (payload, publishMicros) = LogRecord.Header(buffer.AsSpan(at));
+                if (payload is < 0 or > LogRecord.LongestPayload)
+                {
+                    return Length;
+                }
+
+                need = LogRecord.Size(payload);
+                if (have >= need)
+                {
+                    if (!LogRecord.IsIntact(buffer.AsSpan(at, need)))
+                    {
+                        return Length;
+                    }
+
+                    LastPublishMicros = publishMicros;
+                    Advance(need);
+                    continue;
+                }
+            }
+
+            if (Length + need > size)
+            {
+                return Length;
+            }
+
+            if (need > buffer.Length)
+            {
+                buffer = new byte[need];
+            }
+
+            start = Length;
+            filled = RandomAccess.Read(_file, buffer, start);
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,181 @@
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.PubSub.Broker.Storage;
+
+/// <summary>
+/// The messages of one topic, append-only, in segments. An offset counts the topic's messages from 0; the message id
+/// is the offset plus one. Thread-safe.
+/// </summary>
+internal sealed class TopicLog : IDisposable
+{
+    private readonly string _folder;
+    private readonly long _segmentBytes;
+    private readonly TimeProvider _time;
+    private readonly Lock _lock = new();
+    private readonly List<LogSegment> _segments = [];
+    private byte[] _buffer = new byte[1 << 16];
+    private long _lastPublishMicros;
+    private long _end;
+    private bool _unsynced;
+
+    private TopicLog(string folder, long segmentBytes, TimeProvider time)
+    {
+        _folder = folder;
+        _segmentBytes = segmentBytes;
+        _time = time;
+    }
+
+    /// <summary>Offset that the next message gets.</summary>
+    public long EndOffset => Volatile.Read(ref _end);
+
+    public static TopicLog Open(string folder, long segmentBytes, TimeProvider time, ILogger logger)
+    {
+        Directory.CreateDirectory(folder);
+        var log = new TopicLog(folder, segmentBytes, time);
+        var files = Directory.GetFiles(folder, "*.log").Order(StringComparer.Ordinal).ToArray();
+        for (var i = 0; i < files.Length; i++)
+        {
+            if (i < files.Length - 1)
+            {
+                log._segments.Add(LogSegment.OpenSealed(files[i]));
+                continue;
+            }
+
+            log._segments.Add(LogSegment.OpenLast(files[i], out var cut));
+            if (cut > 0)
+            {
+                logger.LogWarning("{File} ended in {Bytes} bytes of an unfinished write, which was never acknowledged; they are cut off", files[i], cut);
+            }
+        }
+
+        if (log._segments.Count == 0)
+        {
+            log._segments.Add(LogSegment.Create(folder, 0));
+        }
+
+        log._end = log._segments[^1].EndOffset;
+        log._lastPublishMicros = log._segments.Max(segment => segment.LastPublishMicros);
+        return log;
+    }
+
+    /// <summary>
+    /// Appends messages, in order, each with an id and a publish time of its own, and hands them to the operating
+    /// system. The messages are changed: they are given what they were given.
+    /// </summary>
+    /// <returns>The offset of the first.</returns>
+    /// <exception cref="IOException">The disk is full or broken; none was appended.</exception>
+    public long Append(IReadOnlyList<PubsubMessage> messages)
+    {
+        lock (_lock)
+        {
+            var first = _end;
+            var sizes = new int[messages.Count];
+            var used = 0;
+            var now = Math.Max(NowMicros, _lastPublishMicros + 1);
+            for (var i = 0; i < messages.Count; i++)
+            {
+                var message = messages[i];
+                var micros = now + i;
+                message.MessageId = MessageId(first + i);
+                message.PublishTime = new Timestamp { Seconds = micros / 1_000_000, Nanos = (int)(micros % 1_000_000) * 1_000 };
+                var payload = message.CalculateSize();
+                sizes[i] = LogRecord.Size(payload);
+                if (_buffer.Length < used + sizes[i])
+                {
+                    Array.Resize(ref _buffer, Math.Max(_buffer.Length * 2, used + sizes[i]));
+                }
+
+                message.WriteTo(_buffer.AsSpan(used + LogRecord.HeaderBytes, payload));
+                LogRecord.Seal(_buffer.AsSpan(used, sizes[i]), micros);
+                used += sizes[i];
+            }
+
+            var segment = _segments[^1];
+            if (segment.Length > 0 && segment.Length + used > _segmentBytes)
+            {
+                segment.Sync();
+                segment.Seal();
+                segment = LogSegment.Create(_folder, first);
+                _segments.Add(segment);
+            }
+
+            var last = now + messages.Count - 1;
+            segment.Append(_buffer.AsSpan(0, used), sizes, last);
+            _lastPublishMicros = last;
+            _unsynced = true;
+            if (_buffer.Length > 4 << 20)
+            {
+                _buffer = new byte[1 << 16];
+            }
+
+            Volatile.Write(ref _end, first + messages.Count);
+            return first;
+        }
+    }
+
+    /// <summary>The segment that holds an offset; null when it has been deleted or not been written.</summary>
+    public LogSegment? Find(long offset)
+    {
+        lock (_lock)
+        {
+            for (var i = _segments.Count - 1; i >= 0; i--)
+            {
+                if (offset >= _segments[i].BaseOffset)
+                {
+                    return offset < _segments[i].EndOffset ? _segments[i] : null;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>Syncs what was appended since the last time.</summary>
+    public void Sync()
+    {
+        LogSegment last;
+        lock (_lock)
+        {
+            if (!_unsynced)
+            {
+                return;
+            }
+
+            _unsynced = false;
+            last = _segments[^1];
+        }
+
+        last.Sync();
+    }
+
+    /// <summary>Deletes the full segments whose messages all stand before an offset. Nobody may read them any more.</summary>
+    public void DeleteBefore(long offset)
+    {
+        lock (_lock)
+        {
+            while (_segments.Count > 1 && _segments[0].EndOffset <= offset)
+            {
+                _segments[0].Delete();
+                _segments.RemoveAt(0);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            foreach (var segment in _segments)
+            {
+                segment.Dispose();
+            }
+        }
+    }
+
+    public static string MessageId(long offset) => (offset + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    private long NowMicros => (_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+}
