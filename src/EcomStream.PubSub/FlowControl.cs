@@ -1,0 +1,133 @@
+namespace EcomStream.PubSub;
+
+/// <summary>
+/// The bound of one subscription over all its streams, in messages and bytes. Two things are counted: what has been
+/// received and not settled, which closes the streams' reading; and the part of it that has been handed out, which
+/// never exceeds the bound even where a response does.
+/// </summary>
+internal sealed class FlowControl(int maxMessages, long maxBytes)
+{
+    private readonly Lock _lock = new();
+    private int _messages;
+    private long _bytes;
+    private int _handedMessages;
+    private long _handedBytes;
+    private TaskCompletionSource? _change;
+
+    public (int Messages, long Bytes) Outstanding
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return (_messages, _bytes);
+            }
+        }
+    }
+
+    /// <summary>Counts what a stream has received.</summary>
+    public void Received(int messages, long bytes)
+    {
+        lock (_lock)
+        {
+            _messages += messages;
+            _bytes += bytes;
+        }
+    }
+
+    /// <summary>Completes when there is room to receive more.</summary>
+    public async ValueTask WaitToReadAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task change;
+            lock (_lock)
+            {
+                if (_messages < maxMessages && _bytes < maxBytes)
+                {
+                    return;
+                }
+
+                change = Change();
+            }
+
+            await change.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Takes the room of as many of the deliveries as fit, at least one, waiting for it.
+    /// </summary>
+    /// <returns>How many fit.</returns>
+    public async ValueTask<int> HandOutAsync(ReadOnlyMemory<PubSubDelivery> deliveries, long bytes, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task change;
+            lock (_lock)
+            {
+                var count = Fitting(deliveries.Span, ref bytes);
+                if (count > 0)
+                {
+                    _handedMessages += count;
+                    _handedBytes += bytes;
+                    return count;
+                }
+
+                change = Change();
+            }
+
+            await change.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Takes room for what is given back unseen, whether there is room or not: settling it returns the room.</summary>
+    public void HandOutRegardless(int messages, long bytes)
+    {
+        lock (_lock)
+        {
+            _handedMessages += messages;
+            _handedBytes += bytes;
+        }
+    }
+
+    /// <summary>Returns the room of what has been settled.</summary>
+    public void Release(int messages, long bytes)
+    {
+        TaskCompletionSource? waiting;
+        lock (_lock)
+        {
+            _messages -= messages;
+            _bytes -= bytes;
+            _handedMessages -= messages;
+            _handedBytes -= bytes;
+            (waiting, _change) = (_change, null);
+        }
+
+        waiting?.SetResult();
+    }
+
+    private Task Change() => (_change ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+    private int Fitting(ReadOnlySpan<PubSubDelivery> deliveries, ref long bytes)
+    {
+        if (_handedMessages + deliveries.Length <= maxMessages && _handedBytes + bytes <= maxBytes)
+        {
+            return deliveries.Length;
+        }
+
+        var room = Math.Min(deliveries.Length, maxMessages - _handedMessages);
+        var (count, sum) = (0, 0L);
+        while (count < room && (_handedBytes + sum + deliveries[count].Bytes <= maxBytes || (count == 0 && _handedMessages == 0)))
+        {
+            sum += deliveries[count++].Bytes;
+        }
+
+        if (count > 0)
+        {
+            bytes = sum;
+        }
+
+        return count;
+    }
+}

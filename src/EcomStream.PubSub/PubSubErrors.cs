@@ -1,0 +1,45 @@
+using Grpc.Core;
+
+namespace EcomStream.PubSub;
+
+/// <summary>
+/// What a gRPC status means for whoever sent the request
+/// (https://cloud.google.com/pubsub/docs/reference/error-codes).
+/// </summary>
+internal static class PubSubErrors
+{
+    /// <summary>Whether the same request may succeed later.</summary>
+    public static bool IsRetryable(RpcException error) => error.StatusCode is
+        StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal or StatusCode.ResourceExhausted
+        or StatusCode.Cancelled or StatusCode.Aborted or StatusCode.Unknown;
+
+    /// <summary>The status and what to do about it, as the end of a sentence.</summary>
+    public static string Explain(RpcException error, string what)
+    {
+        var advice = error.StatusCode switch
+        {
+            StatusCode.NotFound => $"Create the {what}, or correct its name or project-id",
+            StatusCode.PermissionDenied => $"Give this account the role that the {what} needs",
+            StatusCode.Unauthenticated => "Check the credentials",
+            StatusCode.InvalidArgument => "Correct what the server names",
+            StatusCode.FailedPrecondition => $"Check the state of the {what}",
+            StatusCode.Unimplemented => "Check that the endpoint is a Pub/Sub server",
+            _ => "See the server's log",
+        };
+        return $"{Name(error.StatusCode)} ({error.Status.Detail.TrimEnd('.')}). {advice}.";
+    }
+
+    // The names of the specification, which is what a human looks up, and not those of the C# enumeration.
+    private static string Name(StatusCode code) => code switch
+    {
+        StatusCode.NotFound => "NOT_FOUND",
+        StatusCode.PermissionDenied => "PERMISSION_DENIED",
+        StatusCode.Unauthenticated => "UNAUTHENTICATED",
+        StatusCode.InvalidArgument => "INVALID_ARGUMENT",
+        StatusCode.FailedPrecondition => "FAILED_PRECONDITION",
+        StatusCode.Unimplemented => "UNIMPLEMENTED",
+        StatusCode.AlreadyExists => "ALREADY_EXISTS",
+        StatusCode.OutOfRange => "OUT_OF_RANGE",
+        _ => code.ToString(),
+    };
+}

@@ -1,0 +1,185 @@
+using Akka.Configuration;
+
+namespace EcomStream.PubSub;
+
+/// <summary>The settings of the Pub/Sub client, read once from <c>ecomstream.pubsub</c> in HOCON and validated.</summary>
+public sealed record PubSubSettings
+{
+    /// <summary>The environment variable that names an emulator or an embedded broker, as in Google's own clients.</summary>
+    public const string EmulatorVariable = "PUBSUB_EMULATOR_HOST";
+
+    private const string Root = "ecomstream.pubsub";
+
+    /// <summary>The project of short names.</summary>
+    public required string ProjectId { get; init; }
+
+    /// <summary>Address of an emulator or an embedded broker; null for Google's service.</summary>
+    public required Uri? Endpoint { get; init; }
+
+    /// <summary>What is read.</summary>
+    public required SubscriptionSettings Subscription { get; init; }
+
+    /// <summary>What is published.</summary>
+    public required PublisherSettings Publisher { get; init; }
+
+    /// <summary>Backoff of everything that is tried again.</summary>
+    public required RetrySettings Retry { get; init; }
+
+    /// <summary>The connection.</summary>
+    public required ConnectionSettings Connection { get; init; }
+
+    /// <summary>The defaults, as they stand in <c>reference.conf</c>.</summary>
+    public static Config Reference { get; } = ConfigurationFactory.FromResource<PubSubSettings>("EcomStream.PubSub.reference.conf");
+
+    /// <summary>Reads the settings; what <paramref name="config"/> leaves out is taken from <see cref="Reference"/>.</summary>
+    /// <param name="config">The whole configuration, with <c>ecomstream</c> at its root.</param>
+    /// <param name="emulatorHost">
+    /// What <see cref="EmulatorVariable"/> says, host:port; it overrides <c>endpoint</c> unless it is null or empty.
+    /// </param>
+    /// <exception cref="ConfigurationException">A key is unknown, or a value of the wrong kind or out of its range; the message names the path.</exception>
+    public static PubSubSettings Read(Config config, string? emulatorHost = null)
+    {
+        SettingsReader.RefuseUnknown(config, Reference, Root);
+        var reader = new SettingsReader(config.WithFallback(Reference).GetConfig(Root), Root);
+        var deadline = reader.Time("subscription.stream-ack-deadline", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(600));
+        var minBackoff = reader.Time("retry.min-backoff", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
+        return new PubSubSettings
+        {
+            ProjectId = reader.Text("project-id"),
+            Endpoint = string.IsNullOrWhiteSpace(emulatorHost)
+                ? ParseEndpoint(reader.TextOrEmpty("endpoint"), $"{Root}.endpoint")
+                : ParseEndpoint(emulatorHost, EmulatorVariable),
+            Subscription = new SubscriptionSettings
+            {
+                Streams = reader.Int("subscription.streams", 1, 64),
+                StreamAckDeadline = deadline,
+                ExtensionPeriod = reader.Time("subscription.extension-period", TimeSpan.FromMilliseconds(100), deadline / 2),
+                MaxExtension = reader.Time("subscription.max-extension", deadline, TimeSpan.FromHours(24)),
+                MaxOutstandingMessages = reader.Int("subscription.max-outstanding-messages", 1, 10_000_000),
+                MaxOutstandingBytes = reader.Bytes("subscription.max-outstanding-bytes", 1, 1L << 40),
+                AckBatchSize = reader.Int("subscription.ack.batch-size", 1, 100_000),
+                AckLinger = reader.Time("subscription.ack.linger", TimeSpan.Zero, TimeSpan.FromSeconds(10)),
+                MaxAcksInFlight = reader.Int("subscription.ack.max-in-flight", 1, 64),
+                CloseTimeout = reader.Time("subscription.close-timeout", TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),
+            },
+            Publisher = new PublisherSettings
+            {
+                MaxMessages = reader.Int("publisher.max-messages", 1, 1_000),
+                MaxBytes = reader.Bytes("publisher.max-bytes", 1, 10_000_000),
+                RequestTimeout = reader.Time("publisher.request-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
+            },
+            Retry = new RetrySettings(minBackoff, reader.Time("retry.max-backoff", minBackoff, TimeSpan.FromHours(1))),
+            Connection = new ConnectionSettings
+            {
+                RequestTimeout = reader.Time("connection.request-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
+                ConnectTimeout = reader.Time("connection.connect-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
+                WindowSize = (int)reader.Bytes("connection.window-size", 65_535, 16L << 20),
+                KeepAlive = reader.Time("connection.keep-alive", TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
+            },
+        };
+    }
+
+    /// <summary>The full name of a topic: projects/P/topics/T.</summary>
+    public string TopicPath(string topic) => FullName("topics", topic);
+
+    /// <summary>The full name of a subscription: projects/P/subscriptions/S.</summary>
+    public string SubscriptionPath(string subscription) => FullName("subscriptions", subscription);
+
+    /// <summary>Where the client talks to, for messages to a human.</summary>
+    internal string EndpointText => Endpoint is null ? "pubsub.googleapis.com" : Endpoint.Authority;
+
+    private string FullName(string collection, string name) =>
+        name.StartsWith("projects/", StringComparison.Ordinal) ? name : $"projects/{ProjectId}/{collection}/{name}";
+
+    private static Uri? ParseEndpoint(string text, string source)
+    {
+        if (text.Length == 0)
+        {
+            return null;
+        }
+
+        var withScheme = text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text;
+        return Uri.TryCreate(withScheme, UriKind.Absolute, out var address)
+            && address is { Scheme: "http", AbsolutePath: "/", Port: > 0, Host.Length: > 0 }
+            && withScheme.TrimEnd('/').EndsWith($":{address.Port}", StringComparison.Ordinal)
+                ? address
+                : throw new ConfigurationException($"{source} = {text}: it must be host:port, such as localhost:8085.");
+    }
+}
+
+/// <summary>How subscriptions are read.</summary>
+public sealed record SubscriptionSettings
+{
+    /// <summary>StreamingPull streams per subscription.</summary>
+    public required int Streams { get; init; }
+
+    /// <summary>How long a message received belongs to this client, 10 s to 600 s.</summary>
+    public required TimeSpan StreamAckDeadline { get; init; }
+
+    /// <summary>How long after it was received or extended a lease is extended again.</summary>
+    public required TimeSpan ExtensionPeriod { get; init; }
+
+    /// <summary>How long leases are extended.</summary>
+    public required TimeSpan MaxExtension { get; init; }
+
+    /// <summary>Messages received and not settled.</summary>
+    public required int MaxOutstandingMessages { get; init; }
+
+    /// <summary>Their bytes.</summary>
+    public required long MaxOutstandingBytes { get; init; }
+
+    /// <summary>Ack ids per request.</summary>
+    public required int AckBatchSize { get; init; }
+
+    /// <summary>How long an ack waits for its batch.</summary>
+    public required TimeSpan AckLinger { get; init; }
+
+    /// <summary>Ack requests under way at the same time.</summary>
+    public required int MaxAcksInFlight { get; init; }
+
+    /// <summary>How long closing waits for the acks, and then for giving back what is not settled.</summary>
+    public required TimeSpan CloseTimeout { get; init; }
+}
+
+/// <summary>How messages are published.</summary>
+public sealed record PublisherSettings
+{
+    /// <summary>Messages per request.</summary>
+    public required int MaxMessages { get; init; }
+
+    /// <summary>Bytes per request.</summary>
+    public required long MaxBytes { get; init; }
+
+    /// <summary>How long one request may take.</summary>
+    public required TimeSpan RequestTimeout { get; init; }
+}
+
+/// <summary>Exponential backoff.</summary>
+/// <param name="MinBackoff">The first delay.</param>
+/// <param name="MaxBackoff">The longest delay.</param>
+public sealed record RetrySettings(TimeSpan MinBackoff, TimeSpan MaxBackoff)
+{
+    /// <summary>The delay before another try, a fifth more or less, so that many clients do not come back at once.</summary>
+    /// <param name="failures">How often it has failed in a row; 1 after the first failure.</param>
+    internal TimeSpan After(int failures)
+    {
+        var ticks = Math.Min(MinBackoff.Ticks * Math.Pow(2, Math.Clamp(failures - 1, 0, 30)), MaxBackoff.Ticks);
+        return TimeSpan.FromTicks((long)(ticks * (0.8 + (0.4 * Random.Shared.NextDouble()))));
+    }
+}
+
+/// <summary>The connection to the server.</summary>
+public sealed record ConnectionSettings
+{
+    /// <summary>How long an ack, an extension or an admin request may take.</summary>
+    public required TimeSpan RequestTimeout { get; init; }
+
+    /// <summary>How long connecting may take.</summary>
+    public required TimeSpan ConnectTimeout { get; init; }
+
+    /// <summary>Bytes that the server may send ahead on each stream.</summary>
+    public required int WindowSize { get; init; }
+
+    /// <summary>Silence after which the connection is probed.</summary>
+    public required TimeSpan KeepAlive { get; init; }
+}
