@@ -1,0 +1,42 @@
+using System.CommandLine;
+using EcomStream.PubSub.Broker;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Host.Commands;
+
+/// <summary><c>ecomstream broker</c>: the embedded broker on its own.</summary>
+internal static class BrokerCommand
+{
+    public static Command Create()
+    {
+        var data = new Option<string>("--data", "-d") { Description = "Folder that it keeps its files in", DefaultValueFactory = _ => "data/broker" };
+        var host = new Option<string>("--host") { Description = "Address to listen on", DefaultValueFactory = _ => "127.0.0.1" };
+        var port = new Option<int>("--port", "-p") { Description = "Port to listen on; 0 for any that is free", DefaultValueFactory = _ => 8085 };
+        var fsync = new Option<FsyncPolicy>("--fsync")
+        {
+            Description = "Interval: a power cut loses at most 50 ms; Always: nothing; Never: what the system has not written back",
+            DefaultValueFactory = _ => FsyncPolicy.Interval,
+        };
+        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync };
+        command.SetAction((result, stop) => Exit.CodeOf(async () =>
+        {
+            using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Information));
+            await using var broker = await EmbeddedBroker.StartAsync(
+                new EmbeddedBrokerOptions
+                {
+                    DataDirectory = result.GetValue(data)!,
+                    Host = result.GetValue(host)!,
+                    Port = result.GetValue(port),
+                    Fsync = result.GetValue(fsync),
+                    LoggerFactory = loggers,
+                },
+                stop);
+            Console.WriteLine($"export PUBSUB_EMULATOR_HOST={broker.Endpoint}");
+            var stopped = new TaskCompletionSource();
+            await using var registration = stop.Register(stopped.SetResult);
+            await stopped.Task;
+            return Exit.Ok;
+        }));
+        return command;
+    }
+}

@@ -1,0 +1,107 @@
+using System.CommandLine;
+using System.Diagnostics;
+using EcomStream.Core;
+using Microsoft.Extensions.Logging;
+using Spectre.Console;
+
+namespace EcomStream.Host.Commands;
+
+/// <summary><c>ecomstream demo</c>: broker, store, simulator and pipeline in one process, with live progress.</summary>
+internal static class DemoCommand
+{
+    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1);
+
+    public static Command Create()
+    {
+        var data = new Option<string?>("--data", "-d") { Description = "Folder to keep the files in; a temporary one by default" };
+        var simulator = new SimulatorArguments(
+            orders: 50_000, payments: 50_000, rate: 10_000, orphans: 0.01, malformed: 0.001, duplicates: 0.01, reordered: 0.05);
+        var command = new Command("demo", "Embedded broker, SQLite, simulator and pipeline in one process, with nothing else installed") { data };
+        simulator.AddTo(command);
+        command.SetAction((result, stop) => Exit.CodeOf(() => Run(result.GetValue(data), simulator.Read(result, ProduceSequence.Interleaved), simulator.Rate(result), stop)));
+        return command;
+    }
+
+    private static async Task<int> Run(string? data, SimulatorOptions options, double rate, CancellationToken stop)
+    {
+        var folder = data ?? Path.Combine(Path.GetTempPath(), $"ecomstream-demo-{Environment.ProcessId}");
+        try
+        {
+            var config = ConfigurationLoader.Load(
+                null,
+                [
+                    $"ecomstream.data-dir={folder}", "ecomstream.broker.port=0", "ecomstream.pubsub.project-id=demo",
+                    "ecomstream.unmatched.grace=3s", "ecomstream.unmatched.watermark-idle=1s",
+                ],
+                Environment.GetEnvironmentVariables());
+            var settings = HostSettings.Read(config, emulatorHost: null);
+            using var counters = new PipelineCounters();
+            var shop = new Simulator(options);
+            var clock = Stopwatch.StartNew();
+            Producer producer;
+            await using (var process = await JoinProcess.StartAsync(settings, Logging.ToConsole(LogLevel.Warning), stop))
+            {
+                await process.Pipeline.Started.WaitAsync(stop);
+                Console.WriteLine($"Broker on {process.Broker!.Endpoint}, store {settings.StorePath}; Ctrl-C ends it.");
+                producer = new Producer(process.Publisher, settings.OrdersTopic, settings.PaymentsTopic);
+                using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop, process.Stopping);
+                using var shown = CancellationTokenSource.CreateLinkedTokenSource(ending.Token);
+                var display = DemoDisplay.ShowAsync(counters, process.Pipeline, producer, shown.Token);
+                try
+                {
+                    await producer.RunAsync(shop.Messages(), rate, ending.Token);
+                    await process.RunAsync(Idle, ending.Token);
+                }
+                catch (OperationCanceledException) when (ending.IsCancellationRequested)
+                {
+                    // Ctrl-C: the summary tells what was done until then.
+                }
+
+                await shown.CancelAsync();
+                await display;
+            }
+
+            await Summarize(settings, counters, producer, shop, options, clock.Elapsed - Idle);
+            return Exit.Ok;
+        }
+        finally
+        {
+            if (data is null && Directory.Exists(folder))
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+    }
+
+    // What the table holds is counted in the table, not taken from the counters.
+    private static async Task Summarize(
+        HostSettings settings, PipelineCounters counters, Producer producer, Simulator shop, SimulatorOptions options, TimeSpan elapsed)
+    {
+        await using var store = await StoreAccess.OpenAsync(settings, CancellationToken.None);
+        var complete = 0;
+        foreach (var ids in Enumerable.Range(1, options.Orders).Select(id => (long)id).Chunk(1_000))
+        {
+            complete += (await store.ReadAsync(ids, CancellationToken.None)).Count(row => row is { Order: not null, Payment: not null });
+        }
+
+        var unmatched = new Dictionary<UnmatchedState, int>();
+        await foreach (var row in store.ListUnmatchedAsync(new UnmatchedQuery(), CancellationToken.None))
+        {
+            unmatched[row.State] = unmatched.GetValueOrDefault(row.State) + 1;
+        }
+
+        var published = producer.PublishedOrders + producer.PublishedPayments;
+        var table = new Table().Border(TableBorder.Simple).AddColumns("", "").HideHeaders();
+        table.AddRow("published", $"{published:N0} messages ({producer.PublishedOrders:N0} to the orders topic, {producer.PublishedPayments:N0} to the payments topic)");
+        table.AddRow("received", $"{counters.Received:N0} in {elapsed.TotalSeconds:0.0} s");
+        table.AddRow("complete rows in the table", $"{complete:N0} of {Math.Min(options.Orders, options.Payments):N0}");
+        table.AddRow("row writes", $"{counters.Written:N0}");
+        table.AddRow("payments without an order", $"{shop.Orphans:N0} published, {unmatched.GetValueOrDefault(UnmatchedState.DeadLettered):N0} dead-lettered, {unmatched.GetValueOrDefault(UnmatchedState.Waiting):N0} waiting");
+        table.AddRow("healed", $"{unmatched.GetValueOrDefault(UnmatchedState.Healed):N0} payments that had waited");
+        table.AddRow("malformed", $"{shop.Malformed:N0} published, {counters.DeadLetteredFor("malformed"):N0} dead-lettered");
+        table.AddRow("publish to row", $"p50 {Milliseconds(counters.LatencyQuantile(0.5))}, p99 {Milliseconds(counters.LatencyQuantile(0.99))}");
+        AnsiConsole.Write(table);
+    }
+
+    private static string Milliseconds(TimeSpan? time) => time is { } t ? $"{t.TotalMilliseconds:0.0} ms" : "-";
+}

@@ -1,0 +1,26 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Host.Commands;
+
+/// <summary>What the process logs: one line each, to standard error, so that standard output is the command's.</summary>
+internal static class Logging
+{
+    public static Action<ILoggingBuilder> ToConsole(LogLevel level) => builder =>
+    {
+        builder.SetMinimumLevel(level);
+        builder.AddFilter("Microsoft", LogLevel.Warning);
+        builder.AddFilter("Grpc", LogLevel.Warning);
+        builder.AddFilter("Akka", level > LogLevel.Warning ? level : LogLevel.Warning);
+        builder.AddFilter("Akka.Actor.ActorSystem", level);
+        builder.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "HH:mm:ss.fff ";
+        });
+        builder.Services.Configure(LogToStandardError);
+    };
+
+    private static void LogToStandardError(Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions options) =>
+        options.LogToStandardErrorThreshold = LogLevel.Trace;
+}

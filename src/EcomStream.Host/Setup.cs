@@ -1,0 +1,45 @@
+using EcomStream.PubSub;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Host;
+
+/// <summary>Makes the topics and subscriptions that are missing.</summary>
+internal static class Setup
+{
+    /// <summary>Waits for the broker with backoff when it is not there.</summary>
+    public static async Task CreateMissingAsync(
+        HostSettings settings, PubSubConnection connection, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        if (!settings.CreateMissing)
+        {
+            return;
+        }
+
+        var logger = loggers.CreateLogger("EcomStream.Host.Setup");
+        var admin = new PubSubAdmin(connection);
+        var pipeline = settings.Pipeline;
+        (string Topic, string Subscription)[] wanted =
+        [
+            (settings.OrdersTopic, pipeline.OrdersSubscription),
+            (settings.PaymentsTopic, pipeline.PaymentsSubscription),
+            (pipeline.PaymentsDeadLetterTopic, settings.PaymentsDeadLetterSubscription),
+            (pipeline.OrdersDeadLetterTopic, settings.OrdersDeadLetterSubscription),
+        ];
+        using var slow = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+        using var warning = slow.Token.Register(() => logger.LogWarning(
+            "Pub/Sub at {Endpoint} does not answer; it is tried again until it does", connection.Settings.EmulatorHost));
+        foreach (var (topic, subscription) in wanted)
+        {
+            if (await admin.EnsureTopicAsync(topic, cancellationToken))
+            {
+                logger.LogInformation("Made the topic {Topic}", topic);
+            }
+
+            if (await admin.EnsureSubscriptionAsync(subscription, topic, cancellationToken))
+            {
+                logger.LogInformation("Made the subscription {Subscription} of {Topic}", subscription, topic);
+            }
+        }
+    }
+}
