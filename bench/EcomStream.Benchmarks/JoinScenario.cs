@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Akka.Actor;
+using Akka.Configuration;
 using EcomStream.Actors;
 using EcomStream.Core;
 using EcomStream.TestSupport;
@@ -15,15 +16,43 @@ namespace EcomStream.Benchmarks;
 /// </summary>
 internal static class JoinScenario
 {
+    /// <summary>
+    /// Bytes of the heap per live order: orders without payments, everything settled, a full collection before and
+    /// after.
+    /// </summary>
+    public static async Task<double> LiveOrderBytesAsync(int orders)
+    {
+        var store = new CountingFactStore();
+        await using var orderSource = new LoopSubscription("orders", orders, 4_000, Payload.Order, () => Task.CompletedTask, _ => { });
+        await using var paymentSource = new LoopSubscription("payments", 0, 4_000, Payload.Payment, () => Task.CompletedTask, _ => { });
+        var config = ConfigurationFactory.ParseString($"ecomstream.join {{ max-live-orders = {orders * 2}, passivate-after = 1h }}");
+        using var system = ActorSystem.Create("bench", config.WithFallback(EcomStreamSettings.Reference));
+        var before = Heap();
+        using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, orderSource, paymentSource, new InMemoryPublisher()));
+        await orderSource.Drained;
+        var bytes = (double)(Heap() - before) / orders;
+        await CoordinatedShutdown.Get(system).Run(CoordinatedShutdown.ClrExitReason.Instance);
+        Console.WriteLine($"  {bytes,12:N0} bytes per live order   {orders:N0} orders");
+        return bytes;
+
+        static long Heap()
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            GC.Collect();
+            return GC.GetTotalMemory(forceFullCollection: true);
+        }
+    }
+
     private const int Lag = 500;
     private const int BatchSize = 500;
 
     public static async Task<double> RunAsync(int orders, int outstanding)
     {
         var store = new CountingFactStore();
-        var gate = new LagGate(Lag);
-        await using var orderSource = new LoopSubscription("orders", orders, outstanding, Payload.Order, gate.OrdersReached, null);
-        await using var paymentSource = new LoopSubscription("payments", orders, outstanding, Payload.Payment, null, gate.WaitForOrders);
+        using var pace = new Pace(Lag / BatchSize);
+        await using var orderSource = new LoopSubscription("orders", orders, outstanding, Payload.Order, pace.BeforeOrders, pace.AfterOrders);
+        await using var paymentSource = new LoopSubscription("payments", orders, outstanding, Payload.Payment, pace.BeforePayments, pace.AfterPayments);
         using var system = ActorSystem.Create("bench", EcomStreamSettings.Reference);
         var clock = Stopwatch.StartNew();
         using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, orderSource, paymentSource, new InMemoryPublisher()));
@@ -40,20 +69,40 @@ internal static class JoinScenario
         return 2.0 * orders / elapsed.TotalSeconds;
     }
 
-    /// <summary>Keeps the payments a fixed number of orders behind.</summary>
-    private sealed class LagGate(int lag)
+    /// <summary>Keeps the payments so many batches behind the orders, and the orders no further ahead than that.</summary>
+    private sealed class Pace(int lagBatches) : IDisposable
     {
-        private int _orders;
+        private readonly SemaphoreSlim _orders = new(lagBatches + 1);
+        private readonly SemaphoreSlim _payments = new(0);
 
-        public void OrdersReached(int index) => Volatile.Write(ref _orders, index);
+        public Task BeforeOrders() => _orders.WaitAsync();
 
-        public async ValueTask WaitForOrders(int index, int total, CancellationToken stop)
+        public void AfterOrders(bool isLast) => _payments.Release(isLast ? lagBatches + 1 : 1);
+
+        // The first payments wait for the first batches of orders, the others for one each.
+        public async Task BeforePayments()
         {
-            while (Volatile.Read(ref _orders) < Math.Min(index + lag, total))
+            if (!_started)
             {
-                await Task.Delay(1, stop);
+                _started = true;
+                for (var i = 0; i < lagBatches; i++)
+                {
+                    await _payments.WaitAsync();
+                }
             }
+
+            await _payments.WaitAsync();
         }
+
+        public void AfterPayments(bool isLast) => _orders.Release();
+
+        public void Dispose()
+        {
+            _orders.Dispose();
+            _payments.Dispose();
+        }
+
+        private bool _started;
     }
 
     private static class Payload
@@ -70,8 +119,8 @@ internal static class JoinScenario
         int total,
         int maxOutstanding,
         Func<int, byte[]> payload,
-        Action<int>? reached,
-        Func<int, int, CancellationToken, ValueTask>? gate) : ISubscription
+        Func<Task> before,
+        Action<bool> after) : ISubscription
     {
         private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly SemaphoreSlim _slots = new(0);
@@ -99,11 +148,7 @@ internal static class JoinScenario
                     _waiting = false;
                 }
 
-                if (gate is not null)
-                {
-                    await gate(end, total, stop);
-                }
-
+                await before();
                 var batch = new Delivery[end - start];
                 for (var i = start; i < end; i++)
                 {
@@ -112,7 +157,7 @@ internal static class JoinScenario
 
                 Interlocked.Add(ref _outstanding, batch.Length);
                 yield return batch;
-                reached?.Invoke(end);
+                after(end == total);
             }
         }
 
@@ -171,11 +216,14 @@ internal static class JoinScenario
 
         public ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
         {
-            Rows += writes.Count;
+            Interlocked.Add(ref Rows, writes.Count);
+            var payments = 0;
             for (var i = 0; i < writes.Count; i++)
             {
-                Payments += writes[i].Payment is null ? 0 : 1;
+                payments += writes[i].Payment is null ? 0 : 1;
             }
+
+            Interlocked.Add(ref Payments, payments);
 
             return ValueTask.FromResult<IReadOnlyList<long>>([]);
         }
