@@ -1,77 +1,88 @@
-using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub;
 
 /// <summary>
-/// Extends the leases of everything received and not settled, a whole response at a time and long before the deadline,
-/// so that a slow store causes no redelivery. There is no timer per message.
+/// Extends the ack deadline of everything received and not settled, in batches, from one timer. It holds responses and
+/// not messages, so that a message costs nothing here until it has been open for the extension period.
 /// </summary>
 internal sealed class LeaseKeeper : IAsyncDisposable
 {
-    private const int IdsPerRequest = 2_500;
+    private const int RequestsAtOnce = 4;
 
-    private readonly PubSubConnection _connection;
-    private readonly PubSubSettings _settings;
-    private readonly string _subscription;
-    private readonly ILogger _logger;
+    private static readonly TimeSpan LongestTick = TimeSpan.FromSeconds(5);
+
+    private readonly SubscriptionCalls _calls;
+    private readonly SubscriberSettings _settings;
     private readonly Lock _lock = new();
-    private readonly CancellationTokenSource _stop = new();
+    private readonly LinkedList<LeasedBatch> _batches = new();
+    private readonly CancellationTokenSource _stopped = new();
     private readonly Task _loop;
-    private List<LeasedBatch> _batches = [];
 
-    public LeaseKeeper(PubSubConnection connection, string subscription, ILogger logger)
+    public LeaseKeeper(SubscriptionCalls calls)
     {
-        _connection = connection;
-        _settings = connection.Settings;
-        _subscription = subscription;
-        _logger = logger;
-        _loop = Task.Run(Loop);
+        _calls = calls;
+        _settings = calls.Settings.Subscriber;
+        _loop = Task.Run(RunAsync);
     }
 
     public void Add(LeasedBatch batch)
     {
         lock (_lock)
         {
-            _batches.Add(batch);
+            batch.Node = _batches.AddLast(batch);
         }
     }
 
-    /// <summary>Gives back everything that nobody has settled.</summary>
-    public void NackOpen()
+    /// <summary>Ends the leases of messages that the broker knows to be settled.</summary>
+    public void Remove(ArraySegment<PubSubDelivery> deliveries)
     {
-        LeasedBatch[] batches;
+        foreach (var delivery in deliveries)
+        {
+            if (delivery.Batch is { } batch && batch.Remove(delivery))
+            {
+                Remove(batch);
+            }
+        }
+    }
+
+    /// <summary>Everything that the broker does not know to be settled.</summary>
+    public PubSubDelivery[] Open()
+    {
         lock (_lock)
         {
-            batches = [.. _batches];
-        }
-
-        foreach (var delivery in batches.SelectMany(batch => batch.Deliveries))
-        {
-            delivery.Nack();
+            return [.. _batches.SelectMany(batch => batch.Open())];
         }
     }
 
+    /// <summary>Stops extending.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
+        await _stopped.CancelAsync();
         await _loop;
-        _stop.Dispose();
     }
 
-    private async Task Loop()
+    private void Remove(LeasedBatch batch)
     {
-        // A lease is extended when a third of it has passed and looked at ten times in that: two more extensions can
-        // fail before it runs out.
-        var extendAfter = _settings.AckDeadline / 3;
-        var interval = extendAfter / 10;
+        lock (_lock)
+        {
+            if (batch.Node is { List: not null } node)
+            {
+                _batches.Remove(node);
+            }
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        var tick = _settings.ExtensionPeriod / 4;
+        using var timer = new PeriodicTimer(tick < LongestTick ? tick : LongestTick, _calls.Time);
         try
         {
-            while (true)
+            while (await timer.WaitForNextTickAsync(_stopped.Token))
             {
-                await Task.Delay(interval, _connection.Time, _stop.Token);
-                await Extend(Due(extendAfter));
+                await ExtendAsync();
             }
         }
         catch (OperationCanceledException)
@@ -80,62 +91,97 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         }
     }
 
-    private List<LeasedBatch> Due(TimeSpan extendAfter)
+    private async Task ExtendAsync()
+    {
+        var now = _calls.Time.GetTimestamp();
+        GiveUp(now);
+        var due = Due(now);
+        if (due.Count == 0)
+        {
+            return;
+        }
+
+        // A batch counts as extended only when every request has arrived; otherwise the next tick sends it again.
+        var complete = true;
+        var extended = 0;
+        await Parallel.ForEachAsync(
+            AckIdRequests.Split([.. due.SelectMany(batch => batch.Open())], int.MaxValue),
+            new ParallelOptions { MaxDegreeOfParallelism = RequestsAtOnce, CancellationToken = _stopped.Token },
+            async (request, cancellationToken) =>
+            {
+                if (await ExtendAsync(request, cancellationToken))
+                {
+                    Interlocked.Add(ref extended, request.Count);
+                }
+                else
+                {
+                    complete = false;
+                }
+            });
+        PubSubMetrics.Extended.Add(extended, _calls.Tags);
+        if (complete)
+        {
+            foreach (var batch in due)
+            {
+                batch.ExtendedAt = now;
+            }
+        }
+    }
+
+    private List<LeasedBatch> Due(long now)
     {
         lock (_lock)
         {
-            if (_batches.Count > 0)
-            {
-                _batches = _batches.FindAll(batch => !batch.IsDone && !IsGivenUp(batch));
-            }
-
-            return _batches.FindAll(batch => _connection.Time.GetElapsedTime(batch.ExtendedAt) >= extendAfter);
+            return [.. _batches.Where(batch => _calls.Time.GetElapsedTime(batch.ExtendedAt, now) >= _settings.ExtensionPeriod)];
         }
     }
 
-    private bool IsGivenUp(LeasedBatch batch)
+    private void GiveUp(long now)
     {
-        if (_connection.Time.GetElapsedTime(batch.ReceivedAt) <= _settings.MaxExtension)
+        List<LeasedBatch> expired;
+        lock (_lock)
         {
+            // Responses are added as they come, so the oldest are first.
+            expired = [.. _batches.TakeWhile(batch => _calls.Time.GetElapsedTime(batch.ReceivedAt, now) >= _settings.MaxExtension)];
+            foreach (var batch in expired)
+            {
+                _batches.Remove(batch);
+            }
+        }
+
+        foreach (var batch in expired)
+        {
+            var count = batch.Open().Count();
+            PubSubMetrics.Expired.Add(count, _calls.Tags);
+            _calls.Logger.LogWarning(
+                "{Count} messages of subscription {Subscription} are not settled after max-extension {MaxExtension}: their leases end and they will be delivered again",
+                count,
+                _calls.Path,
+                _settings.MaxExtension);
+        }
+    }
+
+    private async Task<bool> ExtendAsync(ArraySegment<PubSubDelivery> request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _calls.ModifyAckDeadlineAsync(request, _settings.AckDeadline, cancellationToken);
+            return true;
+        }
+        catch (RpcException error) when (!cancellationToken.IsCancellationRequested)
+        {
+            _calls.Logger.LogWarning(
+                "Extending the leases of {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}); it is tried again",
+                request.Count,
+                _calls.Path,
+                _calls.Settings.Endpoint,
+                error.StatusCode,
+                error.Status.Detail);
             return false;
         }
-
-        _logger.LogWarning(
-            "{Subscription}: messages received {Minutes:0} minutes ago are not settled; they are no longer extended and will be delivered again (ecomstream.pubsub.subscriber.max-extension)",
-            _subscription, _settings.MaxExtension.TotalMinutes);
-        return true;
-    }
-
-    private async Task Extend(List<LeasedBatch> due)
-    {
-        var ids = due.SelectMany(batch => batch.Deliveries).Where(delivery => delivery.IsLeased).Select(delivery => delivery.AckId);
-        foreach (var chunk in ids.Chunk(IdsPerRequest))
+        catch (RpcException)
         {
-            var request = new ModifyAckDeadlineRequest
-            {
-                Subscription = _subscription,
-                AckDeadlineSeconds = (int)_settings.AckDeadline.TotalSeconds,
-            };
-            request.AckIds.AddRange(chunk);
-            try
-            {
-                await _connection.Subscriber.ModifyAckDeadlineAsync(
-                    request, deadline: _connection.Time.GetUtcNow().UtcDateTime + (_settings.AckDeadline / 6), cancellationToken: _stop.Token);
-            }
-            catch (RpcException error) when (!_stop.IsCancellationRequested)
-            {
-                // The batches stay due, so the next round tries again.
-                _logger.LogWarning(
-                    "{Subscription}: {Count} leases could not be extended: {Status} ({Detail})",
-                    _subscription, chunk.Length, error.StatusCode, error.Status.Detail);
-                return;
-            }
-        }
-
-        var now = _connection.Time.GetTimestamp();
-        foreach (var batch in due)
-        {
-            batch.ExtendedAt = now;
+            throw new OperationCanceledException(cancellationToken);
         }
     }
 }

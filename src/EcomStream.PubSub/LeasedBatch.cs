@@ -4,21 +4,35 @@ namespace EcomStream.PubSub;
 /// The messages of one response: leases are kept, and ended, by the batch. A message that is settled leaves its place,
 /// so that one slow message does not keep the others in memory.
 /// </summary>
-internal sealed class LeasedBatch(int count, long receivedAt)
+internal sealed class LeasedBatch
 {
-    private readonly PubSubDelivery?[] _open = new PubSubDelivery?[count];
-    private int _left = count;
+    private readonly PubSubDelivery?[] _open;
+    private int _left;
+
+    /// <summary>Takes the messages of a response.</summary>
+    /// <param name="deliveries">The messages.</param>
+    /// <param name="receivedAt">Now, a timestamp of the <see cref="TimeProvider"/>.</param>
+    public LeasedBatch(PubSubDelivery[] deliveries, long receivedAt)
+    {
+        _open = [.. deliveries];
+        _left = deliveries.Length;
+        ReceivedAt = receivedAt;
+        ExtendedAt = receivedAt;
+        for (var i = 0; i < deliveries.Length; i++)
+        {
+            deliveries[i].Batch = this;
+            deliveries[i].Index = i;
+        }
+    }
 
     /// <summary>When it was received, a timestamp of the <see cref="TimeProvider"/>.</summary>
-    public long ReceivedAt { get; } = receivedAt;
+    public long ReceivedAt { get; }
 
     /// <summary>When its leases were last extended, or it was received.</summary>
-    public long ExtendedAt { get; set; } = receivedAt;
+    public long ExtendedAt { get; set; }
 
     /// <summary>Its place among the leases.</summary>
     public LinkedListNode<LeasedBatch>? Node { get; set; }
-
-    public void Add(PubSubDelivery delivery) => _open[delivery.Index] = delivery;
 
     /// <summary>Takes out a message that is settled.</summary>
     /// <returns>Whether it was the last one.</returns>

@@ -1,42 +1,135 @@
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
+using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub;
 
-/// <summary>Makes topics and subscriptions.</summary>
+/// <summary>Makes and looks up topics and subscriptions.</summary>
 /// <param name="connection">The connection.</param>
 public sealed class PubSubAdmin(PubSubConnection connection)
 {
-    /// <summary>Makes a topic unless it is there.</summary>
-    /// <returns>Whether it was made.</returns>
-    /// <exception cref="RpcException">The service refuses, or cannot be reached before <paramref name="cancellationToken"/> is cancelled.</exception>
-    public Task<bool> EnsureTopicAsync(string topic, CancellationToken cancellationToken) =>
-        Ensure(ct => connection.Publisher.CreateTopicAsync(
-            new Topic { Name = connection.Settings.TopicName(topic) }, cancellationToken: ct).ResponseAsync, cancellationToken);
+    private readonly PubSubSettings _settings = connection.Settings;
+    private readonly ILogger _logger = connection.Loggers.CreateLogger<PubSubAdmin>();
 
-    /// <summary>Makes a subscription unless it is there.</summary>
+    /// <summary>Makes a topic if there is none of that name.</summary>
     /// <returns>Whether it was made.</returns>
-    /// <exception cref="RpcException">The service refuses, or cannot be reached before <paramref name="cancellationToken"/> is cancelled.</exception>
-    public Task<bool> EnsureSubscriptionAsync(string subscription, string topic, CancellationToken cancellationToken) =>
-        Ensure(ct => connection.Subscriber.CreateSubscriptionAsync(
-            new Subscription
-            {
-                Name = connection.Settings.SubscriptionName(subscription),
-                Topic = connection.Settings.TopicName(topic),
-                AckDeadlineSeconds = (int)connection.Settings.AckDeadline.TotalSeconds,
-            },
-            cancellationToken: ct).ResponseAsync, cancellationToken);
+    /// <exception cref="PubSubAdminException">The server refuses for good.</exception>
+    public Task<bool> EnsureTopicAsync(string topic, CancellationToken cancellationToken)
+    {
+        var path = _settings.TopicName(topic);
+        return CreateAsync(path, "topic", options => connection.Publisher.CreateTopicAsync(new Topic { Name = path }, options).ResponseAsync, cancellationToken);
+    }
 
-    private async Task<bool> Ensure<T>(Func<CancellationToken, Task<T>> create, CancellationToken cancellationToken)
+    /// <summary>Makes a subscription of a topic if there is none of that name.</summary>
+    /// <param name="subscription">Its name.</param>
+    /// <param name="topic">The topic, which must exist.</param>
+    /// <param name="cancellationToken">Ends the retries.</param>
+    /// <returns>Whether it was made.</returns>
+    /// <exception cref="PubSubAdminException">The server refuses for good, as when the topic does not exist.</exception>
+    public Task<bool> EnsureSubscriptionAsync(string subscription, string topic, CancellationToken cancellationToken)
+    {
+        var path = _settings.SubscriptionName(subscription);
+        var request = new Subscription
+        {
+            Name = path,
+            Topic = _settings.TopicName(topic),
+            AckDeadlineSeconds = (int)_settings.Subscriber.AckDeadline.TotalSeconds,
+        };
+        return CreateAsync(path, "subscription", options => connection.Subscriber.CreateSubscriptionAsync(request, options).ResponseAsync, cancellationToken);
+    }
+
+    /// <summary>Whether a topic exists.</summary>
+    /// <exception cref="PubSubAdminException">The server refuses for good.</exception>
+    public async Task<bool> TopicExistsAsync(string topic, CancellationToken cancellationToken)
+    {
+        var path = _settings.TopicName(topic);
+        return await GetAsync(path, "topic", options => connection.Publisher.GetTopicAsync(new GetTopicRequest { Topic = path }, options).ResponseAsync, cancellationToken) is not null;
+    }
+
+    /// <summary>Looks up a subscription.</summary>
+    /// <returns>What it is; null when there is none of that name.</returns>
+    /// <exception cref="PubSubAdminException">The server refuses for good.</exception>
+    public async Task<SubscriptionDescription?> GetSubscriptionAsync(string subscription, CancellationToken cancellationToken)
+    {
+        var path = _settings.SubscriptionName(subscription);
+        var found = await GetAsync(
+            path,
+            "subscription",
+            options => connection.Subscriber.GetSubscriptionAsync(new GetSubscriptionRequest { Subscription = path }, options).ResponseAsync,
+            cancellationToken);
+        return found is null
+            ? null
+            : new SubscriptionDescription(found.Name, found.Topic, TimeSpan.FromSeconds(found.AckDeadlineSeconds), found.EnableExactlyOnceDelivery);
+    }
+
+    private async Task<bool> CreateAsync<T>(string path, string kind, Func<CallOptions, Task<T>> create, CancellationToken cancellationToken)
     {
         try
         {
-            await Retry.UntilDone(connection, create, (_, _, _) => { }, cancellationToken);
+            await CallAsync(path, create, cancellationToken);
+            _logger.LogInformation("Made {Kind} {Name} on {Endpoint}", kind, path, _settings.Endpoint);
             return true;
         }
-        catch (RpcException exists) when (exists.StatusCode == StatusCode.AlreadyExists)
+        catch (RpcException error) when (error.StatusCode == StatusCode.AlreadyExists)
         {
             return false;
         }
+        catch (RpcException error)
+        {
+            throw Failed($"Making {kind}", path, error, kind == "subscription" ? "topic" : "project");
+        }
     }
+
+    private async Task<T?> GetAsync<T>(string path, string kind, Func<CallOptions, Task<T>> get, CancellationToken cancellationToken)
+        where T : class
+    {
+        try
+        {
+            return await CallAsync(path, get, cancellationToken);
+        }
+        catch (RpcException error) when (error.StatusCode == StatusCode.NotFound)
+        {
+            return null;
+        }
+        catch (RpcException error)
+        {
+            throw Failed($"Looking up {kind}", path, error, kind);
+        }
+    }
+
+    private Task<T> CallAsync<T>(string path, Func<CallOptions, Task<T>> call, CancellationToken cancellationToken) =>
+        Retry.UntilDoneAsync(
+            _settings.Retry,
+            connection.Time,
+            ct => call(new CallOptions(deadline: connection.Time.GetUtcNow().UtcDateTime + _settings.Connection.RequestTimeout, cancellationToken: ct)),
+            (error, failures, delay) =>
+            {
+                if (Retry.IsWorthAWarning(failures))
+                {
+                    _logger.LogWarning(
+                        "The request about {Name} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
+                        path,
+                        _settings.Endpoint,
+                        error.StatusCode,
+                        error.Status.Detail,
+                        failures,
+                        delay);
+                }
+            },
+            cancellationToken);
+
+    private PubSubAdminException Failed(string doing, string path, RpcException error, string what) =>
+        new($"{doing} {path} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, what)}", error);
 }
+
+/// <summary>What a subscription is.</summary>
+/// <param name="Name">Its full name.</param>
+/// <param name="Topic">The full name of its topic.</param>
+/// <param name="AckDeadline">Its ack deadline.</param>
+/// <param name="ExactlyOnce">Whether acks are confirmed.</param>
+public sealed record SubscriptionDescription(string Name, string Topic, TimeSpan AckDeadline, bool ExactlyOnce);
+
+/// <summary>A topic or subscription that cannot be made or looked up, however often it is tried.</summary>
+/// <param name="message">What was being done, with which name, on which endpoint, the status, and what to do next.</param>
+/// <param name="innerException">What the client caught.</param>
+public sealed class PubSubAdminException(string message, Exception? innerException = null) : Exception(message, innerException);

@@ -1,5 +1,4 @@
 using EcomStream.Core;
-using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub;
 
@@ -11,31 +10,48 @@ internal sealed class PubSubDelivery : Delivery
     private const int Nacked = 2;
 
     private readonly Settler _settler;
-    private readonly ReadOnlyMemory<byte> _data;
-    private readonly IReadOnlyDictionary<string, string> _attributes;
+    private readonly byte[] _data;
+    private object? _attributes;
     private int _state;
 
-    public PubSubDelivery(ReceivedMessage received, LeasedBatch batch, int index, Settler settler)
+    /// <summary>Makes a delivery.</summary>
+    /// <param name="settler">Whom to settle it with.</param>
+    /// <param name="ackId">What the broker calls this delivery.</param>
+    /// <param name="messageId">The message's id.</param>
+    /// <param name="data">Its data.</param>
+    /// <param name="publishTimeMicros">Its publish time.</param>
+    /// <param name="attributes">Its attributes in their wire form; null for none.</param>
+    public PubSubDelivery(Settler settler, string ackId, string messageId, byte[] data, long publishTimeMicros, byte[]? attributes)
     {
-        var message = received.Message ?? new PubsubMessage();
         _settler = settler;
-        _data = message.Data.Memory;
-        _attributes = message.Attributes.Count == 0 ? NoAttributes : message.Attributes;
-        AckId = received.AckId;
-        MessageId = message.MessageId;
-        PublishTimeMicros = message.PublishTime is { } time ? (time.Seconds * 1_000_000) + (time.Nanos / 1_000) : 0;
-        Batch = batch;
-        Index = index;
-        Bytes = _data.Length;
-        foreach (var (key, value) in _attributes)
-        {
-            Bytes += key.Length + value.Length;
-        }
+        _data = data;
+        _attributes = attributes;
+        AckId = ackId;
+        MessageId = messageId;
+        PublishTimeMicros = publishTimeMicros;
+        Bytes = data.Length + (attributes?.Length ?? 0);
     }
 
     public override ReadOnlyMemory<byte> Data => _data;
 
-    public override IReadOnlyDictionary<string, string> Attributes => _attributes;
+    // Two readers at once both parse, to the same effect.
+    public override IReadOnlyDictionary<string, string> Attributes
+    {
+        get
+        {
+            switch (_attributes)
+            {
+                case null:
+                    return NoAttributes;
+                case IReadOnlyDictionary<string, string> parsed:
+                    return parsed;
+                default:
+                    var attributes = PullResponseReader.Attributes((byte[])_attributes);
+                    _attributes = attributes;
+                    return attributes;
+            }
+        }
+    }
 
     public override string MessageId { get; }
 
@@ -46,14 +62,14 @@ internal sealed class PubSubDelivery : Delivery
     /// <summary>What the broker calls this delivery.</summary>
     public string AckId { get; }
 
-    /// <summary>The response that it came in.</summary>
-    public LeasedBatch Batch { get; }
-
-    /// <summary>Its place there.</summary>
-    public int Index { get; }
-
     /// <summary>What it counts in flow control: data and attributes.</summary>
     public int Bytes { get; }
+
+    /// <summary>The response that it came in; set before it is handed out.</summary>
+    public LeasedBatch? Batch { get; set; }
+
+    /// <summary>Its place there.</summary>
+    public int Index { get; set; }
 
     /// <summary>The delivery below it on the settler's stack.</summary>
     public PubSubDelivery? Below { get; set; }

@@ -6,24 +6,49 @@ using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub;
 
-/// <summary>Publishes over gRPC: requests within the service's limits, one after the other, retried with backoff.</summary>
-/// <param name="connection">The connection; it is not disposed with the publisher.</param>
-public sealed class PubSubPublisher(PubSubConnection connection) : IPublisher
+/// <summary>
+/// Publishes to Pub/Sub. One call's messages keep their order: its requests go one after the other, each tried again
+/// until it succeeds. Calls of different callers go side by side.
+/// </summary>
+public sealed class PubSubPublisher : IPublisher
 {
-    private readonly ILogger _logger = connection.Loggers.CreateLogger<PubSubPublisher>();
+    // Tag, length and publish overhead of one message in a request, and of one attribute.
+    private const int BytesPerMessage = 16;
+    private const int BytesPerAttribute = 8;
+
+    private readonly PubSubConnection _connection;
+    private readonly PubSubSettings _settings;
+    private readonly ILogger _logger;
+
+    /// <summary>Makes a publisher; nothing is sent before it is used.</summary>
+    /// <param name="connection">The connection; it is not disposed with the publisher.</param>
+    public PubSubPublisher(PubSubConnection connection)
+    {
+        _connection = connection;
+        _settings = connection.Settings;
+        _logger = connection.Loggers.CreateLogger<PubSubPublisher>();
+    }
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<string>> PublishAsync(
         string topic, IReadOnlyList<OutgoingMessage> messages, CancellationToken cancellationToken)
     {
-        var name = connection.Settings.TopicName(topic);
+        var path = _settings.TopicName(topic);
         var ids = new List<string>(messages.Count);
         for (var next = 0; next < messages.Count;)
         {
-            var request = new PublishRequest { Topic = name };
+            var request = new PublishRequest { Topic = path };
             next = Fill(request, messages, next);
-            ids.AddRange(await Publish(request, cancellationToken));
-            PubSubMetrics.Published(topic, request.Messages.Count);
+            var response = await PublishAsync(request, cancellationToken);
+            if (response.MessageIds.Count != request.Messages.Count)
+            {
+                throw new PublishFailedException(
+                    $"Publishing {request.Messages.Count} messages to {path} on {_settings.Endpoint} was answered with "
+                    + $"{response.MessageIds.Count} message ids. Check that the endpoint is a Pub/Sub server.");
+            }
+
+            ids.AddRange(response.MessageIds);
+            PubSubMetrics.Sent.Add(request.Messages.Count, PubSubMetrics.OfTopic(topic));
         }
 
         return ids;
@@ -34,56 +59,81 @@ public sealed class PubSubPublisher(PubSubConnection connection) : IPublisher
 
     private int Fill(PublishRequest request, IReadOnlyList<OutgoingMessage> messages, int next)
     {
-        long bytes = 0;
-        while (next < messages.Count && request.Messages.Count < connection.Settings.PublishMessages)
+        var bytes = 0L;
+        while (next < messages.Count && request.Messages.Count < _settings.Publisher.BatchMessages)
         {
-            var message = new PubsubMessage
-            {
-                Data = UnsafeByteOperations.UnsafeWrap(messages[next].Data),
-                OrderingKey = messages[next].OrderingKey,
-            };
-            foreach (var (key, value) in messages[next].Attributes)
-            {
-                message.Attributes.Add(key, value);
-            }
-
-            bytes += message.CalculateSize();
-            if (bytes > connection.Settings.PublishBytes && request.Messages.Count > 0)
+            var size = Size(messages[next]);
+            if (bytes > 0 && bytes + size > _settings.Publisher.BatchBytes)
             {
                 break;
             }
 
-            request.Messages.Add(message);
+            request.Messages.Add(ToWire(messages[next]));
+            bytes += size;
             next++;
         }
 
         return next;
     }
 
-    private async Task<IReadOnlyList<string>> Publish(PublishRequest request, CancellationToken cancellationToken)
+    private static long Size(OutgoingMessage message)
+    {
+        long size = message.Data.Length + message.OrderingKey.Length + BytesPerMessage;
+        foreach (var (key, value) in message.Attributes)
+        {
+            // At most three bytes of UTF-8 per UTF-16 unit.
+            size += ((key.Length + value.Length) * 3L) + BytesPerAttribute;
+        }
+
+        return size;
+    }
+
+    // The caller's bytes are not copied: they are sent before the call returns.
+    private static PubsubMessage ToWire(OutgoingMessage message)
+    {
+        var wire = new PubsubMessage { Data = UnsafeByteOperations.UnsafeWrap(message.Data), OrderingKey = message.OrderingKey };
+        foreach (var (key, value) in message.Attributes)
+        {
+            wire.Attributes[key] = value;
+        }
+
+        return wire;
+    }
+
+    private async Task<PublishResponse> PublishAsync(PublishRequest request, CancellationToken cancellationToken)
     {
         try
         {
-            var response = await Retry.UntilDone(
-                connection,
-                async ct => await connection.Publisher.PublishAsync(request, cancellationToken: ct),
+            return await Retry.UntilDoneAsync(
+                _settings.Retry,
+                _connection.Time,
+                async ct =>
+                {
+                    var deadline = _connection.Time.GetUtcNow().UtcDateTime + _settings.Publisher.RequestTimeout;
+                    return await _connection.Publisher.PublishAsync(request, deadline: deadline, cancellationToken: ct);
+                },
                 (error, failures, delay) =>
                 {
-                    if (failures is 1 || failures % 10 == 0)
+                    if (Retry.IsWorthAWarning(failures))
                     {
                         _logger.LogWarning(
-                            "{Topic}: publishing {Count} messages failed with {Status} ({Detail}), failure {Failures} in a row; next try in {Delay}",
-                            request.Topic, request.Messages.Count, error.StatusCode, error.Status.Detail, failures, delay);
+                            "Publishing {Count} messages to {Topic} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
+                            request.Messages.Count,
+                            request.Topic,
+                            _settings.Endpoint,
+                            error.StatusCode,
+                            error.Status.Detail,
+                            failures,
+                            delay);
                     }
                 },
                 cancellationToken);
-            return response.MessageIds;
         }
-        catch (RpcException refused)
+        catch (RpcException error)
         {
             throw new PublishFailedException(
-                $"{request.Messages.Count} messages cannot be published to {request.Topic} on {connection.Settings.EmulatorHost}: "
-                + $"{refused.StatusCode}, {refused.Status.Detail}", refused);
+                $"Publishing {request.Messages.Count} messages to {request.Topic} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, "topic")}",
+                error);
         }
     }
 }

@@ -13,11 +13,11 @@ public sealed record PubSubSettings
     /// <summary>The project of short names.</summary>
     public required string ProjectId { get; init; }
 
-    /// <summary>Address of an emulator or an embedded broker; null for Google's service.</summary>
-    public required Uri? Endpoint { get; init; }
+    /// <summary>host:port of an emulator or an embedded broker; empty for Google's service.</summary>
+    public required string EmulatorHost { get; init; }
 
     /// <summary>What is read.</summary>
-    public required SubscriptionSettings Subscription { get; init; }
+    public required SubscriberSettings Subscriber { get; init; }
 
     /// <summary>What is published.</summary>
     public required PublisherSettings Publisher { get; init; }
@@ -34,38 +34,38 @@ public sealed record PubSubSettings
     /// <summary>Reads the settings; what <paramref name="config"/> leaves out is taken from <see cref="Reference"/>.</summary>
     /// <param name="config">The whole configuration, with <c>ecomstream</c> at its root.</param>
     /// <param name="emulatorHost">
-    /// What <see cref="EmulatorVariable"/> says, host:port; it overrides <c>endpoint</c> unless it is null or empty.
+    /// What <see cref="EmulatorVariable"/> says; it goes before <c>emulator-host</c> unless it is null or empty.
     /// </param>
     /// <exception cref="ConfigurationException">A key is unknown, or a value of the wrong kind or out of its range; the message names the path.</exception>
     public static PubSubSettings Read(Config config, string? emulatorHost = null)
     {
         SettingsReader.RefuseUnknown(config, Reference, Root);
         var reader = new SettingsReader(config.WithFallback(Reference).GetConfig(Root), Root);
-        var deadline = reader.Time("subscription.stream-ack-deadline", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(600));
+        var deadline = reader.Time("subscriber.ack-deadline", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(600));
         var minBackoff = reader.Time("retry.min-backoff", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
         return new PubSubSettings
         {
             ProjectId = reader.Text("project-id"),
-            Endpoint = string.IsNullOrWhiteSpace(emulatorHost)
-                ? ParseEndpoint(reader.TextOrEmpty("endpoint"), $"{Root}.endpoint")
-                : ParseEndpoint(emulatorHost, EmulatorVariable),
-            Subscription = new SubscriptionSettings
+            EmulatorHost = string.IsNullOrWhiteSpace(emulatorHost)
+                ? Checked(reader.TextOrEmpty("emulator-host"), $"{Root}.emulator-host")
+                : Checked(emulatorHost, EmulatorVariable),
+            Subscriber = new SubscriberSettings
             {
-                Streams = reader.Int("subscription.streams", 1, 64),
-                StreamAckDeadline = deadline,
-                ExtensionPeriod = reader.Time("subscription.extension-period", TimeSpan.FromMilliseconds(100), deadline / 2),
-                MaxExtension = reader.Time("subscription.max-extension", deadline, TimeSpan.FromHours(24)),
-                MaxOutstandingMessages = reader.Int("subscription.max-outstanding-messages", 1, 10_000_000),
-                MaxOutstandingBytes = reader.Bytes("subscription.max-outstanding-bytes", 1, 1L << 40),
-                AckBatchSize = reader.Int("subscription.ack.batch-size", 1, 100_000),
-                AckLinger = reader.Time("subscription.ack.linger", TimeSpan.Zero, TimeSpan.FromSeconds(10)),
-                MaxAcksInFlight = reader.Int("subscription.ack.max-in-flight", 1, 64),
-                CloseTimeout = reader.Time("subscription.close-timeout", TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),
+                Streams = reader.Int("subscriber.streams", 1, 64),
+                AckDeadline = deadline,
+                ExtensionPeriod = reader.Time("subscriber.extension-period", TimeSpan.FromMilliseconds(100), deadline / 2),
+                MaxExtension = reader.Time("subscriber.max-extension", deadline, TimeSpan.FromHours(24)),
+                MaxOutstandingMessages = reader.Int("subscriber.max-outstanding-messages", 1, 10_000_000),
+                MaxOutstandingBytes = reader.Bytes("subscriber.max-outstanding-bytes", 1, 1L << 40),
+                AckBatchSize = reader.Int("subscriber.ack-batch-size", 1, 100_000),
+                AckLinger = reader.Time("subscriber.ack-linger", TimeSpan.Zero, TimeSpan.FromSeconds(10)),
+                AckParallelism = reader.Int("subscriber.ack-parallelism", 1, 64),
+                CloseTimeout = reader.Time("subscriber.close-timeout", TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),
             },
             Publisher = new PublisherSettings
             {
-                MaxMessages = reader.Int("publisher.max-messages", 1, 1_000),
-                MaxBytes = reader.Bytes("publisher.max-bytes", 1, 10_000_000),
+                BatchMessages = reader.Int("publisher.batch-messages", 1, 1_000),
+                BatchBytes = reader.Bytes("publisher.batch-bytes", 1, 10_000_000),
                 RequestTimeout = reader.Time("publisher.request-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
             },
             Retry = new RetrySettings(minBackoff, reader.Time("retry.max-backoff", minBackoff, TimeSpan.FromHours(1))),
@@ -80,41 +80,39 @@ public sealed record PubSubSettings
     }
 
     /// <summary>The full name of a topic: projects/P/topics/T.</summary>
-    public string TopicPath(string topic) => FullName("topics", topic);
+    public string TopicName(string topic) => FullName("topics", topic);
 
     /// <summary>The full name of a subscription: projects/P/subscriptions/S.</summary>
-    public string SubscriptionPath(string subscription) => FullName("subscriptions", subscription);
+    public string SubscriptionName(string subscription) => FullName("subscriptions", subscription);
 
     /// <summary>Where the client talks to, for messages to a human.</summary>
-    internal string EndpointText => Endpoint is null ? "pubsub.googleapis.com" : Endpoint.Authority;
+    internal string Endpoint => EmulatorHost.Length == 0 ? "pubsub.googleapis.com" : EmulatorHost;
 
     private string FullName(string collection, string name) =>
         name.StartsWith("projects/", StringComparison.Ordinal) ? name : $"projects/{ProjectId}/{collection}/{name}";
 
-    private static Uri? ParseEndpoint(string text, string source)
-    {
-        if (text.Length == 0)
-        {
-            return null;
-        }
+    /// <summary>The address of <see cref="EmulatorHost"/>; null where that is not host:port.</summary>
+    internal static Uri? Address(string host) =>
+        Uri.TryCreate($"http://{host}", UriKind.Absolute, out var address)
+        && address is { PathAndQuery: "/", Host.Length: > 0, UserInfo: "" }
+        && host.EndsWith($":{address.Port}", StringComparison.Ordinal)
+            ? address
+            : null;
 
-        var withScheme = text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text;
-        return Uri.TryCreate(withScheme, UriKind.Absolute, out var address)
-            && address is { Scheme: "http", AbsolutePath: "/", Port: > 0, Host.Length: > 0 }
-            && withScheme.TrimEnd('/').EndsWith($":{address.Port}", StringComparison.Ordinal)
-                ? address
-                : throw new ConfigurationException($"{source} = {text}: it must be host:port, such as localhost:8085.");
-    }
+    private static string Checked(string host, string source) =>
+        host.Length == 0 || Address(host) is not null
+            ? host
+            : throw new ConfigurationException($"{source} = {host}: it must be host:port, such as localhost:8085.");
 }
 
 /// <summary>How subscriptions are read.</summary>
-public sealed record SubscriptionSettings
+public sealed record SubscriberSettings
 {
     /// <summary>StreamingPull streams per subscription.</summary>
     public required int Streams { get; init; }
 
     /// <summary>How long a message received belongs to this client, 10 s to 600 s.</summary>
-    public required TimeSpan StreamAckDeadline { get; init; }
+    public required TimeSpan AckDeadline { get; init; }
 
     /// <summary>How long after it was received or extended a lease is extended again.</summary>
     public required TimeSpan ExtensionPeriod { get; init; }
@@ -135,7 +133,7 @@ public sealed record SubscriptionSettings
     public required TimeSpan AckLinger { get; init; }
 
     /// <summary>Ack requests under way at the same time.</summary>
-    public required int MaxAcksInFlight { get; init; }
+    public required int AckParallelism { get; init; }
 
     /// <summary>How long closing waits for the acks, and then for giving back what is not settled.</summary>
     public required TimeSpan CloseTimeout { get; init; }
@@ -145,10 +143,10 @@ public sealed record SubscriptionSettings
 public sealed record PublisherSettings
 {
     /// <summary>Messages per request.</summary>
-    public required int MaxMessages { get; init; }
+    public required int BatchMessages { get; init; }
 
     /// <summary>Bytes per request.</summary>
-    public required long MaxBytes { get; init; }
+    public required long BatchBytes { get; init; }
 
     /// <summary>How long one request may take.</summary>
     public required TimeSpan RequestTimeout { get; init; }

@@ -1,63 +1,53 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using EcomStream.Core;
 using Google.Cloud.PubSub.V1;
-using Google.Protobuf;
-using Grpc.Core;
+using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub;
 
 /// <summary>
-/// A subscription read over StreamingPull streams: flow control over all of them, leases extended until a delivery is
-/// settled, acks in batches, streams made again with backoff.
+/// A Pub/Sub subscription over StreamingPull: one or more streams that are opened again when they end, one bound on
+/// what is outstanding over all of them, leases that are extended until a message is settled, and acks in batches.
 /// </summary>
 public sealed class PubSubSubscription : ISubscription
 {
-    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
-
-    private readonly PubSubConnection _connection;
-    private readonly PubSubSettings _settings;
-    private readonly string _fullName;
-    private readonly ILogger _logger;
+    private readonly SubscriptionCalls _calls;
+    private readonly GrpcChannel _channel;
     private readonly FlowControl _flow;
-    private readonly Settler _settler;
     private readonly LeaseKeeper _leases;
-    private readonly Method<StreamingPullRequest, RawResponse> _streamingPull;
-    private int _openStreams;
+    private readonly Settler _settler;
+    private readonly string _clientId = Guid.NewGuid().ToString();
+    private readonly CancellationTokenSource _disposing = new();
+    private volatile PullStream[] _streams = [];
+    private Task _receiving = Task.CompletedTask;
+    private int _enumerating;
     private int _disposed;
 
     /// <summary>Makes a subscription; nothing is sent before it is enumerated.</summary>
     /// <param name="connection">The connection; it is not disposed with the subscription.</param>
-    /// <param name="name">The subscription's name, short or full.</param>
+    /// <param name="name">Its short name in the configured project, or its full name.</param>
     public PubSubSubscription(PubSubConnection connection, string name)
     {
-        _connection = connection;
-        _settings = connection.Settings;
-        Name = name;
-        _fullName = _settings.SubscriptionName(name);
-        _logger = connection.Loggers.CreateLogger<PubSubSubscription>();
-        _flow = new FlowControl(_settings.MaxOutstandingMessages, _settings.MaxOutstandingBytes);
-        _settler = new Settler(connection, _fullName, _flow, _logger);
-        _leases = new LeaseKeeper(connection, _fullName, _logger);
-        _streamingPull = new Method<StreamingPullRequest, RawResponse>(
-            MethodType.DuplexStreaming,
-            "google.pubsub.v1.Subscriber",
-            "StreamingPull",
-            Marshallers.Create<StreamingPullRequest>(
-                (request, context) =>
-                {
-                    context.SetPayloadLength(request.CalculateSize());
-                    request.WriteTo(context.GetBufferWriter());
-                    context.Complete();
-                },
-                _ => throw new NotSupportedException("A client does not read requests.")),
-            Marshallers.Create<RawResponse>((_, _) => throw new NotSupportedException("A client does not write responses."), Deserialize));
+        var settings = connection.Settings;
+        _channel = connection.OpenChannel();
+        _calls = new SubscriptionCalls(
+            name,
+            settings.SubscriptionName(name),
+            _channel,
+            new Subscriber.SubscriberClient(_channel),
+            settings,
+            connection.Time,
+            connection.Loggers.CreateLogger<PubSubSubscription>(),
+            PubSubMetrics.OfSubscription(name));
+        _flow = new FlowControl(settings.Subscriber.MaxOutstandingMessages, settings.Subscriber.MaxOutstandingBytes);
+        _leases = new LeaseKeeper(_calls);
+        _settler = new Settler(_calls, _leases, _flow);
     }
 
     /// <inheritdoc/>
-    public string Name { get; }
+    public string Name => _calls.Name;
 
     /// <inheritdoc/>
     public SubscriptionStatus Status
@@ -65,47 +55,76 @@ public sealed class PubSubSubscription : ISubscription
         get
         {
             var (messages, bytes) = _flow.Outstanding;
-            return new SubscriptionStatus(Volatile.Read(ref _openStreams) > 0, messages, bytes);
+            return new SubscriptionStatus(Array.Exists(_streams, stream => stream.IsOpen), messages, bytes);
         }
     }
 
     /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">Another enumeration is under way.</exception>
     public async IAsyncEnumerable<IReadOnlyList<Delivery>> ReceiveAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) == 1, this);
-        var batches = Channel.CreateBounded<IReadOnlyList<Delivery>>(1);
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        var streams = Task.WhenAll(Enumerable.Range(0, _settings.Streams).Select(n => KeepStreaming(n, batches.Writer, ended)));
-        var closing = streams.ContinueWith(
-            done => batches.Writer.TryComplete(done.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        ObjectDisposedException.ThrowIf(_disposed != 0, this);
+        if (Interlocked.Exchange(ref _enumerating, 1) == 1)
+        {
+            throw new InvalidOperationException($"Subscription {Name} is read already: one enumeration at a time.");
+        }
+
+        // Ended by the caller, by disposal, or by leaving the enumeration.
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop, _disposing.Token);
+        var received = Channel.CreateUnbounded<LeasedDeliveries>(new UnboundedChannelOptions { SingleReader = true });
+        var rest = default(LeasedDeliveries);
+        _receiving = RunStreamsAsync(received.Writer, ending);
         try
         {
-            while (await batches.Reader.WaitToReadAsync(CancellationToken.None))
+            while (await NextAsync(received.Reader, ending.Token) is { } next)
             {
-                while (batches.Reader.TryRead(out var batch))
+                rest = next;
+                for (var taken = 0; taken < next.Deliveries.Length;)
                 {
+                    var count = await HandOutAsync(rest, ending.Token);
+                    if (count == 0)
+                    {
+                        yield break;
+                    }
+
+                    var batch = count == next.Deliveries.Length
+                        ? (IReadOnlyList<Delivery>)next.Deliveries
+                        : new ArraySegment<Delivery>(next.Deliveries, taken, count);
+                    taken += count;
+                    rest = Rest(next, taken);
                     yield return batch;
                 }
+            }
+
+            // A stream that failed for good has ended the others.
+            if (!ending.IsCancellationRequested || _receiving.IsFaulted)
+            {
+                await _receiving;
             }
         }
         finally
         {
-            await ended.CancelAsync();
-            await closing;
-            while (batches.Reader.TryRead(out var unread))
+            await ending.CancelAsync();
+            await _receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            GiveBack(rest);
+            while (received.Reader.TryRead(out var unseen))
             {
-                foreach (var delivery in unread)
-                {
-                    delivery.Nack();
-                }
+                GiveBack(unseen);
             }
+
+            _streams = [];
+            Volatile.Write(ref _enumerating, 0);
         }
     }
 
     /// <inheritdoc/>
     public Task FlushAsync(CancellationToken cancellationToken) => _settler.FlushAsync(cancellationToken);
 
-    /// <summary>Sends the acks that are asked for, gives back everything else, and stops extending leases.</summary>
+    /// <summary>
+    /// Ends the receiving, sends the acks that are still to be sent, and gives back everything that is not settled, so
+    /// that another client gets it at once. Each takes at most close-timeout; what a broker that is down does not
+    /// take is delivered again when its lease ends.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 1)
@@ -113,133 +132,132 @@ public sealed class PubSubSubscription : ISubscription
             return;
         }
 
-        _leases.NackOpen();
-        using var patience = new CancellationTokenSource(CloseTimeout, _connection.Time);
+        await _disposing.CancelAsync();
+        await _receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await FlushForCloseAsync("acks");
+        foreach (var delivery in _leases.Open())
+        {
+            delivery.Nack();
+        }
+
+        await FlushForCloseAsync("nacks");
+        await _leases.DisposeAsync();
+        await _settler.DisposeAsync();
+        _channel.Dispose();
+        _disposing.Dispose();
+    }
+
+    private static LeasedDeliveries Rest(LeasedDeliveries whole, int taken)
+    {
+        var deliveries = whole.Deliveries[taken..];
+        return new LeasedDeliveries(deliveries, deliveries.Sum(delivery => (long)delivery.Bytes));
+    }
+
+    private static async ValueTask<LeasedDeliveries?> NextAsync(ChannelReader<LeasedDeliveries> reader, CancellationToken ending)
+    {
+        try
+        {
+            while (await reader.WaitToReadAsync(ending))
+            {
+                if (reader.TryRead(out var next))
+                {
+                    return next;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped.
+        }
+
+        return null;
+    }
+
+    private async ValueTask<int> HandOutAsync(LeasedDeliveries rest, CancellationToken ending)
+    {
+        try
+        {
+            return ending.IsCancellationRequested ? 0 : await _flow.HandOutAsync(rest.Deliveries, rest.Bytes, ending);
+        }
+        catch (OperationCanceledException)
+        {
+            return 0;
+        }
+    }
+
+    private async Task RunStreamsAsync(ChannelWriter<LeasedDeliveries> output, CancellationTokenSource ending)
+    {
+        var count = _calls.Settings.Subscriber.Streams;
+        _streams = [.. Enumerable.Range(0, count).Select(n => new PullStream(_calls, _flow, _leases, _settler, InitialRequest(n, count), output))];
+        var token = ending.Token;
+        try
+        {
+            await Task.WhenAll(_streams.Select(async stream =>
+            {
+                try
+                {
+                    await stream.RunAsync(token);
+                }
+                catch
+                {
+                    await ending.CancelAsync();
+                    throw;
+                }
+            }));
+        }
+        finally
+        {
+            output.TryComplete();
+        }
+    }
+
+    /// <summary>
+    /// The bound is per subscription, and the server counts per stream: each stream gets its share of it.
+    /// </summary>
+    private StreamingPullRequest InitialRequest(int stream, int streams)
+    {
+        var settings = _calls.Settings.Subscriber;
+        return new StreamingPullRequest
+        {
+            Subscription = _calls.Path,
+            StreamAckDeadlineSeconds = (int)settings.AckDeadline.TotalSeconds,
+            ClientId = _clientId,
+            MaxOutstandingMessages = Share(settings.MaxOutstandingMessages, stream, streams),
+            MaxOutstandingBytes = Share(settings.MaxOutstandingBytes, stream, streams),
+        };
+    }
+
+    private static long Share(long whole, int part, int parts) => Math.Max(1, (whole / parts) + (part < whole % parts ? 1 : 0));
+
+    private void GiveBack(LeasedDeliveries unseen)
+    {
+        if (unseen.Deliveries is not { Length: > 0 } deliveries)
+        {
+            return;
+        }
+
+        _flow.HandOutRegardless(deliveries.Length, unseen.Bytes);
+        foreach (var delivery in deliveries)
+        {
+            delivery.Nack();
+        }
+    }
+
+    private async Task FlushForCloseAsync(string what)
+    {
+        using var patience = new CancellationTokenSource(_calls.Settings.Subscriber.CloseTimeout, _calls.Time);
         try
         {
             await _settler.FlushAsync(patience.Token);
         }
         catch (OperationCanceledException)
         {
-            _logger.LogWarning(
-                "{Subscription}: {Messages} settlements did not reach the broker within {Seconds} s; their messages will be delivered again",
-                _fullName, _flow.Outstanding.Messages, CloseTimeout.TotalSeconds);
-        }
-
-        await _settler.DisposeAsync();
-        await _leases.DisposeAsync();
-    }
-
-    internal void Settle(PubSubDelivery delivery) => _settler.Add(delivery);
-
-    // One stream after another, until it is stopped or the subscription cannot be read at all.
-    private async Task KeepStreaming(int number, ChannelWriter<IReadOnlyList<Delivery>> batches, CancellationTokenSource ended)
-    {
-        await Task.Yield();
-        var failures = 0;
-        while (!ended.IsCancellationRequested)
-        {
-            try
-            {
-                await Stream(batches, () => failures = 0, ended.Token);
-                failures++;
-            }
-            catch (Exception) when (ended.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception error) when (error is RpcException or IOException or InvalidDataException)
-            {
-                var status = (error as RpcException)?.StatusCode ?? StatusCode.Unavailable;
-                if (!Retry.IsRetryable(status) && status != StatusCode.OK)
-                {
-                    await ended.CancelAsync();
-                    throw Failed((RpcException)error);
-                }
-
-                failures++;
-                var detail = (error as RpcException)?.Status.Detail ?? error.Message;
-                if (failures is 1 or 2 || failures % 10 == 0)
-                {
-                    _logger.LogWarning(
-                        "{Subscription}: stream {Number} ended with {Status} ({Detail}), failure {Failures} in a row; it is opened again",
-                        _fullName, number, status, detail, failures);
-                }
-            }
-
-            try
-            {
-                await Task.Delay(Retry.Backoff(_settings, failures), _connection.Time, ended.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
+            _calls.Logger.LogWarning(
+                "Not all {What} of subscription {Subscription} reached {Endpoint} within {CloseTimeout}: those messages will be delivered again",
+                what,
+                _calls.Path,
+                _calls.Settings.Endpoint,
+                _calls.Settings.Subscriber.CloseTimeout);
         }
     }
-
-    private async Task Stream(ChannelWriter<IReadOnlyList<Delivery>> batches, Action received, CancellationToken ended)
-    {
-        using var call = _connection.Invoker.AsyncDuplexStreamingCall(_streamingPull, null, new CallOptions(cancellationToken: ended));
-        await call.RequestStream.WriteAsync(
-            new StreamingPullRequest
-            {
-                Subscription = _fullName,
-                StreamAckDeadlineSeconds = (int)_settings.AckDeadline.TotalSeconds,
-                MaxOutstandingMessages = Math.Max(1, _settings.MaxOutstandingMessages / _settings.Streams),
-                MaxOutstandingBytes = Math.Max(1, _settings.MaxOutstandingBytes / _settings.Streams),
-                ClientId = ClientId,
-            },
-            ended);
-        Interlocked.Increment(ref _openStreams);
-        try
-        {
-            // The server's flow control keeps to the same limits; ours is for servers that do not.
-            await _flow.WaitForRoomAsync(ended);
-            while (await call.ResponseStream.MoveNext(ended))
-            {
-                var response = call.ResponseStream.Current;
-                if (response.Deliveries.Count == 0)
-                {
-                    continue;
-                }
-
-                received();
-                _flow.Add(response.Deliveries.Count, response.Bytes);
-                _leases.Add(response.Batch);
-                PubSubMetrics.Received(Name, response.Deliveries.Count);
-                await batches.WriteAsync(response.Deliveries, ended);
-                await _flow.WaitForRoomAsync(ended);
-            }
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _openStreams);
-        }
-    }
-
-    private string ClientId { get; } = Guid.NewGuid().ToString();
-
-    private RawResponse Deserialize(DeserializationContext context)
-    {
-        var batch = new LeasedBatch(this, _connection.Time.GetTimestamp());
-        var deliveries = PullResponseReader.Read(context.PayloadAsReadOnlySequence(), batch, out var bytes);
-        batch.Fill(deliveries);
-        return new RawResponse(batch, deliveries, bytes);
-    }
-
-    private SubscriptionFailedException Failed(RpcException error)
-    {
-        var hint = error.StatusCode switch
-        {
-            StatusCode.NotFound => "Make it, or correct its name and ecomstream.pubsub.project-id.",
-            StatusCode.PermissionDenied => "The account needs the role roles/pubsub.subscriber on it.",
-            StatusCode.Unauthenticated => "The credentials are missing or not valid.",
-            _ => "Check ecomstream.pubsub in the configuration.",
-        };
-        return new SubscriptionFailedException(
-            $"The subscription {_fullName} on {_settings.EmulatorHost} cannot be read: {error.StatusCode}, {error.Status.Detail}. {hint}", error);
-    }
-
-    private sealed record RawResponse(LeasedBatch Batch, IReadOnlyList<PubSubDelivery> Deliveries, long Bytes);
 }

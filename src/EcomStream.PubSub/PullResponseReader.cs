@@ -18,18 +18,18 @@ internal static class PullResponseReader
 
     /// <summary>The received messages of a response.</summary>
     /// <exception cref="InvalidDataException">The bytes are no StreamingPullResponse.</exception>
-    public static IReadOnlyList<PubSubDelivery> Read(ReadOnlySequence<byte> response, LeasedBatch batch, out long bytes)
+    public static PullResponse Read(ReadOnlySequence<byte> response, Settler settler)
     {
         if (response.IsSingleSegment)
         {
-            return Read(response.FirstSpan, batch, out bytes);
+            return Read(response.FirstSpan, settler);
         }
 
         var rented = ArrayPool<byte>.Shared.Rent((int)response.Length);
         try
         {
             response.CopyTo(rented);
-            return Read(rented.AsSpan(0, (int)response.Length), batch, out bytes);
+            return Read(rented.AsSpan(0, (int)response.Length), settler);
         }
         finally
         {
@@ -68,18 +68,19 @@ internal static class PullResponseReader
         return attributes;
     }
 
-    private static List<PubSubDelivery> Read(ReadOnlySpan<byte> response, LeasedBatch batch, out long bytes)
+    private static PullResponse Read(ReadOnlySpan<byte> response, Settler settler)
     {
-        var deliveries = new List<PubSubDelivery>(64);
-        bytes = 0;
+        var deliveries = new PubSubDelivery[Count(response)];
+        var (count, redelivered, bytes) = (0, 0, 0L);
         while (!response.IsEmpty)
         {
             var tag = ReadVarint(ref response);
             if (tag == ((1 << 3) | Length))
             {
-                var delivery = Received(Slice(ref response), batch);
+                var delivery = Received(Slice(ref response), settler, out var attempt);
                 bytes += delivery.Bytes;
-                deliveries.Add(delivery);
+                redelivered += attempt > 1 ? 1 : 0;
+                deliveries[count++] = delivery;
             }
             else
             {
@@ -87,11 +88,25 @@ internal static class PullResponseReader
             }
         }
 
-        return deliveries;
+        return new PullResponse(deliveries, bytes, redelivered);
     }
 
-    private static PubSubDelivery Received(ReadOnlySpan<byte> received, LeasedBatch batch)
+    private static int Count(ReadOnlySpan<byte> response)
     {
+        var count = 0;
+        while (!response.IsEmpty)
+        {
+            var tag = ReadVarint(ref response);
+            count += tag == ((1 << 3) | Length) ? 1 : 0;
+            Skip(ref response, tag);
+        }
+
+        return count;
+    }
+
+    private static PubSubDelivery Received(ReadOnlySpan<byte> received, Settler settler, out ulong attempt)
+    {
+        attempt = 0;
         var ackId = "";
         var message = ReadOnlySpan<byte>.Empty;
         while (!received.IsEmpty)
@@ -105,16 +120,19 @@ internal static class PullResponseReader
                 case (2 << 3) | Length:
                     message = Slice(ref received);
                     break;
+                case (3 << 3) | Varint:
+                    attempt = ReadVarint(ref received);
+                    break;
                 default:
                     Skip(ref received, tag);
                     break;
             }
         }
 
-        return Message(message, ackId, batch);
+        return Message(message, ackId, settler);
     }
 
-    private static PubSubDelivery Message(ReadOnlySpan<byte> message, string ackId, LeasedBatch batch)
+    private static PubSubDelivery Message(ReadOnlySpan<byte> message, string ackId, Settler settler)
     {
         byte[] data = [];
         byte[]? attributes = null;
@@ -146,7 +164,7 @@ internal static class PullResponseReader
             }
         }
 
-        return new PubSubDelivery(batch, ackId, messageId, data, publishMicros, attributes);
+        return new PubSubDelivery(settler, ackId, messageId, data, publishMicros, attributes);
     }
 
     // google.protobuf.Timestamp: seconds (1), nanos (2).
@@ -226,3 +244,9 @@ internal static class PullResponseReader
 
     private static InvalidDataException Broken() => new("The server sent bytes that are no StreamingPullResponse.");
 }
+
+/// <summary>What a StreamingPullResponse brought.</summary>
+/// <param name="Deliveries">Its messages; none in a heartbeat.</param>
+/// <param name="Bytes">Their bytes together.</param>
+/// <param name="Redelivered">How many the broker says it had delivered before.</param>
+internal sealed record PullResponse(PubSubDelivery[] Deliveries, long Bytes, int Redelivered);

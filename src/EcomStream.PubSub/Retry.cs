@@ -2,30 +2,19 @@ using Grpc.Core;
 
 namespace EcomStream.PubSub;
 
-/// <summary>Which statuses are worth another try, and when.</summary>
+/// <summary>Repeats requests that may succeed later.</summary>
 internal static class Retry
 {
-    /// <summary>
-    /// Statuses after which the same request may succeed. CANCELLED is one when it was the server that cancelled;
-    /// UNKNOWN is what a broken connection often ends as.
-    /// </summary>
-    public static bool IsRetryable(StatusCode status) => status is
-        StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal or StatusCode.Cancelled
-        or StatusCode.ResourceExhausted or StatusCode.Aborted or StatusCode.Unknown;
-
-    /// <summary>Exponential backoff with a fifth of jitter, so that many clients do not return at the same instant.</summary>
-    /// <param name="settings">The bounds.</param>
-    /// <param name="failures">Failures in a row; 1 after the first.</param>
-    public static TimeSpan Backoff(PubSubSettings settings, int failures)
-    {
-        var factor = Math.Pow(2, Math.Clamp(failures - 1, 0, 30));
-        var ticks = Math.Min(settings.MinBackoff.Ticks * factor, settings.MaxBackoff.Ticks);
-        return TimeSpan.FromTicks((long)(ticks * (0.8 + (Random.Shared.NextDouble() * 0.4))));
-    }
-
     /// <summary>Runs a request until it succeeds, fails for good, or is cancelled.</summary>
-    public static async Task<T> UntilDone<T>(
-        PubSubConnection connection, Func<CancellationToken, Task<T>> request, Action<RpcException, int, TimeSpan> failed, CancellationToken cancellationToken)
+    /// <param name="retry">The backoff.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="request">One try.</param>
+    /// <param name="failed">Told of each failure that is followed by another try: the error, how many there were in a row, the delay.</param>
+    /// <param name="cancellationToken">Ends the retries.</param>
+    /// <exception cref="RpcException">The request fails for good.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public static async Task<T> UntilDoneAsync<T>(
+        RetrySettings retry, TimeProvider time, Func<CancellationToken, Task<T>> request, Action<RpcException, int, TimeSpan> failed, CancellationToken cancellationToken)
     {
         for (var failures = 1; ; failures++)
         {
@@ -33,16 +22,19 @@ internal static class Retry
             {
                 return await request(cancellationToken);
             }
-            catch (RpcException error) when (IsRetryable(error.StatusCode) && !cancellationToken.IsCancellationRequested)
+            catch (RpcException error) when (cancellationToken.IsCancellationRequested)
             {
-                var delay = Backoff(connection.Settings, failures);
-                failed(error, failures, delay);
-                await Task.Delay(delay, connection.Time, cancellationToken);
+                throw new OperationCanceledException("The request was cancelled.", error, cancellationToken);
             }
-            catch (RpcException) when (cancellationToken.IsCancellationRequested)
+            catch (RpcException error) when (PubSubErrors.IsRetryable(error))
             {
-                throw new OperationCanceledException(cancellationToken);
+                var delay = retry.After(failures);
+                failed(error, failures, delay);
+                await Task.Delay(delay, time, cancellationToken);
             }
         }
     }
+
+    /// <summary>Whether a failure is worth a warning: the first, and then ever fewer, so that an outage does not flood the log.</summary>
+    public static bool IsWorthAWarning(int failures) => failures == 1 || failures % 10 == 0;
 }

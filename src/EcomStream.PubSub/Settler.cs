@@ -1,175 +1,308 @@
 using System.Threading.Channels;
-using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub;
 
 /// <summary>
-/// Sends settlements in batches: acks by Acknowledge, nacks by ModifyAckDeadline with 0. A flow-control slot returns
-/// when the broker has taken its settlement.
+/// Sends acks and nacks in batches, with one unary request per batch: its answer says that they arrived, and only then
+/// do their leases end and their flow-control slots return.
 /// </summary>
 internal sealed class Settler : IAsyncDisposable
 {
-    private static readonly TimeSpan FlushPoll = TimeSpan.FromMilliseconds(5);
-
-    private readonly PubSubConnection _connection;
-    private readonly string _subscription;
+    private readonly SubscriptionCalls _calls;
+    private readonly LeaseKeeper _leases;
     private readonly FlowControl _flow;
-    private readonly ILogger _logger;
-    private readonly Channel<PubSubDelivery> _queue = Channel.CreateUnbounded<PubSubDelivery>(
-        new UnboundedChannelOptions { SingleReader = true });
+    private readonly SubscriberSettings _settings;
+    private readonly Channel<bool> _wakeUps = Channel.CreateBounded<bool>(new BoundedChannelOptions(1)
+    {
+        FullMode = BoundedChannelFullMode.DropWrite,
+        SingleReader = true,
+    });
 
-    private readonly SemaphoreSlim _parallel;
-    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _requests;
+    private readonly CancellationTokenSource _aborted = new();
+    private readonly Lock _lock = new();
+    private readonly HashSet<Task> _sending = [];
     private readonly Task _loop;
-    private long _asked;
-    private long _done;
+    private List<TaskCompletionSource> _flushes = [];
+    private PubSubDelivery? _top;
+    private bool _closed;
 
-    public Settler(PubSubConnection connection, string subscription, FlowControl flow, ILogger logger)
+    public Settler(SubscriptionCalls calls, LeaseKeeper leases, FlowControl flow)
     {
-        _connection = connection;
-        _subscription = subscription;
+        _calls = calls;
+        _leases = leases;
         _flow = flow;
-        _logger = logger;
-        _parallel = new SemaphoreSlim(connection.Settings.AckParallelism, connection.Settings.AckParallelism);
-        _loop = Task.Run(Loop);
+        _settings = calls.Settings.Subscriber;
+        _requests = new SemaphoreSlim(_settings.AckParallelism);
+        _loop = Task.Run(RunAsync);
     }
 
-    public void Add(PubSubDelivery delivery)
-    {
-        Interlocked.Increment(ref _asked);
-        _queue.Writer.TryWrite(delivery);
-    }
+    public string Subscription => _calls.Name;
 
-    public async Task FlushAsync(CancellationToken cancellationToken)
+    /// <summary>Takes a settled delivery: a push on a lock-free stack, and a wake-up once per batch.</summary>
+    public void Push(PubSubDelivery delivery)
     {
-        var asked = Volatile.Read(ref _asked);
-        while (Volatile.Read(ref _done) < asked)
+        var top = Volatile.Read(ref _top);
+        while (true)
         {
-            await Task.Delay(FlushPoll, _connection.Time, cancellationToken);
+            delivery.Below = top;
+            delivery.Depth = top is null ? 1 : top.Depth + 1;
+            var seen = Interlocked.CompareExchange(ref _top, delivery, top);
+            if (ReferenceEquals(seen, top))
+            {
+                break;
+            }
+
+            top = seen;
+        }
+
+        if (delivery.Depth == 1 || delivery.Depth == _settings.AckBatchSize)
+        {
+            _wakeUps.Writer.TryWrite(true);
         }
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Completes when everything pushed before the call has reached the broker, or was refused by it.</summary>
+    public async Task FlushAsync(CancellationToken cancellationToken)
     {
-        _queue.Writer.TryComplete();
-        await _stop.CancelAsync();
-        await _loop;
-        _stop.Dispose();
+        var flushed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                return;
+            }
+
+            _flushes.Add(flushed);
+        }
+
+        _wakeUps.Writer.TryWrite(true);
+        await flushed.Task.WaitAsync(cancellationToken);
     }
 
-    private async Task Loop()
+    /// <summary>Gives up what has not been sent.</summary>
+    public async ValueTask DisposeAsync()
     {
-        var settings = _connection.Settings;
-        var acks = new List<PubSubDelivery>();
-        var nacks = new List<PubSubDelivery>();
+        await _aborted.CancelAsync();
+        _wakeUps.Writer.TryComplete();
+        await _loop;
+        await Task.WhenAll(Sending());
+    }
+
+    private async Task RunAsync()
+    {
         try
         {
-            while (await _queue.Reader.WaitToReadAsync(_stop.Token))
+            while (await _wakeUps.Reader.WaitToReadAsync(_aborted.Token))
             {
-                // The first of a batch waits for others; under load the queue is never empty and nobody waits.
-                if (_queue.Reader.Count < settings.AckBatchSize && settings.AckLinger > TimeSpan.Zero)
+                await LingerAsync();
+                var flushes = TakeFlushes();
+                await SendPendingAsync();
+                if (flushes.Count > 0)
                 {
-                    await Task.Delay(settings.AckLinger, _connection.Time, _stop.Token);
+                    _ = CompleteAsync(flushes, Sending());
                 }
-
-                while (acks.Count < settings.AckBatchSize && nacks.Count < settings.AckBatchSize && _queue.Reader.TryRead(out var delivery))
-                {
-                    (delivery.IsNack ? nacks : acks).Add(delivery);
-                }
-
-                await Send(acks, nack: false);
-                await Send(nacks, nack: true);
-                acks = [];
-                nacks = [];
             }
         }
         catch (OperationCanceledException)
         {
-            // Disposed; what was not sent is delivered again.
+            // Disposed.
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _closed = true;
+            }
+
+            foreach (var flush in TakeFlushes())
+            {
+                flush.TrySetResult();
+            }
         }
     }
 
-    private async Task Send(List<PubSubDelivery> deliveries, bool nack)
+    private async Task LingerAsync()
     {
-        if (deliveries.Count == 0)
+        _wakeUps.Reader.TryRead(out _);
+        if (_settings.AckLinger == TimeSpan.Zero || (Volatile.Read(ref _top)?.Depth ?? 0) >= _settings.AckBatchSize || IsFlushing())
         {
             return;
         }
 
-        await _parallel.WaitAsync(_stop.Token);
-        _ = SendAndRelease();
+        // A full batch or a flush ends the linger.
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(_aborted.Token);
+        var linger = Task.Delay(_settings.AckLinger, _calls.Time, over.Token);
+        var wakeUp = _wakeUps.Reader.WaitToReadAsync(over.Token).AsTask();
+        await Task.WhenAny(linger, wakeUp);
+        await over.CancelAsync();
+        await ((Task)wakeUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _wakeUps.Reader.TryRead(out _);
+    }
 
-        async Task SendAndRelease()
+    private bool IsFlushing()
+    {
+        lock (_lock)
         {
-            try
-            {
-                await Retry.UntilDone(_connection, ct => Request(deliveries, nack, ct), Report, _stop.Token);
-                Settled(deliveries);
-            }
-            catch (OperationCanceledException)
-            {
-                // Disposed while retrying.
-            }
-            catch (RpcException refused)
-            {
-                _logger.LogError(
-                    "{Subscription}: {Count} settlements were refused with {Status} ({Detail}), the first for message {MessageId}; the messages will be delivered again",
-                    _subscription, deliveries.Count, refused.StatusCode, refused.Status.Detail, deliveries[0].MessageId);
-                Settled(deliveries);
-            }
-            finally
-            {
-                _parallel.Release();
-            }
+            return _flushes.Count > 0;
         }
     }
 
-    private async Task<bool> Request(List<PubSubDelivery> deliveries, bool nack, CancellationToken cancellationToken)
+    private List<TaskCompletionSource> TakeFlushes()
     {
-        if (nack)
+        lock (_lock)
         {
-            var request = new ModifyAckDeadlineRequest { Subscription = _subscription, AckDeadlineSeconds = 0 };
-            request.AckIds.AddRange(deliveries.Select(d => d.AckId));
-            await _connection.Subscriber.ModifyAckDeadlineAsync(request, cancellationToken: cancellationToken);
-        }
-        else
-        {
-            var request = new AcknowledgeRequest { Subscription = _subscription };
-            request.AckIds.Capacity = deliveries.Count;
-            foreach (var delivery in deliveries)
+            if (_flushes.Count == 0)
             {
-                request.AckIds.Add(delivery.AckId);
+                return _flushes;
             }
 
-            await _connection.Subscriber.AcknowledgeAsync(request, cancellationToken: cancellationToken);
+            (var flushes, _flushes) = (_flushes, []);
+            return flushes;
         }
-
-        PubSubMetrics.Settled(_subscription, deliveries.Count, nack);
-        return true;
     }
 
-    private void Settled(List<PubSubDelivery> deliveries)
+    private Task[] Sending()
     {
-        long bytes = 0;
+        lock (_lock)
+        {
+            return [.. _sending];
+        }
+    }
+
+    private static async Task CompleteAsync(List<TaskCompletionSource> flushes, Task[] sending)
+    {
+        await Task.WhenAll(sending);
+        foreach (var flush in flushes)
+        {
+            flush.TrySetResult();
+        }
+    }
+
+    private async Task SendPendingAsync()
+    {
+        var top = Interlocked.Exchange(ref _top, null);
+        if (top is null)
+        {
+            return;
+        }
+
+        // The stack has the newest on top: fill from the end, to send in the order of settling.
+        var (acks, nacks) = (0, 0);
+        for (var delivery = top; delivery is not null; delivery = delivery.Below)
+        {
+            _ = delivery.IsAcked ? acks++ : nacks++;
+        }
+
+        var (acked, nacked) = (new PubSubDelivery[acks], new PubSubDelivery[nacks]);
+        for (var delivery = top; delivery is not null;)
+        {
+            if (delivery.IsAcked)
+            {
+                acked[--acks] = delivery;
+            }
+            else
+            {
+                nacked[--nacks] = delivery;
+            }
+
+            var below = delivery.Below;
+            delivery.Below = null;
+            delivery = below;
+        }
+
+        foreach (var request in AckIdRequests.Split(nacked, _settings.AckBatchSize))
+        {
+            await StartAsync(request, ack: false);
+        }
+
+        foreach (var request in AckIdRequests.Split(acked, _settings.AckBatchSize))
+        {
+            await StartAsync(request, ack: true);
+        }
+    }
+
+    private async Task StartAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
+    {
+        await _requests.WaitAsync(_aborted.Token);
+        var sending = SendAsync(deliveries, ack);
+        lock (_lock)
+        {
+            _sending.Add(sending);
+        }
+
+        _ = ForgetAsync(sending);
+    }
+
+    private async Task ForgetAsync(Task sending)
+    {
+        await sending;
+        lock (_lock)
+        {
+            _sending.Remove(sending);
+        }
+
+        _requests.Release();
+    }
+
+    private async Task SendAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
+    {
+        try
+        {
+            await SendUntilAnsweredAsync(deliveries, ack);
+            (ack ? PubSubMetrics.Acked : PubSubMetrics.Nacked).Add(deliveries.Count, _calls.Tags);
+        }
+        catch (OperationCanceledException)
+        {
+            // Disposed: the broker delivers them again.
+        }
+        catch (RpcException error)
+        {
+            PubSubMetrics.Refused.Add(deliveries.Count, _calls.Tags);
+            _calls.Logger.LogError(
+                "The {Kind} of {Count} messages of subscription {Subscription} was refused, first message {MessageId}: {Reason} They will be delivered again",
+                ack ? "ack" : "nack",
+                deliveries.Count,
+                _calls.Path,
+                deliveries[0].MessageId,
+                PubSubErrors.Explain(error, "subscription"));
+        }
+
+        _leases.Remove(deliveries);
+        var bytes = 0L;
         foreach (var delivery in deliveries)
         {
             bytes += delivery.Bytes;
-            delivery.Settled();
         }
 
-        _flow.Remove(deliveries.Count, bytes);
-        Interlocked.Add(ref _done, deliveries.Count);
+        _flow.Release(deliveries.Count, bytes);
     }
 
-    private void Report(RpcException error, int failures, TimeSpan delay)
-    {
-        if (failures is 1 || failures % 10 == 0)
-        {
-            _logger.LogWarning(
-                "{Subscription}: settlements failed with {Status} ({Detail}), failure {Failures} in a row; next try in {Delay}",
-                _subscription, error.StatusCode, error.Status.Detail, failures, delay);
-        }
-    }
+    private Task<bool> SendUntilAnsweredAsync(ArraySegment<PubSubDelivery> deliveries, bool ack) =>
+        Retry.UntilDoneAsync(
+            _calls.Settings.Retry,
+            _calls.Time,
+            async ct =>
+            {
+                await (ack ? _calls.AcknowledgeAsync(deliveries, ct) : _calls.ModifyAckDeadlineAsync(deliveries, TimeSpan.Zero, ct));
+                return true;
+            },
+            (error, failures, delay) =>
+            {
+                if (Retry.IsWorthAWarning(failures))
+                {
+                    _calls.Logger.LogWarning(
+                        "Settling {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
+                        deliveries.Count,
+                        _calls.Path,
+                        _calls.Settings.Endpoint,
+                        error.StatusCode,
+                        error.Status.Detail,
+                        failures,
+                        delay);
+                }
+            },
+            _aborted.Token);
 }

@@ -1,0 +1,194 @@
+using System.Threading.Channels;
+using EcomStream.Core;
+using Google.Cloud.PubSub.V1;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.PubSub;
+
+/// <summary>One StreamingPull stream, opened again with backoff whenever it ends.</summary>
+internal sealed class PullStream(
+    SubscriptionCalls calls, FlowControl flow, LeaseKeeper leases, Settler settler, StreamingPullRequest initialRequest, ChannelWriter<LeasedDeliveries> output)
+{
+    // The official clients send an empty request so often, which keeps proxies and the service from ending a quiet stream.
+    private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(30);
+
+    // How long a stream that is told to stop may still bring what the server had sent: it is given back at once
+    // instead of when its lease ends.
+    private static readonly TimeSpan DrainTime = TimeSpan.FromMilliseconds(500);
+
+    private int _open;
+    private bool _wasLost;
+
+    /// <summary>Whether the stream is open.</summary>
+    public bool IsOpen => Volatile.Read(ref _open) != 0;
+
+    /// <summary>Receives until <paramref name="stop"/> is cancelled.</summary>
+    /// <exception cref="SubscriptionFailedException">Trying again will not help.</exception>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        var failures = 0;
+        while (!stop.IsCancellationRequested)
+        {
+            var received = false;
+            string reason;
+            try
+            {
+                await flow.WaitToReadAsync(stop);
+                reason = await ReceiveAsync(() => received = true, stop);
+            }
+            catch (Exception error)
+            {
+                if (stop.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                if (error is RpcException refused && !PubSubErrors.IsRetryable(refused))
+                {
+                    throw new SubscriptionFailedException(
+                        $"Reading subscription {calls.Path} on {calls.Settings.Endpoint} failed with {PubSubErrors.Explain(refused, "subscription")}", refused);
+                }
+
+                reason = error is RpcException lost ? $"{lost.StatusCode} ({lost.Status.Detail})" : error.Message;
+            }
+
+            if (stop.IsCancellationRequested)
+            {
+                return;
+            }
+
+            failures = received ? 1 : failures + 1;
+            var delay = calls.Settings.Retry.After(failures);
+            calls.Logger.Log(
+                failures == 1 ? LogLevel.Information : LogLevel.Warning,
+                "A stream of subscription {Subscription} on {Endpoint} ended: {Reason}; it is opened again in {Delay}, try {Try}",
+                calls.Path,
+                calls.Settings.Endpoint,
+                reason,
+                delay,
+                failures);
+            _wasLost = true;
+            await Task.Delay(delay, calls.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<string> ReceiveAsync(Action received, CancellationToken stop)
+    {
+        using var reading = new CancellationTokenSource();
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var call = calls.StreamingPull(settler, reading.Token);
+        var writing = Task.CompletedTask;
+        try
+        {
+            // Completes when the request is on the wire. The answer's headers are no sign: servers may send them with
+            // the first message only.
+            await call.RequestStream.WriteAsync(initialRequest, stop);
+            Opened();
+            writing = WriteAsync(call.RequestStream, reading, ended.Token, stop);
+            while (await call.ResponseStream.MoveNext(CancellationToken.None))
+            {
+                received();
+                Take(call.ResponseStream.Current);
+                if (!await HasRoomAsync(stop))
+                {
+                    // What the server has sent on meanwhile lies unread and unleased: better to let it come again.
+                    return "nothing was settled for half of ack-deadline";
+                }
+            }
+
+            return "the server closed it";
+        }
+        finally
+        {
+            Volatile.Write(ref _open, 0);
+            await ended.CancelAsync();
+            await reading.CancelAsync();
+            await writing;
+        }
+    }
+
+    private void Opened()
+    {
+        Volatile.Write(ref _open, 1);
+        PubSubMetrics.StreamsOpened.Add(1, calls.Tags);
+        if (_wasLost)
+        {
+            calls.Logger.LogInformation("A stream of subscription {Subscription} on {Endpoint} is open again", calls.Path, calls.Settings.Endpoint);
+            _wasLost = false;
+        }
+    }
+
+    /// <summary>All that is written after the initial request: heartbeats, and the end.</summary>
+    private async Task WriteAsync(
+        IClientStreamWriter<StreamingPullRequest> requests, CancellationTokenSource reading, CancellationToken ended, CancellationToken stop)
+    {
+        try
+        {
+            try
+            {
+                while (true)
+                {
+                    await Task.Delay(HeartbeatPeriod, calls.Time, ended);
+                    await requests.WriteAsync(new StreamingPullRequest(), ended);
+                }
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                reading.CancelAfter(DrainTime);
+                await requests.CompleteAsync();
+            }
+        }
+        catch (Exception broken) when (broken is RpcException or OperationCanceledException or InvalidOperationException or ObjectDisposedException)
+        {
+            // The reading side says why the stream ended.
+        }
+    }
+
+    private async ValueTask<bool> HasRoomAsync(CancellationToken stop)
+    {
+        var room = flow.WaitToReadAsync(stop);
+        if (room.IsCompletedSuccessfully)
+        {
+            return true;
+        }
+
+        try
+        {
+            await room.AsTask().WaitAsync(calls.Settings.Subscriber.AckDeadline / 2, calls.Time, stop);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped: the rest of the stream is read, to be given back.
+            return true;
+        }
+    }
+
+    private void Take(PullResponse response)
+    {
+        if (response.Deliveries.Length == 0)
+        {
+            return;
+        }
+
+        leases.Add(new LeasedBatch(response.Deliveries, calls.Time.GetTimestamp()));
+        flow.Received(response.Deliveries.Length, response.Bytes);
+        PubSubMetrics.Consumed.Add(response.Deliveries.Length, calls.Tags);
+        if (response.Redelivered > 0)
+        {
+            PubSubMetrics.Redelivered.Add(response.Redelivered, calls.Tags);
+        }
+
+        output.TryWrite(new LeasedDeliveries(response.Deliveries, response.Bytes));
+    }
+}
+
+/// <summary>What one response brought, on its way to whoever enumerates.</summary>
+/// <param name="Deliveries">The deliveries.</param>
+/// <param name="Bytes">Their bytes together.</param>
+internal readonly record struct LeasedDeliveries(PubSubDelivery[] Deliveries, long Bytes);

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.PubSub;
+
+/// <summary>What the parts of one subscription share: its names, the channel, the clock and the settings.</summary>
+/// <param name="Name">As configured.</param>
+/// <param name="Path">The full name.</param>
+/// <param name="Channel">The channel of its own.</param>
+/// <param name="Client">The generated client on it.</param>
+/// <param name="Settings">All settings.</param>
+/// <param name="Time">The clock.</param>
+/// <param name="Logger">Where it logs.</param>
+/// <param name="Tags">The attributes of its metrics.</param>
+internal sealed record SubscriptionCalls(
+    string Name,
+    string Path,
+    GrpcChannel Channel,
+    Subscriber.SubscriberClient Client,
+    PubSubSettings Settings,
+    TimeProvider Time,
+    ILogger Logger,
+    TagList Tags)
+{
+    private static readonly Marshaller<StreamingPullRequest> RequestMarshaller = Marshallers.Create(
+        (StreamingPullRequest request, SerializationContext context) =>
+        {
+            context.SetPayloadLength(request.CalculateSize());
+            request.WriteTo(context.GetBufferWriter());
+            context.Complete();
+        },
+        _ => throw new NotSupportedException("A client reads no requests."));
+
+    /// <summary>Opens a stream whose responses are read straight into deliveries of <paramref name="settler"/>.</summary>
+    public AsyncDuplexStreamingCall<StreamingPullRequest, PullResponse> StreamingPull(Settler settler, CancellationToken cancellationToken)
+    {
+        var method = new Method<StreamingPullRequest, PullResponse>(
+            MethodType.DuplexStreaming,
+            "google.pubsub.v1.Subscriber",
+            "StreamingPull",
+            RequestMarshaller,
+            Marshallers.Create(
+                (PullResponse _, SerializationContext _) => throw new NotSupportedException("A client writes no responses."),
+                context => PullResponseReader.Read(context.PayloadAsReadOnlySequence(), settler)));
+        return Channel.CreateCallInvoker().AsyncDuplexStreamingCall(method, null, new CallOptions(cancellationToken: cancellationToken));
+    }
+
+    public async Task AcknowledgeAsync(ArraySegment<PubSubDelivery> deliveries, CancellationToken cancellationToken)
+    {
+        var request = new AcknowledgeRequest { Subscription = Path };
+        request.AckIds.Capacity = deliveries.Count;
+        foreach (var delivery in deliveries)
+        {
+            request.AckIds.Add(delivery.AckId);
+        }
+
+        await Client.AcknowledgeAsync(request, Options(cancellationToken));
+    }
+
+    /// <summary>Sets the ack deadline, from now; zero gives the messages back.</summary>
+    public async Task ModifyAckDeadlineAsync(ArraySegment<PubSubDelivery> deliveries, TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        var request = new ModifyAckDeadlineRequest { Subscription = Path, AckDeadlineSeconds = (int)deadline.TotalSeconds };
+        request.AckIds.Capacity = deliveries.Count;
+        foreach (var delivery in deliveries)
+        {
+            request.AckIds.Add(delivery.AckId);
+        }
+
+        await Client.ModifyAckDeadlineAsync(request, Options(cancellationToken));
+    }
+
+    private CallOptions Options(CancellationToken cancellationToken) =>
+        new(deadline: Time.GetUtcNow().UtcDateTime + Settings.Connection.RequestTimeout, cancellationToken: cancellationToken);
+}
