@@ -130,6 +130,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var app = builder.Build();
         app.MapGrpcService<PublisherService>();
         app.MapGrpcService<SubscriberService>();
+        app.MapGrpcService<StreamingPullService>();
         return app;
     }
 

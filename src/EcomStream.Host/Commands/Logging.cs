@@ -1,4 +1,3 @@
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.Host.Commands;
@@ -13,14 +12,11 @@ internal static class Logging
         builder.AddFilter("Grpc", LogLevel.Warning);
         builder.AddFilter("Akka", level > LogLevel.Warning ? level : LogLevel.Warning);
         builder.AddFilter("Akka.Actor.ActorSystem", level);
+        builder.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.AddSimpleConsole(console =>
         {
             console.SingleLine = true;
             console.TimestampFormat = "HH:mm:ss.fff ";
         });
-        builder.Services.Configure(LogToStandardError);
     };
-
-    private static void LogToStandardError(Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions options) =>
-        options.LogToStandardErrorThreshold = LogLevel.Trace;
 }

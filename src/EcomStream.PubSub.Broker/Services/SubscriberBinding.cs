@@ -6,7 +6,8 @@ namespace EcomStream.PubSub.Broker.Services;
 
 /// <summary>
 /// Binds the Subscriber service as generated, but for StreamingPull, whose responses are written from the log without
-/// objects (<see cref="RawPullResponse"/>).
+/// objects (<see cref="RawPullResponse"/>). ASP.NET Core looks for each method on the type that a bind method takes,
+/// which is why the two have a bind method each.
 /// </summary>
 internal static class SubscriberBinding
 {
@@ -33,11 +34,11 @@ internal static class SubscriberBinding
             },
             _ => throw new NotSupportedException("The broker writes these responses and never reads them.")));
 
-    public static void BindService(ServiceBinderBase binder, SubscriberService? service)
-    {
+    public static void BindService(ServiceBinderBase binder, Subscriber.SubscriberBase? service) =>
         Subscriber.BindService(new AllBut(binder, StreamingPull), service!);
+
+    public static void BindStreamingPull(ServiceBinderBase binder, StreamingPullService? service) =>
         binder.AddMethod(RawStreamingPull, (DuplexStreamingServerMethod<StreamingPullRequest, RawPullResponse>?)null!);
-    }
 
     private sealed class AllBut(ServiceBinderBase inner, string name) : ServiceBinderBase
     {

@@ -1,0 +1,135 @@
+using Google.Cloud.PubSub.V1;
+using Grpc.Core;
+
+namespace EcomStream.PubSub.Broker.Services;
+
+/// <summary>google.pubsub.v1.Subscriber/StreamingPull, with responses written from the log (<see cref="RawPullResponse"/>).</summary>
+[BindServiceMethod(typeof(SubscriberBinding), nameof(SubscriberBinding.BindStreamingPull))]
+internal class StreamingPullService(BrokerState state)
+{
+    private const int ResponseMessages = 1_000;
+
+    public virtual async Task StreamingPull(
+        IAsyncStreamReader<StreamingPullRequest> requests, IServerStreamWriter<RawPullResponse> responses, ServerCallContext context)
+    {
+        if (!await requests.MoveNext(context.CancellationToken))
+        {
+            throw ServiceCalls.Invalid("A stream begins with a request that names its subscription.");
+        }
+
+        var first = requests.Current;
+        var subscription = state.Subscription(first.Subscription);
+        if (first.StreamAckDeadlineSeconds is < ServiceCalls.MinAckDeadlineSeconds or > ServiceCalls.MaxAckDeadlineSeconds)
+        {
+            throw ServiceCalls.Invalid(
+                $"stream_ack_deadline_seconds is {first.StreamAckDeadlineSeconds}; it must be {ServiceCalls.MinAckDeadlineSeconds} to {ServiceCalls.MaxAckDeadlineSeconds}.");
+        }
+
+        var stream = new Stream(subscription, new PullConsumer(Limit(first.MaxOutstandingMessages), Limit(first.MaxOutstandingBytes)))
+        {
+            AckDeadlineSeconds = first.StreamAckDeadlineSeconds,
+        };
+
+        // A client knows by the headers that its stream is open, long before the first message.
+        await context.WriteResponseHeadersAsync([]);
+        Settle(stream, first);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
+        subscription.Attach(stream.Consumer);
+        try
+        {
+            var reading = ReadRequests(stream, requests, ended);
+            await WriteResponses(stream, responses, ended.Token);
+            await reading;
+        }
+        finally
+        {
+            subscription.Detach(stream.Consumer);
+        }
+    }
+
+    private static async Task ReadRequests(Stream stream, IAsyncStreamReader<StreamingPullRequest> requests, CancellationTokenSource ended)
+    {
+        try
+        {
+            while (await requests.MoveNext(ended.Token))
+            {
+                var request = requests.Current;
+                if (request.Subscription.Length > 0)
+                {
+                    throw ServiceCalls.Invalid("Only the first request of a stream names the subscription.");
+                }
+
+                if (request.StreamAckDeadlineSeconds > 0)
+                {
+                    stream.AckDeadlineSeconds = request.StreamAckDeadlineSeconds;
+                }
+
+                Settle(stream, request);
+            }
+        }
+        catch (Exception gone) when (gone is OperationCanceledException or IOException)
+        {
+            // The client is gone; what it had is delivered again when its deadlines have passed.
+        }
+        finally
+        {
+            await ended.CancelAsync();
+        }
+    }
+
+    private static async Task WriteResponses(Stream stream, IServerStreamWriter<RawPullResponse> responses, CancellationToken ended)
+    {
+        var response = new RawPullResponse();
+        try
+        {
+            while (!ended.IsCancellationRequested)
+            {
+                response.Clear();
+                ServiceCalls.Take(stream.Subscription, stream.Consumer, stream.AckDeadlineSeconds, ResponseMessages, response);
+                if (response.Count == 0)
+                {
+                    await stream.Consumer.Signal.WaitAsync(ended);
+                }
+                else
+                {
+                    await responses.WriteAsync(response, ended);
+                }
+            }
+        }
+        catch (Exception gone) when (gone is OperationCanceledException or IOException or InvalidOperationException && ended.IsCancellationRequested)
+        {
+            // The stream was closed, by the client or because the broker stops.
+        }
+    }
+
+    private static void Settle(Stream stream, StreamingPullRequest request)
+    {
+        if (request.AckIds.Count > 0)
+        {
+            ServiceCalls.Write(() => stream.Subscription.Acknowledge(request.AckIds));
+        }
+
+        if (request.ModifyDeadlineAckIds.Count == 0)
+        {
+            return;
+        }
+
+        if (request.ModifyDeadlineAckIds.Count != request.ModifyDeadlineSeconds.Count)
+        {
+            throw ServiceCalls.Invalid("modify_deadline_ack_ids and modify_deadline_seconds must have the same length.");
+        }
+
+        stream.Subscription.ModifyAckDeadline(request.ModifyDeadlineAckIds, i => request.ModifyDeadlineSeconds[i]);
+    }
+
+    private static long Limit(long asked) => asked <= 0 ? long.MaxValue : asked;
+
+    private sealed class Stream(BrokerSubscription subscription, PullConsumer consumer)
+    {
+        public BrokerSubscription Subscription { get; } = subscription;
+
+        public PullConsumer Consumer { get; } = consumer;
+
+        public int AckDeadlineSeconds { get; set; }
+    }
+}
