@@ -36,24 +36,11 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
     }
 
     /// <summary>Completes when there is room to receive more.</summary>
-    public async ValueTask WaitToReadAsync(CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            Task change;
-            lock (_lock)
-            {
-                if (_messages < maxMessages && _bytes < maxBytes)
-                {
-                    return;
-                }
+    public ValueTask WaitToReadAsync(CancellationToken cancellationToken) =>
+        WaitAsync(() => _messages < maxMessages && _bytes < maxBytes, cancellationToken);
 
-                change = Change();
-            }
-
-            await change.WaitAsync(cancellationToken);
-        }
-    }
+    /// <summary>Completes when nothing is outstanding.</summary>
+    public ValueTask WaitUntilEmptyAsync(CancellationToken cancellationToken) => WaitAsync(() => _messages == 0, cancellationToken);
 
     /// <summary>
     /// Takes the room of as many of the deliveries as fit, at least one, waiting for it.
@@ -105,6 +92,25 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
         }
 
         waiting?.SetResult();
+    }
+
+    private async ValueTask WaitAsync(Func<bool> condition, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task change;
+            lock (_lock)
+            {
+                if (condition())
+                {
+                    return;
+                }
+
+                change = Change();
+            }
+
+            await change.WaitAsync(cancellationToken);
+        }
     }
 
     private Task Change() => (_change ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;

@@ -120,6 +120,9 @@ public sealed class PubSubSubscription : ISubscription
     /// <inheritdoc/>
     public Task FlushAsync(CancellationToken cancellationToken) => _settler.FlushAsync(cancellationToken);
 
+    /// <summary>Completes when nothing is outstanding.</summary>
+    internal Task WhenSettledAsync(CancellationToken cancellationToken) => _flow.WaitUntilEmptyAsync(cancellationToken).AsTask();
+
     /// <summary>
     /// Ends the receiving, sends the acks that are still to be sent, and gives back everything that is not settled, so
     /// that another client gets it at once. Each takes at most close-timeout; what a broker that is down does not

@@ -1,0 +1,475 @@
+using System.Diagnostics;
+using System.Text;
+using Akka.Actor;
+using Akka.Streams;
+using Akka.Streams.Dsl;
+using EcomStream.Core;
+using EcomStream.TestSupport;
+
+namespace EcomStream.PubSub.Tests;
+
+/// <summary>What the client promises with any Pub/Sub server.</summary>
+public abstract class PubSubContract : IAsyncLifetime
+{
+    private const string Topic = "orders_data";
+    private const string SubscriptionName = "orders_data-sub";
+
+    private readonly string _project = $"test-{Guid.NewGuid():N}";
+    private IPubSubServer? _server;
+
+    private string Endpoint => _server?.Endpoint ?? throw new InvalidOperationException("The test has not started.");
+
+    /// <summary>Starts, or finds, the server.</summary>
+    protected abstract Task<IPubSubServer> StartServerAsync();
+
+    /// <summary>Whether the server keeps itself to the flow-control limits that a stream is opened with.</summary>
+    protected abstract bool ServerKeepsFlowControl { get; }
+
+    /// <summary>Skips the test where its server is not there.</summary>
+    protected virtual void SkipWithoutServer()
+    {
+    }
+
+    public async Task InitializeAsync()
+    {
+        _server = await StartServerAsync();
+        if (Endpoint.Length > 0)
+        {
+            using var connection = Connect();
+            var admin = new PubSubAdmin(connection);
+            (await admin.EnsureTopicAsync(Topic, default)).ShouldBeTrue();
+            (await admin.EnsureSubscriptionAsync(SubscriptionName, Topic, default)).ShouldBeTrue();
+        }
+    }
+
+    public async Task DisposeAsync()
+    {
+        if (_server is not null)
+        {
+            await _server.DisposeAsync();
+        }
+    }
+
+    [SkippableFact]
+    public async Task A_message_arrives_as_it_was_published()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var publisher = new PubSubPublisher(connection);
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription);
+        var data = new byte[] { 0, 255, 1, (byte)'{' };
+        var before = DateTimeOffset.UtcNow.AddMinutes(-1).ToUnixTimeMilliseconds() * 1_000;
+
+        var ids = await publisher.PublishAsync(
+            Topic, [new OutgoingMessage(data, new Dictionary<string, string> { ["reason"] = "weil's schön ist", ["empty"] = "" })], default);
+
+        await Eventually.True(() => receiver.Count == 1, "the message arrives");
+        var delivery = receiver.Deliveries[0];
+        delivery.Data.ToArray().ShouldBe(data);
+        delivery.Attributes.OrderBy(pair => pair.Key).Select(pair => $"{pair.Key}={pair.Value}").ShouldBe(["empty=", "reason=weil's schön ist"]);
+        delivery.MessageId.ShouldBe(ids.ShouldHaveSingleItem());
+        delivery.Subscription.ShouldBe(SubscriptionName);
+        delivery.PublishTimeMicros.ShouldBeInRange(before, before + 120_000_000);
+    }
+
+    [SkippableFact]
+    public async Task Acks_empty_what_is_outstanding_and_acked_messages_do_not_come_again()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await PublishAsync(connection, 1_000);
+        await using (var subscription = new PubSubSubscription(connection, SubscriptionName))
+        {
+            await using var receiver = new Receiver(subscription);
+            await Eventually.True(() => receiver.Count == 1_000, "all arrive");
+            subscription.Status.OutstandingMessages.ShouldBe(1_000);
+            subscription.Status.OutstandingBytes.ShouldBeGreaterThan(5_000);
+
+            AckAll(receiver);
+            AckAll(receiver);
+            await subscription.FlushAsync(default);
+
+            subscription.Status.OutstandingMessages.ShouldBe(0);
+            subscription.Status.OutstandingBytes.ShouldBe(0);
+        }
+
+        await ShouldHoldNothingAsync(connection);
+    }
+
+    [SkippableFact]
+    public async Task Messages_of_one_call_arrive_in_its_order()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+
+        await PublishAsync(connection, 500);
+
+        await Eventually.True(() => receiver.Count >= 500, "all arrive");
+        receiver.Texts.ShouldBe(Enumerable.Range(0, 500).Select(n => $"message {n}"));
+    }
+
+    [SkippableFact]
+    public async Task A_nacked_message_comes_again_at_once()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        var nacks = 0;
+        await using var receiver = new Receiver(subscription, delivery =>
+        {
+            if (Interlocked.Increment(ref nacks) <= 10)
+            {
+                delivery.Nack();
+                delivery.Ack();
+            }
+        });
+        await PublishAsync(connection, 10);
+
+        await Eventually.True(() => receiver.Count == 20, "all come twice", within: TimeSpan.FromSeconds(9));
+
+        receiver.Texts.Skip(10).Order().ShouldBe(receiver.Texts.Take(10).Order());
+    }
+
+    [SkippableFact]
+    public async Task A_message_that_is_not_settled_is_not_delivered_again_while_its_lease_is_extended()
+    {
+        SkipWithoutServer();
+        using var connection = Connect("ecomstream.pubsub.subscriber { ack-deadline = 10s, extension-period = 3s }");
+        await PublishAsync(connection, 2_000);
+        await using (var subscription = new PubSubSubscription(connection, SubscriptionName))
+        {
+            await using var receiver = new Receiver(subscription);
+            await Eventually.True(() => receiver.Count == 2_000, "all arrive");
+
+            var clock = Stopwatch.StartNew();
+            await Eventually.True(() => clock.Elapsed > TimeSpan.FromSeconds(13) || receiver.Count > 2_000, "the ack deadline passes");
+
+            receiver.Count.ShouldBe(2_000);
+            AckAll(receiver);
+            await subscription.FlushAsync(default);
+        }
+
+        await ShouldHoldNothingAsync(connection);
+    }
+
+    [SkippableTheory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task No_more_than_the_bound_is_handed_out_over_all_streams_and_acks_let_the_rest_come(int streams)
+    {
+        SkipWithoutServer();
+        using var connection = Connect($"ecomstream.pubsub.subscriber {{ max-outstanding-messages = 100, streams = {streams} }}");
+        await PublishAsync(connection, 1_000);
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 100, "the bound is reached");
+
+        for (var acked = 0; acked < 1_000;)
+        {
+            var deliveries = receiver.Deliveries;
+            (deliveries.Count - acked).ShouldBeLessThanOrEqualTo(100);
+            if (ServerKeepsFlowControl)
+            {
+                subscription.Status.OutstandingMessages.ShouldBeLessThanOrEqualTo(100);
+            }
+
+            foreach (var delivery in deliveries.Skip(acked))
+            {
+                delivery.Ack();
+            }
+
+            acked = deliveries.Count;
+            await Eventually.True(() => receiver.Count > acked || acked == 1_000, "more come");
+        }
+
+        receiver.Texts.Distinct().Count().ShouldBe(1_000);
+    }
+
+    [SkippableFact]
+    public async Task The_bound_on_bytes_holds_and_a_larger_message_still_comes()
+    {
+        SkipWithoutServer();
+        using var connection = Connect("ecomstream.pubsub.subscriber.max-outstanding-bytes = 10000");
+        await using var publisher = new PubSubPublisher(connection);
+        await publisher.PublishAsync(Topic, [.. Enumerable.Range(0, 50).Select(_ => Message(new byte[1_000]))], default);
+        await publisher.PublishAsync(Topic, [Message(new byte[50_000])], default);
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription);
+
+        for (var acked = 0; acked < 51;)
+        {
+            await Eventually.True(() => receiver.Count > acked, "more come");
+            var deliveries = receiver.Deliveries;
+            var open = deliveries.Skip(acked).ToArray();
+            (open.Length == 1 || open.Sum(delivery => delivery.Data.Length) <= 10_000).ShouldBeTrue();
+            foreach (var delivery in open)
+            {
+                delivery.Ack();
+            }
+
+            acked = deliveries.Count;
+        }
+    }
+
+    [SkippableFact]
+    public async Task Disposing_sends_the_acks_and_gives_the_rest_back_at_once()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await PublishAsync(connection, 300);
+        IReadOnlyList<Delivery> first;
+        await using (var subscription = new PubSubSubscription(connection, SubscriptionName))
+        {
+            await using var receiver = new Receiver(subscription);
+            await Eventually.True(() => receiver.Count == 300, "all arrive");
+            first = receiver.Deliveries;
+            foreach (var delivery in first.Take(100))
+            {
+                delivery.Ack();
+            }
+        }
+
+        await using var next = new PubSubSubscription(connection, SubscriptionName);
+        await using var again = new Receiver(next, delivery => delivery.Ack());
+        await Eventually.True(() => again.Count == 200, "the rest comes, long before its deadline", within: TimeSpan.FromSeconds(9));
+        again.Deliveries.Select(delivery => delivery.MessageId).Order()
+            .ShouldBe(first.Skip(100).Select(delivery => delivery.MessageId).Order());
+
+        // Settling what was given back does nothing.
+        foreach (var delivery in first)
+        {
+            delivery.Ack();
+        }
+    }
+
+    [SkippableFact]
+    public async Task Stopping_ends_the_enumeration_and_what_was_received_can_still_be_settled()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        var receiver = new Receiver(subscription);
+        await PublishAsync(connection, 50);
+        await Eventually.True(() => receiver.Count == 50, "all arrive");
+
+        await receiver.StopAsync();
+        subscription.Status.ShouldBe(new SubscriptionStatus(false, 50, subscription.Status.OutstandingBytes));
+        AckAll(receiver);
+        await subscription.FlushAsync(default);
+        subscription.Status.OutstandingMessages.ShouldBe(0);
+
+        await using var second = new Receiver(subscription, delivery => delivery.Ack());
+        await PublishAsync(connection, 1, "later");
+        await Eventually.True(() => second.Count == 1, "another enumeration receives");
+        second.Texts.ShouldBe(["later 0"]);
+    }
+
+    [SkippableFact]
+    public async Task Two_enumerations_at_once_are_an_error_of_the_caller()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => subscription.Status.IsReading, "the first is open");
+
+        await using var second = new Receiver(subscription);
+        await Should.ThrowAsync<InvalidOperationException>(second.Completion);
+    }
+
+    [SkippableFact]
+    public async Task A_subscription_that_is_not_there_fails_and_says_which_where_and_what_to_do()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var subscription = new PubSubSubscription(connection, "no-such-sub");
+        await using var receiver = new Receiver(subscription);
+
+        var failure = await Should.ThrowAsync<SubscriptionFailedException>(receiver.Completion.WaitAsync(TimeSpan.FromSeconds(10)));
+
+        failure.Message.ShouldContain($"projects/{_project}/subscriptions/no-such-sub");
+        failure.Message.ShouldContain(Endpoint);
+        failure.Message.ShouldContain("NOT_FOUND");
+        failure.Message.ShouldContain("Create the subscription");
+        subscription.Status.IsReading.ShouldBeFalse();
+
+        await new PubSubAdmin(connection).EnsureSubscriptionAsync("no-such-sub", Topic, default);
+        await using var later = new Receiver(subscription);
+        await Eventually.True(() => subscription.Status.IsReading, "another enumeration after a failure");
+    }
+
+    [SkippableFact]
+    public async Task Publishing_to_a_topic_that_is_not_there_fails_and_says_which_where_and_what_to_do()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var publisher = new PubSubPublisher(connection);
+
+        var failure = await Should.ThrowAsync<PublishFailedException>(publisher.PublishAsync("no-such-topic", [Message([1])], default));
+
+        failure.Message.ShouldContain($"projects/{_project}/topics/no-such-topic");
+        failure.Message.ShouldContain(Endpoint);
+        failure.Message.ShouldContain("NOT_FOUND");
+    }
+
+    [SkippableFact]
+    public async Task A_call_beyond_the_limits_of_a_request_is_split_and_every_message_has_its_id()
+    {
+        SkipWithoutServer();
+        using var connection = Connect("ecomstream.pubsub.publisher.batch-bytes = 100000");
+        await using var publisher = new PubSubPublisher(connection);
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+        var messages = Enumerable.Range(0, 2_500).Select(n => Message(Encoding.UTF8.GetBytes($"message {n}"))).Append(Message(new byte[300_000])).ToArray();
+
+        var ids = await publisher.PublishAsync(Topic, messages, default);
+
+        ids.Distinct().Count().ShouldBe(messages.Length);
+        await Eventually.True(() => receiver.Count >= messages.Length, "all arrive");
+        var byId = receiver.Deliveries.ToDictionary(delivery => delivery.MessageId, delivery => delivery.Data);
+        ids.Select(id => byId[id].Length).ShouldBe(messages.Select(message => message.Data.Length));
+        (await publisher.PublishAsync(Topic, [], default)).ShouldBeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task Many_callers_publish_side_by_side()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var publisher = new PubSubPublisher(connection);
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+
+        var ids = await Task.WhenAll(Enumerable.Range(0, 32).Select(caller => publisher.PublishAsync(
+            Topic, [.. Enumerable.Range(0, 20).Select(n => Message(Encoding.UTF8.GetBytes($"{caller}-{n}")))], default)));
+
+        ids.SelectMany(some => some).Distinct().Count().ShouldBe(640);
+        await Eventually.True(() => receiver.Texts.Distinct().Count() == 640, "all arrive");
+    }
+
+    [SkippableFact]
+    public async Task Several_streams_bring_every_message_once()
+    {
+        SkipWithoutServer();
+        using var connection = Connect("ecomstream.pubsub.subscriber.streams = 4");
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+
+        await PublishAsync(connection, 5_000);
+
+        await Eventually.True(() => receiver.Texts.Distinct().Count() == 5_000, "all arrive");
+        await subscription.FlushAsync(default);
+        receiver.Count.ShouldBe(5_000);
+    }
+
+    [SkippableFact]
+    public async Task Admin_makes_what_is_missing_and_says_what_is_there()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        var admin = new PubSubAdmin(connection);
+
+        (await admin.EnsureTopicAsync(Topic, default)).ShouldBeFalse();
+        (await admin.EnsureSubscriptionAsync(SubscriptionName, Topic, default)).ShouldBeFalse();
+        (await admin.TopicExistsAsync(Topic, default)).ShouldBeTrue();
+        (await admin.TopicExistsAsync("no-such-topic", default)).ShouldBeFalse();
+        (await admin.GetSubscriptionAsync("no-such-sub", default)).ShouldBeNull();
+        var found = (await admin.GetSubscriptionAsync(SubscriptionName, default)).ShouldNotBeNull();
+        found.Topic.ShouldBe($"projects/{_project}/topics/{Topic}");
+        found.AckDeadline.ShouldBe(TimeSpan.FromSeconds(60));
+        (await Should.ThrowAsync<PubSubAdminException>(admin.EnsureSubscriptionAsync("another-sub", "no-such-topic", default)))
+            .Message.ShouldContain("NOT_FOUND");
+    }
+
+    [SkippableFact]
+    public async Task A_source_streams_batches_and_its_control_stops_and_drains_it()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await PublishAsync(connection, 200);
+        using var system = ActorSystem.Create("source");
+        using var materializer = system.Materializer();
+        var seen = new List<Delivery>();
+        var (control, done) = PubSubSource.Committable(connection, SubscriptionName)
+            .ToMaterialized(
+                Sink.ForEach<IReadOnlyList<Delivery>>(batch =>
+                {
+                    lock (seen)
+                    {
+                        seen.AddRange(batch);
+                    }
+                }),
+                Keep.Both)
+            .Run(materializer);
+        await Eventually.True(
+            () =>
+            {
+                lock (seen)
+                {
+                    return seen.Count == 200;
+                }
+            },
+            "all arrive");
+
+        var drained = control.DrainAsync(default);
+        await done.WaitAsync(TimeSpan.FromSeconds(10));
+        drained.IsCompleted.ShouldBeFalse();
+        foreach (var delivery in seen)
+        {
+            delivery.Ack();
+        }
+
+        await drained.WaitAsync(TimeSpan.FromSeconds(10));
+        await control.DisposeAsync();
+        await ShouldHoldNothingAsync(connection);
+    }
+
+    [SkippableFact]
+    public async Task A_source_of_a_subscription_that_is_not_there_fails()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        using var system = ActorSystem.Create("source");
+        using var materializer = system.Materializer();
+
+        var (control, done) = PubSubSource.Plain(connection, "no-such-sub")
+            .ToMaterialized(Sink.Ignore<IReadOnlyList<Delivery>>(), Keep.Both)
+            .Run(materializer);
+
+        var failure = await Should.ThrowAsync<Exception>(done.WaitAsync(TimeSpan.FromSeconds(10)));
+        (failure as AggregateException)?.InnerException.ShouldBeOfType<SubscriptionFailedException>();
+        failure.Message.ShouldContain("NOT_FOUND");
+        await control.DisposeAsync();
+    }
+
+    protected PubSubConnection Connect(string hocon = "") => PubSubConnection.Create(TestSettings.Of(Endpoint, _project, hocon));
+
+    private static OutgoingMessage Message(byte[] data) => new(data, Delivery.NoAttributes);
+
+    private static async Task PublishAsync(PubSubConnection connection, int count, string text = "message")
+    {
+        await using var publisher = new PubSubPublisher(connection);
+        await publisher.PublishAsync(Topic, [.. Enumerable.Range(0, count).Select(n => Message(Encoding.UTF8.GetBytes($"{text} {n}")))], default);
+    }
+
+    private static void AckAll(Receiver receiver)
+    {
+        foreach (var delivery in receiver.Deliveries)
+        {
+            delivery.Ack();
+        }
+    }
+
+    // What the server still held would come before a message that is published afterwards.
+    private static async Task ShouldHoldNothingAsync(PubSubConnection connection)
+    {
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+        await PublishAsync(connection, 1, "last");
+        await Eventually.True(() => receiver.Texts.Contains("last 0"), "the last message arrives");
+        receiver.Texts.ShouldBe(["last 0"]);
+    }
+}

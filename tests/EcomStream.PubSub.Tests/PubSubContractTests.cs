@@ -1,0 +1,19 @@
+namespace EcomStream.PubSub.Tests;
+
+public sealed class EmbeddedBrokerContractTests : PubSubContract
+{
+    protected override bool ServerKeepsFlowControl => true;
+
+    protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
+}
+
+public sealed class EmulatorContractTests : PubSubContract
+{
+    protected override bool ServerKeepsFlowControl => false;
+
+    protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());
+
+    protected override void SkipWithoutServer() => Skip.If(
+        string.IsNullOrEmpty(Environment.GetEnvironmentVariable(EmulatorServer.Variable)),
+        $"Start Google's Pub/Sub emulator and set {EmulatorServer.Variable} to its host:port to run this test.");
+}

@@ -1,0 +1,96 @@
+using Akka.Configuration;
+
+namespace EcomStream.PubSub.Tests;
+
+public sealed class PubSubSettingsTests
+{
+    [Fact]
+    public void The_defaults_are_those_of_the_reference()
+    {
+        var settings = Read("");
+
+        settings.ProjectId.ShouldBe("ecomstream");
+        settings.EmulatorHost.ShouldBeEmpty();
+        settings.Subscriber.AckDeadline.ShouldBe(TimeSpan.FromSeconds(60));
+        settings.Subscriber.MaxExtension.ShouldBe(TimeSpan.FromMinutes(60));
+        settings.Subscriber.MaxOutstandingBytes.ShouldBe(64 << 20);
+        settings.Subscriber.AckLinger.ShouldBe(TimeSpan.FromMilliseconds(10));
+        settings.Publisher.BatchMessages.ShouldBe(1_000);
+        settings.Connection.WindowSize.ShouldBe(8 << 20);
+    }
+
+    [Fact]
+    public void The_environment_goes_before_the_file()
+    {
+        var config = ConfigurationFactory.ParseString("""ecomstream.pubsub.emulator-host = "localhost:1" """);
+
+        PubSubSettings.Read(config, "localhost:2").EmulatorHost.ShouldBe("localhost:2");
+        PubSubSettings.Read(config, "").EmulatorHost.ShouldBe("localhost:1");
+        PubSubSettings.Read(config).EmulatorHost.ShouldBe("localhost:1");
+    }
+
+    [Fact]
+    public void Short_names_are_in_the_project_and_full_names_stay()
+    {
+        var settings = Read("ecomstream.pubsub.project-id = shop");
+
+        settings.TopicName("orders_data").ShouldBe("projects/shop/topics/orders_data");
+        settings.SubscriptionName("orders_data-sub").ShouldBe("projects/shop/subscriptions/orders_data-sub");
+        settings.TopicName("projects/other/topics/t").ShouldBe("projects/other/topics/t");
+    }
+
+    [Theory]
+    [InlineData("ecomstream.pubsub.subscriber.stream = 2", "ecomstream.pubsub.subscriber.stream", "streams")]
+    [InlineData("ecomstream.pubsub.subscribers.streams = 2", "ecomstream.pubsub.subscribers", "subscriber")]
+    [InlineData("ecomstream.pubsub.subscriber = 2", "ecomstream.pubsub.subscriber", "section")]
+    [InlineData("ecomstream.pubsub.project-id = \"\"", "ecomstream.pubsub.project-id", "empty")]
+    [InlineData("ecomstream.pubsub.subscriber.streams = 0", "ecomstream.pubsub.subscriber.streams = 0", "1 to 64")]
+    [InlineData("ecomstream.pubsub.subscriber.streams = many", "ecomstream.pubsub.subscriber.streams = many", "whole number")]
+    [InlineData("ecomstream.pubsub.subscriber.ack-deadline = 5s", "ecomstream.pubsub.subscriber.ack-deadline = 5s", "10s to 600s")]
+    [InlineData("ecomstream.pubsub.subscriber.ack-deadline = 20s", "ecomstream.pubsub.subscriber.extension-period = 20s", "10s")]
+    [InlineData("ecomstream.pubsub.subscriber.max-extension = 1s", "ecomstream.pubsub.subscriber.max-extension = 1s", "60s")]
+    [InlineData("ecomstream.pubsub.subscriber.max-outstanding-bytes = lots", "max-outstanding-bytes = lots", "64MiB")]
+    [InlineData("ecomstream.pubsub.publisher.batch-messages = 1001", "ecomstream.pubsub.publisher.batch-messages = 1001", "1 to 1000")]
+    [InlineData("ecomstream.pubsub.publisher.batch-bytes = 11MB", "ecomstream.pubsub.publisher.batch-bytes = 11MB", "10000000 bytes")]
+    [InlineData("ecomstream.pubsub.retry { min-backoff = 10s, max-backoff = 1s }", "ecomstream.pubsub.retry.max-backoff = 1s", "10s")]
+    [InlineData("ecomstream.pubsub.emulator-host = \"no port\"", "ecomstream.pubsub.emulator-host", "host:port")]
+    [InlineData("ecomstream.pubsub.emulator-host = \"http://localhost:8085\"", "ecomstream.pubsub.emulator-host", "host:port")]
+    [InlineData("ecomstream.pubsub.emulator-host = \"localhost\"", "ecomstream.pubsub.emulator-host", "host:port")]
+    public void A_wrong_setting_is_named_with_what_it_must_be(string hocon, string names, string says)
+    {
+        var error = Should.Throw<ConfigurationException>(() => Read(hocon));
+
+        error.Message.ShouldContain(names);
+        error.Message.ShouldContain(says);
+    }
+
+    [Fact]
+    public void A_wrong_emulator_variable_is_named()
+    {
+        Should.Throw<ConfigurationException>(() => PubSubSettings.Read(Config.Empty, "nowhere"))
+            .Message.ShouldContain(PubSubSettings.EmulatorVariable);
+    }
+
+    [Fact]
+    public void Without_an_emulator_host_there_is_one_clear_error()
+    {
+        Should.Throw<NotSupportedException>(() => PubSubConnection.Create(Read("")))
+            .Message.ShouldContain("ecomstream.pubsub.emulator-host");
+    }
+
+    [Fact]
+    public void Backoff_doubles_up_to_its_bound_within_a_fifth()
+    {
+        var retry = new RetrySettings(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10));
+        int[] wanted = [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000];
+
+        for (var failures = 1; failures <= wanted.Length; failures++)
+        {
+            retry.After(failures).TotalMilliseconds.ShouldBeInRange(wanted[failures - 1] * 0.8, wanted[failures - 1] * 1.2);
+        }
+
+        retry.After(int.MaxValue).TotalMilliseconds.ShouldBeInRange(8_000, 12_000);
+    }
+
+    private static PubSubSettings Read(string hocon) => PubSubSettings.Read(ConfigurationFactory.ParseString(hocon));
+}
