@@ -16,13 +16,17 @@ internal static class IngestGraph
     private static readonly TimeSpan MinBackoff = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan MaxBackoff = TimeSpan.FromSeconds(10);
 
-    /// <summary>Builds the graph; its task completes when <paramref name="stop"/> has ended the receiving.</summary>
+    /// <summary>
+    /// Builds the graph; its task completes when <paramref name="stop"/> has ended the receiving, or after
+    /// <paramref name="failed"/> was told that the subscription cannot be read.
+    /// </summary>
     public static IRunnableGraph<Task<Done>> Create(
         ISubscription subscription,
         MessageDecoder decoder,
         OrderRouter router,
         int decoders,
         Action<IReadOnlyList<Delivery>> received,
+        Action<Exception> failed,
         CancellationToken stop) =>
         RestartSource
             .OnFailuresWithBackoff(
@@ -36,7 +40,8 @@ internal static class IngestGraph
             {
                 if (element.Failure is { } failure)
                 {
-                    return Task.FromException<IReadOnlyList<OrderMessage>>(failure);
+                    failed(failure);
+                    return Task.FromResult<IReadOnlyList<OrderMessage>>([]);
                 }
 
                 received(element.Batch);

@@ -111,10 +111,10 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
 
         var materializer = Context.Materializer();
         var orders = IngestGraph
-            .Create(ports.Orders, new OrderDecoder(settings, sink, metrics), router, settings.Decoders, _pipeline.OrdersReceived, _pipeline.Stopping)
+            .Create(ports.Orders, new OrderDecoder(settings, sink, metrics), router, settings.Decoders, _pipeline.OrdersReceived, _pipeline.Fail, _pipeline.Stopping)
             .Run(materializer);
         var payments = IngestGraph
-            .Create(ports.Payments, new PaymentDecoder(settings, sink, metrics), router, settings.Decoders, _pipeline.PaymentsReceived, _pipeline.Stopping)
+            .Create(ports.Payments, new PaymentDecoder(settings, sink, metrics), router, settings.Decoders, _pipeline.PaymentsReceived, _pipeline.Fail, _pipeline.Stopping)
             .Run(materializer);
         _pipeline.MarkStarted(orders, payments);
         foreach (var stream in new[] { orders, payments })

@@ -45,6 +45,12 @@ internal static class DeadLettersCommand
                     Markup.Escape(row.Detail));
             }
 
+            if (Console.IsOutputRedirected)
+            {
+                // Whoever reads a pipe has no window to fit lines into.
+                AnsiConsole.Profile.Width = 200;
+            }
+
             AnsiConsole.Write(table);
             Console.WriteLine(rows == query.Limit ? $"the first {rows}; --limit shows more" : $"{rows} in all");
             return Exit.Ok;

@@ -1,0 +1,59 @@
+using System.Reflection;
+using NetArchTest.Rules;
+
+namespace EcomStream.EndToEnd.Tests;
+
+/// <summary>The house: which project may know which.</summary>
+public sealed class ArchitectureTests
+{
+    private const string Core = "EcomStream.Core";
+    private const string Actors = "EcomStream.Actors";
+    private const string PubSub = "EcomStream.PubSub";
+    private const string Broker = "EcomStream.PubSub.Broker";
+    private const string Sqlite = "EcomStream.Sqlite";
+    private const string Host = "ecomstream";
+
+    [Fact]
+    public void Core_references_nothing() =>
+        References(Core).ShouldAllBe(name => IsFramework(name));
+
+    [Theory]
+    [InlineData(Actors, "Akka", "Google.Protobuf", "Reactive.Streams", "Microsoft.Extensions")]
+    [InlineData(PubSub, "Akka", "Grpc", "Google.Protobuf", "Google.Apis", "Microsoft.Extensions")]
+    [InlineData(Broker, "Grpc", "Google.Protobuf", "Microsoft.AspNetCore", "Microsoft.Extensions")]
+    [InlineData(Sqlite, "Microsoft.Data.Sqlite", "SQLitePCLRaw", "Microsoft.Extensions")]
+    public void Each_project_references_core_and_its_own_libraries_only(string project, params string[] libraries) =>
+        References(project).Where(name => !IsFramework(name) && name != Core)
+            .ShouldAllBe(name => libraries.Any(library => name.StartsWith(library, StringComparison.Ordinal)));
+
+    [Theory]
+    [InlineData(PubSub)]
+    [InlineData(Broker)]
+    [InlineData(Sqlite)]
+    [InlineData("EcomStream.Host")]
+    public void Actors_know_no_adapter(string adapter) =>
+        Types.InAssembly(Assembly.Load(Actors)).ShouldNot().HaveDependencyOn(adapter).GetResult().IsSuccessful.ShouldBeTrue();
+
+    [Fact]
+    public void Messages_and_settings_are_immutable()
+    {
+        var records = Assembly.Load(Core).GetExportedTypes().Concat(Assembly.Load(Actors).GetExportedTypes())
+            .Where(type => type.GetMethod("<Clone>$") is not null);
+        foreach (var property in records.SelectMany(type => type.GetProperties()).Where(p => p.SetMethod is { IsPublic: true }))
+        {
+            property.SetMethod!.ReturnParameter.GetRequiredCustomModifiers()
+                .ShouldContain(typeof(System.Runtime.CompilerServices.IsExternalInit), $"{property.DeclaringType}.{property.Name} can be changed");
+        }
+    }
+
+    [Fact]
+    public void The_host_is_where_everything_meets() =>
+        References(Host).ShouldBe(
+            References(Host).Union([Actors, Core, PubSub, Broker, Sqlite]), ignoreOrder: true);
+
+    private static string[] References(string assembly) =>
+        [.. Assembly.Load(assembly).GetReferencedAssemblies().Select(name => name.Name!)];
+
+    private static bool IsFramework(string name) =>
+        name is "netstandard" or "mscorlib" || (name.StartsWith("System.", StringComparison.Ordinal) && name != "System.IO.Hashing") || name == "System.IO.Hashing";
+}
