@@ -15,8 +15,16 @@ switch (args.FirstOrDefault())
         // Once per process: what an earlier run left to be collected would be counted against the next one.
         await JoinScenario.LiveOrderBytesAsync(orders: 200_000);
         return 0;
+    case "embedded":
+        Console.WriteLine("The whole embedded run: broker, gRPC, join, SQLite, acks in one process; publishing is not counted");
+        await Measure("messages/s", () => EmbeddedScenario.RunAsync(orders: 500_000));
+        return 0;
+    case "backlog":
+        Console.WriteLine("A backlog on the broker and a store that is stopped for a minute");
+        await EmbeddedScenario.BacklogAsync(orders: 1_000_000, stopped: TimeSpan.FromSeconds(60));
+        return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order [RUNS]");
+        Console.Error.WriteLine("usage: join | live-order | embedded | backlog [RUNS]");
         return 2;
 }
 
