@@ -1,0 +1,108 @@
+using System.Text;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace EcomStream.PubSub.Broker.Tests;
+
+/// <summary>A running broker and generated clients of it, as any other program would have them.</summary>
+internal sealed class BrokerClient : IAsyncDisposable
+{
+    public const string Topic = "projects/p/topics/orders";
+    public const string Subscription = "projects/p/subscriptions/orders-sub";
+
+    private readonly GrpcChannel _channel;
+
+    private BrokerClient(EmbeddedBroker broker)
+    {
+        Broker = broker;
+        _channel = GrpcChannel.ForAddress($"http://{broker.Endpoint}", new GrpcChannelOptions
+        {
+            MaxReceiveMessageSize = null,
+            MaxSendMessageSize = null,
+        });
+        Publisher = new Publisher.PublisherClient(_channel);
+        Subscriber = new Subscriber.SubscriberClient(_channel);
+    }
+
+    public EmbeddedBroker Broker { get; }
+
+    public Publisher.PublisherClient Publisher { get; }
+
+    public Subscriber.SubscriberClient Subscriber { get; }
+
+    public SubscriptionStats Stats => Broker.GetSubscriptionStats(Subscription)!.Value;
+
+    public static async Task<BrokerClient> StartAsync(string folder, Func<EmbeddedBrokerOptions, EmbeddedBrokerOptions>? change = null)
+    {
+        var options = new EmbeddedBrokerOptions { DataDirectory = folder };
+        return new BrokerClient(await EmbeddedBroker.StartAsync(change?.Invoke(options) ?? options));
+    }
+
+    /// <summary>A broker with the topic and its subscription.</summary>
+    public static async Task<BrokerClient> StartReadyAsync(string folder, Func<EmbeddedBrokerOptions, EmbeddedBrokerOptions>? change = null)
+    {
+        var client = await StartAsync(folder, change);
+        await client.Publisher.CreateTopicAsync(new Topic { Name = Topic });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = Subscription, Topic = Topic, AckDeadlineSeconds = 10 });
+        return client;
+    }
+
+    public async Task<IReadOnlyList<string>> PublishAsync(params IEnumerable<string> texts)
+    {
+        var request = new PublishRequest { Topic = Topic };
+        request.Messages.AddRange(texts.Select(text => new PubsubMessage { Data = ByteString.CopyFromUtf8(text) }));
+        return (await Publisher.PublishAsync(request)).MessageIds;
+    }
+
+    public async Task PublishManyAsync(int count)
+    {
+        foreach (var chunk in Enumerable.Range(0, count).Select(i => $"message {i}").Chunk(500))
+        {
+            await PublishAsync(chunk);
+        }
+    }
+
+    public async Task<IReadOnlyList<ReceivedMessage>> PullAsync(int max = 1_000)
+    {
+#pragma warning disable CS0612 // an empty subscription is to answer at once
+        var request = new PullRequest { Subscription = Subscription, MaxMessages = max, ReturnImmediately = true };
+#pragma warning restore CS0612
+        return (await Subscriber.PullAsync(request)).ReceivedMessages;
+    }
+
+    public async Task AckAsync(IEnumerable<ReceivedMessage> messages)
+    {
+        var request = new AcknowledgeRequest { Subscription = Subscription };
+        request.AckIds.AddRange(messages.Select(m => m.AckId));
+        await Subscriber.AcknowledgeAsync(request);
+    }
+
+    public async Task ModifyAsync(IEnumerable<ReceivedMessage> messages, int seconds)
+    {
+        var request = new ModifyAckDeadlineRequest { Subscription = Subscription, AckDeadlineSeconds = seconds };
+        request.AckIds.AddRange(messages.Select(m => m.AckId));
+        await Subscriber.ModifyAckDeadlineAsync(request);
+    }
+
+    public async Task<AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse>> StreamAsync(int maxMessages = 0, int seconds = 10)
+    {
+        var call = Subscriber.StreamingPull();
+        await call.RequestStream.WriteAsync(new StreamingPullRequest
+        {
+            Subscription = Subscription,
+            StreamAckDeadlineSeconds = seconds,
+            MaxOutstandingMessages = maxMessages,
+        });
+        return call;
+    }
+
+    public static string Text(ReceivedMessage message) => Encoding.UTF8.GetString(message.Message.Data.Span);
+
+    public async ValueTask DisposeAsync()
+    {
+        _channel.Dispose();
+        await Broker.DisposeAsync();
+    }
+}

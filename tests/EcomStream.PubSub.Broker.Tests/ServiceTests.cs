@@ -1,0 +1,277 @@
+using EcomStream.TestSupport;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
+using Grpc.Core;
+using Microsoft.Extensions.Time.Testing;
+
+namespace EcomStream.PubSub.Broker.Tests;
+
+public sealed class ServiceTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_message_is_delivered_with_its_attributes_ordering_key_id_and_publish_time()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        var before = DateTimeOffset.UtcNow;
+        var published = await client.Publisher.PublishAsync(new PublishRequest
+        {
+            Topic = BrokerClient.Topic,
+            Messages =
+            {
+                new PubsubMessage { Data = ByteString.CopyFromUtf8("hello"), OrderingKey = "key", Attributes = { ["origin"] = "test" } },
+            },
+        });
+        var received = (await client.PullAsync()).ShouldHaveSingleItem().Message;
+        received.Data.ToStringUtf8().ShouldBe("hello");
+        received.OrderingKey.ShouldBe("key");
+        received.Attributes["origin"].ShouldBe("test");
+        received.MessageId.ShouldBe(published.MessageIds.Single());
+        received.PublishTime.ToDateTimeOffset().ShouldBeInRange(before.AddSeconds(-1), DateTimeOffset.UtcNow.AddSeconds(1));
+    }
+
+    [Fact]
+    public async Task Every_message_has_a_greater_id_and_publish_time_than_the_one_before()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.PublishManyAsync(1_000);
+        var messages = await client.PullAsync();
+        messages.Select(m => long.Parse(m.Message.MessageId)).ShouldBeInOrder(SortDirection.Ascending);
+        messages.Select(m => m.Message.PublishTime.ToDateTimeOffset()).Distinct().Count().ShouldBe(1_000);
+        messages.Select(m => m.Message.PublishTime.ToDateTimeOffset()).ShouldBeInOrder(SortDirection.Ascending);
+    }
+
+    [Fact]
+    public async Task What_is_acked_is_not_delivered_again()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.PublishManyAsync(10);
+        await client.AckAsync(await client.PullAsync());
+        client.Stats.Backlog.ShouldBe(0);
+        (await client.PullAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_is_leased_is_not_delivered_until_its_deadline_has_passed()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with { Time = time, Fsync = FsyncPolicy.Never });
+        await client.PublishAsync("a", "b");
+        (await client.PullAsync()).Count.ShouldBe(2);
+        time.Advance(TimeSpan.FromSeconds(9));
+        (await client.PullAsync()).ShouldBeEmpty();
+        time.Advance(TimeSpan.FromSeconds(2));
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["a", "b"]);
+        client.Stats.Redelivered.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_lease_that_is_extended_lasts_longer()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with { Time = time, Fsync = FsyncPolicy.Never });
+        await client.PublishAsync("a");
+        await client.ModifyAsync(await client.PullAsync(), 60);
+        time.Advance(TimeSpan.FromSeconds(59));
+        (await client.PullAsync()).ShouldBeEmpty();
+        time.Advance(TimeSpan.FromSeconds(2));
+        (await client.PullAsync()).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task An_ack_that_comes_after_the_deadline_counts()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with { Time = time, Fsync = FsyncPolicy.Never });
+        await client.PublishAsync("a");
+        var late = await client.PullAsync();
+        time.Advance(TimeSpan.FromSeconds(11));
+        await client.AckAsync(late);
+        (await client.PullAsync()).ShouldBeEmpty();
+        client.Stats.Backlog.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_nack_gives_the_message_back_at_once()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.PublishAsync("a", "b");
+        await client.ModifyAsync((await client.PullAsync()).Take(1), 0);
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["a"]);
+    }
+
+    [Fact]
+    public async Task A_subscription_gets_what_is_published_after_it_was_made_and_each_subscription_gets_everything()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.PublishAsync("before");
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = "projects/p/subscriptions/second", Topic = BrokerClient.Topic });
+        await client.PublishAsync("after");
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["before", "after"]);
+        var second = await client.Subscriber.PullAsync(new PullRequest { Subscription = "projects/p/subscriptions/second", MaxMessages = 10 });
+        second.ReceivedMessages.Select(BrokerClient.Text).ShouldBe(["after"]);
+    }
+
+    [Fact]
+    public async Task A_stream_has_no_more_outstanding_than_it_asked_for_and_gets_more_as_it_acks()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.PublishManyAsync(25);
+        using var stream = await client.StreamAsync(maxMessages: 10);
+        var seen = 0;
+        while (seen < 25)
+        {
+            (await stream.ResponseStream.MoveNext(new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token)).ShouldBeTrue();
+            var messages = stream.ResponseStream.Current.ReceivedMessages;
+            client.Stats.Outstanding.ShouldBeLessThanOrEqualTo(10);
+            seen += messages.Count;
+            var acks = new StreamingPullRequest();
+            acks.AckIds.AddRange(messages.Select(m => m.AckId));
+            await stream.RequestStream.WriteAsync(acks);
+        }
+
+        await Eventually.True(() => client.Stats.Backlog == 0, "every message is acked");
+        client.Stats.Redelivered.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Two_streams_of_one_subscription_share_its_messages()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        using var first = await client.StreamAsync(maxMessages: 100);
+        using var second = await client.StreamAsync(maxMessages: 100);
+        await client.PublishManyAsync(200);
+        var seen = new System.Collections.Concurrent.ConcurrentBag<string>();
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        async Task Read(AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> stream)
+        {
+            var mine = 0;
+            while (mine < 100 && await stream.ResponseStream.MoveNext(deadline.Token))
+            {
+                foreach (var message in stream.ResponseStream.Current.ReceivedMessages)
+                {
+                    seen.Add(message.Message.MessageId);
+                    mine++;
+                }
+            }
+        }
+
+        await Task.WhenAll(Read(first), Read(second));
+        seen.Distinct().Count().ShouldBe(200);
+    }
+
+    [Theory]
+    [InlineData("orders")]
+    [InlineData("projects/p/topics/ab")]
+    [InlineData("projects/p/topics/googtopic")]
+    [InlineData("projects/p/subscriptions/orders")]
+    public async Task A_topic_name_out_of_the_rules_is_INVALID_ARGUMENT(string name)
+    {
+        await using var client = await BrokerClient.StartAsync(_folder.Path);
+        (await Status(() => client.Publisher.CreateTopicAsync(new Topic { Name = name }).ResponseAsync)).ShouldBe(StatusCode.InvalidArgument);
+    }
+
+    [Fact]
+    public async Task What_exists_is_ALREADY_EXISTS_and_what_does_not_is_NOT_FOUND()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        (await Status(() => client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic }).ResponseAsync)).ShouldBe(StatusCode.AlreadyExists);
+        (await Status(() => client.Subscriber.CreateSubscriptionAsync(
+            new Subscription { Name = BrokerClient.Subscription, Topic = BrokerClient.Topic }).ResponseAsync)).ShouldBe(StatusCode.AlreadyExists);
+        (await Status(() => client.Publisher.GetTopicAsync(new GetTopicRequest { Topic = "projects/p/topics/none" }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
+        (await Status(() => client.Publisher.PublishAsync(new PublishRequest
+        {
+            Topic = "projects/p/topics/none",
+            Messages = { new PubsubMessage { Data = ByteString.CopyFromUtf8("x") } },
+        }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
+        (await Status(() => client.Subscriber.PullAsync(new PullRequest { Subscription = "projects/p/subscriptions/none", MaxMessages = 1 }).ResponseAsync))
+            .ShouldBe(StatusCode.NotFound);
+        using var stream = client.Subscriber.StreamingPull();
+        await stream.RequestStream.WriteAsync(new StreamingPullRequest { Subscription = "projects/p/subscriptions/none", StreamAckDeadlineSeconds = 10 });
+        (await Status(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task An_empty_message_a_too_large_one_and_too_many_are_INVALID_ARGUMENT()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        (await PublishStatus(client, new PubsubMessage())).ShouldBe(StatusCode.InvalidArgument);
+        (await PublishStatus(client, new PubsubMessage { Data = ByteString.CopyFrom(new byte[10_000_001]) })).ShouldBe(StatusCode.InvalidArgument);
+        (await PublishStatus(client, [.. Enumerable.Repeat(new PubsubMessage { Data = ByteString.CopyFromUtf8("x") }, 1_001)])).ShouldBe(StatusCode.InvalidArgument);
+        (await PublishStatus(client, new PubsubMessage { Attributes = { ["only"] = "attributes" } })).ShouldBe(StatusCode.OK);
+        (await PublishStatus(client, new PubsubMessage { Data = ByteString.CopyFrom(new byte[10_000_000]) })).ShouldBe(StatusCode.OK);
+        (await client.PullAsync()).Select(m => m.Message.Data.Length).ShouldBe([0, 10_000_000]);
+    }
+
+    [Fact]
+    public async Task What_the_broker_does_not_support_yet_is_UNIMPLEMENTED_and_named()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        var refused = await Should.ThrowAsync<RpcException>(() => client.Subscriber.CreateSubscriptionAsync(new Subscription
+        {
+            Name = "projects/p/subscriptions/filtered",
+            Topic = BrokerClient.Topic,
+            Filter = "attributes:origin",
+        }).ResponseAsync);
+        refused.StatusCode.ShouldBe(StatusCode.Unimplemented);
+        refused.Status.Detail.ShouldContain("filter");
+        (await Status(() => client.Subscriber.SeekAsync(new SeekRequest { Subscription = BrokerClient.Subscription }).ResponseAsync))
+            .ShouldBe(StatusCode.Unimplemented);
+    }
+
+    [Fact]
+    public async Task Lists_come_in_pages()
+    {
+        await using var client = await BrokerClient.StartAsync(_folder.Path);
+        foreach (var n in Enumerable.Range(0, 5))
+        {
+            await client.Publisher.CreateTopicAsync(new Topic { Name = $"projects/p/topics/topic{n}" });
+        }
+
+        await client.Publisher.CreateTopicAsync(new Topic { Name = "projects/other/topics/topic" });
+        var names = new List<string>();
+        var token = "";
+        do
+        {
+            var page = await client.Publisher.ListTopicsAsync(new ListTopicsRequest { Project = "projects/p", PageSize = 2, PageToken = token });
+            page.Topics.Count.ShouldBeLessThanOrEqualTo(2);
+            names.AddRange(page.Topics.Select(t => t.Name));
+            token = page.NextPageToken;
+        }
+        while (token.Length > 0);
+        names.ShouldBe(Enumerable.Range(0, 5).Select(n => $"projects/p/topics/topic{n}"));
+    }
+
+    [Fact]
+    public async Task A_deleted_topic_leaves_its_subscription_and_backlog()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.PublishAsync("left");
+        await client.Publisher.DeleteTopicAsync(new DeleteTopicRequest { Topic = BrokerClient.Topic });
+        (await client.Subscriber.GetSubscriptionAsync(new GetSubscriptionRequest { Subscription = BrokerClient.Subscription })).Topic.ShouldBe("_deleted-topic_");
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["left"]);
+    }
+
+    private static async Task<StatusCode> PublishStatus(BrokerClient client, params PubsubMessage[] messages)
+    {
+        var request = new PublishRequest { Topic = BrokerClient.Topic };
+        request.Messages.AddRange(messages);
+        return await Status(() => client.Publisher.PublishAsync(request).ResponseAsync);
+    }
+
+    private static async Task<StatusCode> Status<T>(Func<Task<T>> call)
+    {
+        try
+        {
+            await call();
+            return StatusCode.OK;
+        }
+        catch (RpcException error)
+        {
+            return error.StatusCode;
+        }
+    }
+}
