@@ -68,13 +68,18 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
         }
     }
 
-    /// <summary>Takes room for what is given back unseen, whether there is room or not: settling it returns the room.</summary>
-    public void HandOutRegardless(int messages, long bytes)
+    /// <summary>Nacks what nobody has seen; it takes room without asking, which its settling returns.</summary>
+    public void GiveBack(LeasedDeliveries unseen)
     {
         lock (_lock)
         {
-            _handedMessages += messages;
-            _handedBytes += bytes;
+            _handedMessages += unseen.Deliveries.Length;
+            _handedBytes += unseen.Bytes;
+        }
+
+        foreach (var delivery in unseen.Deliveries)
+        {
+            delivery.Nack();
         }
     }
 

@@ -106,10 +106,14 @@ public sealed class PubSubSubscription : ISubscription
         {
             await ending.CancelAsync();
             await _receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            GiveBack(rest);
+            if (rest.Deliveries is not null)
+            {
+                _flow.GiveBack(rest);
+            }
+
             while (received.Reader.TryRead(out var unseen))
             {
-                GiveBack(unseen);
+                _flow.GiveBack(unseen);
             }
 
             _streams = [];
@@ -231,20 +235,6 @@ public sealed class PubSubSubscription : ISubscription
     }
 
     private static long Share(long whole, int part, int parts) => Math.Max(1, (whole / parts) + (part < whole % parts ? 1 : 0));
-
-    private void GiveBack(LeasedDeliveries unseen)
-    {
-        if (unseen.Deliveries is not { Length: > 0 } deliveries)
-        {
-            return;
-        }
-
-        _flow.HandOutRegardless(deliveries.Length, unseen.Bytes);
-        foreach (var delivery in deliveries)
-        {
-            delivery.Nack();
-        }
-    }
 
     private async Task FlushForCloseAsync(string what)
     {

@@ -17,6 +17,8 @@ internal sealed class PullStream(
     // instead of when its lease ends.
     private static readonly TimeSpan DrainTime = TimeSpan.FromMilliseconds(500);
 
+    private const string Stalled = "nothing was settled for half of ack-deadline";
+
     private int _open;
     private bool _wasLost;
 
@@ -76,33 +78,40 @@ internal sealed class PullStream(
     private async Task<string> ReceiveAsync(Action received, CancellationToken stop)
     {
         using var reading = new CancellationTokenSource();
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var closing = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var call = calls.StreamingPull(settler, reading.Token);
         var writing = Task.CompletedTask;
+        var isStalled = false;
         try
         {
             // Completes when the request is on the wire. The answer's headers are no sign: servers may send them with
             // the first message only.
             await call.RequestStream.WriteAsync(initialRequest, stop);
             Opened();
-            writing = WriteAsync(call.RequestStream, reading, ended.Token, stop);
+            writing = WriteAsync(call.RequestStream, reading, closing.Token);
             while (await call.ResponseStream.MoveNext(CancellationToken.None))
             {
                 received();
-                Take(call.ResponseStream.Current);
-                if (!await HasRoomAsync(stop))
+                Take(call.ResponseStream.Current, isStalled);
+                if (!isStalled && !await HasRoomAsync(stop))
                 {
-                    // What the server has sent on meanwhile lies unread and unleased: better to let it come again.
-                    return "nothing was settled for half of ack-deadline";
+                    // What the server has sent on meanwhile lies unread and unleased, and would come late or twice.
+                    isStalled = true;
+                    Volatile.Write(ref _open, 0);
+                    await closing.CancelAsync();
                 }
             }
 
-            return "the server closed it";
+            return isStalled ? Stalled : "the server closed it";
+        }
+        catch (RpcException) when (isStalled)
+        {
+            return Stalled;
         }
         finally
         {
             Volatile.Write(ref _open, 0);
-            await ended.CancelAsync();
+            await closing.CancelAsync();
             await reading.CancelAsync();
             await writing;
         }
@@ -120,28 +129,26 @@ internal sealed class PullStream(
     }
 
     /// <summary>All that is written after the initial request: heartbeats, and the end.</summary>
-    private async Task WriteAsync(
-        IClientStreamWriter<StreamingPullRequest> requests, CancellationTokenSource reading, CancellationToken ended, CancellationToken stop)
+    private async Task WriteAsync(IClientStreamWriter<StreamingPullRequest> requests, CancellationTokenSource reading, CancellationToken closing)
     {
         try
         {
-            try
-            {
-                while (true)
-                {
-                    await Task.Delay(HeartbeatPeriod, calls.Time, ended);
-                    await requests.WriteAsync(new StreamingPullRequest(), ended);
-                }
-            }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                reading.CancelAfter(DrainTime);
-                await requests.CompleteAsync();
-            }
+            await HeartbeatAsync(requests, closing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            reading.CancelAfter(DrainTime);
+            await requests.CompleteAsync();
         }
         catch (Exception broken) when (broken is RpcException or OperationCanceledException or InvalidOperationException or ObjectDisposedException)
         {
             // The reading side says why the stream ended.
+        }
+    }
+
+    private async Task HeartbeatAsync(IClientStreamWriter<StreamingPullRequest> requests, CancellationToken closing)
+    {
+        while (true)
+        {
+            await Task.Delay(HeartbeatPeriod, calls.Time, closing);
+            await requests.WriteAsync(new StreamingPullRequest(), CancellationToken.None);
         }
     }
 
@@ -169,7 +176,7 @@ internal sealed class PullStream(
         }
     }
 
-    private void Take(PullResponse response)
+    private void Take(PullResponse response, bool giveBack)
     {
         if (response.Deliveries.Length == 0)
         {
@@ -184,7 +191,15 @@ internal sealed class PullStream(
             PubSubMetrics.Redelivered.Add(response.Redelivered, calls.Tags);
         }
 
-        output.TryWrite(new LeasedDeliveries(response.Deliveries, response.Bytes));
+        var deliveries = new LeasedDeliveries(response.Deliveries, response.Bytes);
+        if (giveBack)
+        {
+            flow.GiveBack(deliveries);
+        }
+        else
+        {
+            output.TryWrite(deliveries);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ internal sealed class Settler : IAsyncDisposable
     private readonly LeaseKeeper _leases;
     private readonly FlowControl _flow;
     private readonly SubscriberSettings _settings;
+    private readonly int _fullAt;
     private readonly Channel<bool> _wakeUps = Channel.CreateBounded<bool>(new BoundedChannelOptions(1)
     {
         FullMode = BoundedChannelFullMode.DropWrite,
@@ -35,6 +36,9 @@ internal sealed class Settler : IAsyncDisposable
         _leases = leases;
         _flow = flow;
         _settings = calls.Settings.Subscriber;
+
+        // Where the bound on what is outstanding is small, waiting for a whole batch would idle the streams.
+        _fullAt = Math.Clamp(_settings.MaxOutstandingMessages / 4, 1, _settings.AckBatchSize);
         _requests = new SemaphoreSlim(_settings.AckParallelism);
         _loop = Task.Run(RunAsync);
     }
@@ -58,7 +62,7 @@ internal sealed class Settler : IAsyncDisposable
             top = seen;
         }
 
-        if (delivery.Depth == 1 || delivery.Depth == _settings.AckBatchSize)
+        if (delivery.Depth == 1 || delivery.Depth == _fullAt)
         {
             _wakeUps.Writer.TryWrite(true);
         }
@@ -127,7 +131,7 @@ internal sealed class Settler : IAsyncDisposable
     private async Task LingerAsync()
     {
         _wakeUps.Reader.TryRead(out _);
-        if (_settings.AckLinger == TimeSpan.Zero || (Volatile.Read(ref _top)?.Depth ?? 0) >= _settings.AckBatchSize || IsFlushing())
+        if (_settings.AckLinger == TimeSpan.Zero || (Volatile.Read(ref _top)?.Depth ?? 0) >= _fullAt || IsFlushing())
         {
             return;
         }

@@ -4,12 +4,16 @@ public sealed class EmbeddedBrokerContractTests : PubSubContract
 {
     protected override bool ServerKeepsFlowControl => true;
 
+    protected override bool ServerFinishesItsResponse => false;
+
     protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
 }
 
 public sealed class EmulatorContractTests : PubSubContract
 {
     protected override bool ServerKeepsFlowControl => false;
+
+    protected override bool ServerFinishesItsResponse => true;
 
     protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());
 
