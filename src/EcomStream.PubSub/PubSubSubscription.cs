@@ -79,14 +79,9 @@ public sealed class PubSubSubscription : ISubscription
             while (await NextAsync(received.Reader, ending.Token) is { } next)
             {
                 rest = next;
-                for (var taken = 0; taken < next.Deliveries.Length;)
+                var taken = 0;
+                while (taken < next.Deliveries.Length && await HandOutAsync(rest, ending.Token) is > 0 and var count)
                 {
-                    var count = await HandOutAsync(rest, ending.Token);
-                    if (count == 0)
-                    {
-                        yield break;
-                    }
-
                     var batch = count == next.Deliveries.Length
                         ? (IReadOnlyList<Delivery>)next.Deliveries
                         : new ArraySegment<Delivery>(next.Deliveries, taken, count);
@@ -96,8 +91,8 @@ public sealed class PubSubSubscription : ISubscription
                 }
             }
 
-            // A stream that failed for good has ended the others.
-            if (!ending.IsCancellationRequested || _receiving.IsFaulted)
+            // Nobody asked it to end: a stream has failed for good and ended the others.
+            if (!stop.IsCancellationRequested && !_disposing.IsCancellationRequested)
             {
                 await _receiving;
             }
