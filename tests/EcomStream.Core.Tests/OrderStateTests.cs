@@ -1,0 +1,177 @@
+namespace EcomStream.Core.Tests;
+
+public sealed class OrderStateTests
+{
+    private static readonly OrderState New = OrderState.New(Some.OrderId);
+
+    private static OrderState Empty => New.Loaded(null, [], out _);
+
+    [Fact]
+    public void An_order_is_written_without_a_read()
+    {
+        var order = Some.Order(1);
+        var state = New.Receive(order, out var decision);
+        decision.ShouldBe(new Decision { WriteOrder = order });
+        state.OrderSide.ShouldBe(OrderSide.Present);
+        state.IsComplete.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void An_order_message_that_is_not_newer_is_settled_after_what_was_written_and_changes_nothing()
+    {
+        var state = New.Receive(Some.Order(2), out _);
+        var stale = Some.Order(1);
+        state.Receive(stale, out var decision).ShouldBe(state);
+        decision.ShouldBe(new Decision { Settle = stale });
+        var same = Some.Order(2);
+        state.Receive(same, out decision).ShouldBe(state);
+        decision.ShouldBe(new Decision { Settle = same });
+    }
+
+    [Fact]
+    public void A_payment_for_an_order_that_is_not_known_reads_the_row_first()
+    {
+        New.Receive(Some.Payment(1), out var decision).ShouldBe(New);
+        decision.ShouldBe(new Decision { Load = true });
+    }
+
+    [Fact]
+    public void A_payment_whose_order_just_came_is_written_guarded_because_the_row_was_not_read()
+    {
+        var payment = Some.Payment(2);
+        var state = New.Receive(Some.Order(1), out _).Receive(payment, out var decision);
+        decision.ShouldBe(new Decision { WritePayment = payment, Guarded = true });
+        state.IsComplete.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_guarded_payment_that_is_refused_reads_the_row_and_then_displaces_the_older_one_that_is_there()
+    {
+        var payment = Some.Payment(5, id: 2);
+        var state = New.Receive(Some.Order(1), out _).Receive(payment, out _).Refused(payment, out var decision);
+        decision.ShouldBe(new Decision { Load = true });
+        var there = new OrderFact(Some.OrderId, Some.Order(1).Order, Some.Order(1).Stamp, Some.Payment(3, id: 1).Payment, Some.Payment(3).Stamp);
+        state = state.Loaded(there, [], out _).Receive(payment, out decision);
+        decision.WritePayment.ShouldBe(payment);
+        decision.Guarded.ShouldBeFalse();
+        var displaced = decision.DeadLetters.ShouldHaveSingleItem();
+        displaced.Reason.ShouldBe(DeadLetterReason.Superseded);
+        displaced.Payment.Payment.PaymentId.ShouldBe(1);
+        state.Payment.ShouldBe(payment);
+    }
+
+    [Fact]
+    public void A_payment_older_than_another_one_in_the_row_is_superseded_and_writes_nothing()
+    {
+        var state = Empty.Receive(Some.Order(1), out _).Receive(Some.Payment(5, id: 1), out _);
+        var late = Some.Payment(3, id: 2);
+        state.Receive(late, out var decision).ShouldBe(state);
+        decision.WritePayment.ShouldBeNull();
+        decision.DeadLetters.ShouldHaveSingleItem().ShouldBe(new DeadLetterPayment(late, DeadLetterReason.Superseded));
+    }
+
+    [Fact]
+    public void A_newer_message_of_the_same_payment_replaces_it_without_a_dead_letter()
+    {
+        var newer = Some.Payment(6, id: 1);
+        var state = Empty.Receive(Some.Order(1), out _).Receive(Some.Payment(5, id: 1), out _).Receive(newer, out var decision);
+        decision.ShouldBe(new Decision { WritePayment = newer });
+        state.Payment.ShouldBe(newer);
+    }
+
+    [Fact]
+    public void Payments_without_an_id_are_one_payment()
+    {
+        var newer = Some.Payment(6, id: null);
+        Empty.Receive(Some.Order(1), out _).Receive(Some.Payment(5, id: null), out _).Receive(newer, out var decision);
+        decision.ShouldBe(new Decision { WritePayment = newer });
+    }
+
+    [Fact]
+    public void At_one_stamp_the_larger_payment_id_wins_whichever_comes_first()
+    {
+        var (small, large) = (Some.Payment(5, id: 1), Some.Payment(5, id: 2));
+        Empty.Receive(Some.Order(1), out _).Receive(small, out _).Receive(large, out _).Payment.ShouldBe(large);
+        Empty.Receive(Some.Order(1), out _).Receive(large, out _).Receive(small, out _).Payment.ShouldBe(large);
+    }
+
+    [Fact]
+    public void An_early_payment_waits_and_is_written_with_its_order_in_one_write()
+    {
+        var (payment, order) = (Some.Payment(1), Some.Order(2));
+        var state = Empty.Receive(payment, out var decision);
+        decision.ShouldBe(new Decision { Wait = payment });
+        state = state.Receive(order, out decision);
+        decision.ShouldBe(new Decision { WriteOrder = order, WritePayment = payment });
+        state.IsComplete.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_payment_that_was_parked_has_its_row_healed_when_the_order_comes()
+    {
+        var payment = Some.Payment(1);
+        var state = Empty.Receive(payment, out _).Park(out var parked);
+        parked.ShouldBe([payment]);
+        state.Park(out parked);
+        parked.ShouldBeEmpty();
+        state.Receive(Some.Order(2), out var decision);
+        decision.Heal.ShouldBe([payment]);
+        decision.WritePayment.ShouldBe(payment);
+    }
+
+    [Fact]
+    public void A_redelivery_of_a_payment_that_is_parked_is_settled()
+    {
+        var state = Empty.Receive(Some.Payment(1), out _).Park(out _);
+        var again = Some.Payment(1);
+        state.Receive(again, out var decision);
+        decision.ShouldBe(new Decision { Settle = again });
+    }
+
+    [Fact]
+    public void Of_several_payments_that_wait_the_newest_joins_and_the_others_are_superseded()
+    {
+        var (first, second, third) = (Some.Payment(1, id: 1), Some.Payment(3, id: 2), Some.Payment(2, id: 3));
+        Empty.Receive(first, out _).Receive(second, out _).Receive(third, out _).Receive(Some.Order(9), out var decision);
+        decision.WritePayment.ShouldBe(second);
+        decision.DeadLetters!.Select(letter => letter.Payment).ShouldBe([first, third], ignoreOrder: true);
+        decision.DeadLetters!.ShouldAllBe(letter => letter.Reason == DeadLetterReason.Superseded);
+    }
+
+    [Fact]
+    public void A_payment_is_given_up_only_when_the_orders_have_been_read_up_to_its_publish_time_plus_the_grace()
+    {
+        var payment = Some.Payment(1);
+        var state = Empty.Receive(payment, out _).Park(out _);
+        var grace = TimeSpan.FromSeconds(30);
+        var due = payment.Delivery.PublishTimeMicros + 30_000_000;
+        state.GiveUp(due - 1, grace, out var decision).ShouldBe(state);
+        decision.ShouldBe(Decision.Nothing);
+        var after = state.GiveUp(due, grace, out decision);
+        decision.DeadLetters.ShouldHaveSingleItem().ShouldBe(new DeadLetterPayment(payment, DeadLetterReason.NoMatchingOrder));
+        after.Waiting.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_dead_lettered_payment_is_joined_when_its_order_is_there_after_all()
+    {
+        var payment = Some.Payment(1);
+        var order = Some.Order(9);
+        var state = New.Loaded(null, [payment], out var decision).Receive(order, out decision);
+        decision.WriteOrder.ShouldBe(order);
+        decision.WritePayment.ShouldBe(payment);
+        decision.Heal.ShouldBe([payment]);
+        state.IsComplete.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_row_that_says_waiting_although_its_fact_is_joined_is_healed_and_not_written_again()
+    {
+        var payment = Some.Payment(1);
+        var row = new OrderFact(Some.OrderId, Some.Order(2).Order, Some.Order(2).Stamp, payment.Payment, payment.Stamp);
+        New.Loaded(row, [payment], out var decision);
+        decision.Heal.ShouldBe([payment]);
+        decision.WritePayment.ShouldBeNull();
+        decision.DeadLetters.ShouldBeNull();
+    }
+}

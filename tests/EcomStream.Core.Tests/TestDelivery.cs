@@ -1,0 +1,45 @@
+using System.Text;
+
+namespace EcomStream.Core.Tests;
+
+/// <summary>A delivery that remembers how it was settled.</summary>
+internal sealed class TestDelivery(string data, string messageId, long publishTimeMicros) : Delivery
+{
+    public int Acks { get; private set; }
+
+    public int Nacks { get; private set; }
+
+    public override ReadOnlyMemory<byte> Data { get; } = Encoding.UTF8.GetBytes(data);
+
+    public override IReadOnlyDictionary<string, string> Attributes => NoAttributes;
+
+    public override string MessageId => messageId;
+
+    public override long PublishTimeMicros => publishTimeMicros;
+
+    public override string Subscription => "test-sub";
+
+    public override void Ack() => Acks++;
+
+    public override void Nack() => Nacks++;
+}
+
+internal static class Some
+{
+    public const long OrderId = 7;
+
+    // Not a whole millisecond, so that the stamp is the publish time.
+    private const long Base = 1_700_000_000_000_001;
+
+    public static OrderReceived Order(int at, string status = "Pending") => new(
+        new Order { OrderId = OrderId, OrderStatus = status, Quantity = at },
+        new Stamp(Base + (at * 10)),
+        new TestDelivery("{}", $"o{at}", Base + (at * 10)));
+
+    public static PaymentReceived Payment(int at, long? id = 1) => new(
+        new Payment { OrderId = OrderId, PaymentId = id, PaymentStatus = $"at {at}" },
+        new Stamp(Base + (at * 10)),
+        new TestDelivery("{}", $"p{at}", Base + (at * 10)));
+
+    public static long MicrosAt(int at) => Base + (at * 10);
+}
