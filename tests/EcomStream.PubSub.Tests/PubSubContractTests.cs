@@ -4,7 +4,7 @@ public sealed class EmbeddedBrokerContractTests : PubSubContract
 {
     protected override bool ServerKeepsFlowControl => true;
 
-    protected override bool ServerFinishesItsResponse => false;
+    protected override bool ServerFinishesItsResponse => true;
 
     protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
 }

@@ -1,5 +1,6 @@
 using Akka.Configuration;
 using EcomStream.Core;
+using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
 using Grpc.Core;
 
@@ -26,7 +27,8 @@ internal static class Exit
             return Ok;
         }
         catch (Exception error) when (error is UsageException or ConfigurationException or BrokerStartException
-            or SubscriptionFailedException or StoreRejectedException or NotSupportedException or PublishFailedException)
+            or SubscriptionFailedException or StoreRejectedException or NotSupportedException or PublishFailedException
+            or PubSubAdminException)
         {
             await Console.Error.WriteLineAsync("ecomstream: " + error.Message);
             return Usage;

@@ -38,7 +38,7 @@ internal class StreamingPullService(BrokerState state)
         try
         {
             var reading = ReadRequests(stream, requests, ended);
-            await WriteResponses(stream, responses, ended.Token);
+            await WriteResponses(stream, responses, ended.Token, context.CancellationToken);
             await reading;
         }
         finally
@@ -77,7 +77,8 @@ internal class StreamingPullService(BrokerState state)
         }
     }
 
-    private static async Task WriteResponses(Stream stream, IServerStreamWriter<RawPullResponse> responses, CancellationToken ended)
+    private static async Task WriteResponses(
+        Stream stream, IServerStreamWriter<RawPullResponse> responses, CancellationToken ended, CancellationToken gone)
     {
         var response = new RawPullResponse();
         try
@@ -92,11 +93,12 @@ internal class StreamingPullService(BrokerState state)
                 }
                 else
                 {
-                    await responses.WriteAsync(response, ended);
+                    // A client that has half-closed its side still gets what is leased to it.
+                    await responses.WriteAsync(response, gone);
                 }
             }
         }
-        catch (Exception gone) when (gone is OperationCanceledException or IOException or InvalidOperationException && ended.IsCancellationRequested)
+        catch (Exception closed) when (closed is OperationCanceledException or IOException or InvalidOperationException && ended.IsCancellationRequested)
         {
             // The stream was closed, by the client or because the broker stops.
         }

@@ -1,0 +1,192 @@
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.TestKit;
+using Akka.TestKit.Xunit2;
+using EcomStream.Core;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Actors.Tests;
+
+public sealed class FactWriterTests : TestKit
+{
+    private readonly InMemorySubscription _orders = new("orders");
+    private readonly InMemorySubscription _payments = new("payments");
+    private readonly InMemoryFactStore _store = new();
+    private readonly List<IReadOnlyList<FactWrite>> _batches = [];
+    private readonly TestProbe _sink;
+    private readonly TestProbe _shard;
+    private readonly UnmatchedIndex _index = new();
+    private readonly EcomStreamMetrics _metrics = new();
+
+    public FactWriterTests()
+        : base(EcomStreamSettings.Reference)
+    {
+        _sink = CreateTestProbe();
+        _shard = CreateTestProbe();
+        _store.BeforeWrite = batch =>
+        {
+            lock (_batches)
+            {
+                _batches.Add(batch);
+            }
+        };
+    }
+
+    protected override void AfterAll()
+    {
+        _metrics.Dispose();
+        base.AfterAll();
+    }
+
+    [Fact]
+    public void An_order_and_its_payment_that_meet_within_the_linger_are_one_write()
+    {
+        var writer = Writer("linger = 200ms");
+        var (order, payment) = (Shop.Order(_orders, 1), Shop.Payment(_payments, 1));
+        writer.Tell(new WriteFact { OrderId = 1, Order = order });
+        writer.Tell(new WriteFact { OrderId = 1, Payment = payment, Guarded = true });
+        AwaitAssert(() => _payments.Acked.ShouldBe(1));
+        var write = _batches.ShouldHaveSingleItem().ShouldHaveSingleItem();
+        write.Order.ShouldBe(order.Order);
+        write.Payment.ShouldBe(payment.Payment);
+        write.PaymentGuarded.ShouldBeTrue();
+        _orders.Acked.ShouldBe(1);
+    }
+
+    [Fact]
+    public void A_full_batch_is_written_before_the_linger_is_over()
+    {
+        var writer = Writer("linger = 1h, batch-size = 10");
+        for (var id = 1; id <= 10; id++)
+        {
+            writer.Tell(new WriteFact { OrderId = id, Order = Shop.Order(_orders, id) });
+        }
+
+        AwaitAssert(() => _orders.Acked.ShouldBe(10));
+        _batches.ShouldHaveSingleItem().Count.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task One_orders_writes_are_never_under_way_twice_and_the_second_comes_after_the_first()
+    {
+        var first = new TaskCompletionSource();
+        var calls = 0;
+        _store.BeforeCall = operation => operation == StoreOperation.Write && Interlocked.Increment(ref calls) == 1 ? first.Task : Task.CompletedTask;
+        var writer = Writer("linger = 0ms, max-in-flight = 4");
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1) });
+        await Eventually.True(() => Volatile.Read(ref calls) == 1, "the first write is under way");
+        writer.Tell(new WriteFact { OrderId = 1, Payment = Shop.Payment(_payments, 1), Guarded = true });
+        writer.Tell(new WriteFact { OrderId = 2, Order = Shop.Order(_orders, 2) });
+        await Eventually.True(() => _orders.Acked == 1, "the other order is written meanwhile");
+        Volatile.Read(ref calls).ShouldBe(2);
+        first.SetResult();
+        await Eventually.True(() => _payments.Acked == 1, "the payment is written after it");
+        _store.Facts[1].Payment.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_read_waits_for_the_writes_before_it()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.Write ? gate.Task : Task.CompletedTask;
+        var writer = Writer("linger = 0ms");
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1) });
+        writer.Tell(new LoadOrder(1, TestActor));
+        await ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
+        gate.SetResult();
+        (await ExpectMsgAsync<OrderLoaded>()).Row!.Order.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_read_brings_the_unmatched_payments_that_an_order_would_heal_and_no_others()
+    {
+        var waiting = Shop.Payment(_payments, 1, paymentId: 5);
+        await _store.WriteUnmatchedAsync(
+            [
+                UnmatchedRows.Encode(waiting, DeadLetterReason.NoMatchingOrder, UnmatchedState.Waiting, 1),
+                UnmatchedRows.Encode(Shop.Payment(_payments, 1, paymentId: 6), DeadLetterReason.Superseded, UnmatchedState.DeadLettered, 1),
+                UnmatchedRows.Encode(Shop.Payment(_payments, 1, paymentId: 7), DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1),
+            ],
+            CancellationToken.None);
+        _index.Set(1, UnmatchedState.Waiting);
+        var writer = Writer("linger = 0ms");
+        writer.Tell(new LoadOrder(1, TestActor));
+        var loaded = await ExpectMsgAsync<OrderLoaded>();
+        loaded.Row.ShouldBeNull();
+        loaded.Unmatched.ShouldHaveSingleItem().Payment.ShouldBe(waiting.Payment);
+        loaded.Unmatched[0].Stamp.ShouldBe(waiting.Stamp);
+    }
+
+    [Fact]
+    public void A_message_that_adds_nothing_is_acked_with_the_write_that_is_pending_and_at_once_without_one()
+    {
+        var writer = Writer("linger = 100ms");
+        writer.Tell(new SettleAfterWrites(Shop.Order(_orders, 9)));
+        AwaitAssert(() => _orders.Acked.ShouldBe(1));
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1, at: 5_000_001) });
+        writer.Tell(new SettleAfterWrites(Shop.Order(_orders, 1)));
+        AwaitAssert(() => _orders.Acked.ShouldBe(3));
+        _batches.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_store_that_is_not_there_is_tried_again_and_nothing_is_acked_meanwhile()
+    {
+        var failures = 0;
+        _store.BeforeCall = operation => operation == StoreOperation.Write && Interlocked.Increment(ref failures) <= 5
+            ? Task.FromException(new StoreUnavailableException("not there"))
+            : Task.CompletedTask;
+        var writer = Writer("linger = 0ms, min-backoff = 10ms, max-backoff = 20ms");
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1) });
+        await Eventually.True(() => Volatile.Read(ref failures) >= 3, "it is tried again");
+        await Eventually.True(() => _orders.Acked == 1, "it succeeds in the end");
+        Volatile.Read(ref failures).ShouldBe(6);
+    }
+
+    [Fact]
+    public async Task A_guarded_payment_that_meets_another_one_goes_back_to_its_order_unacked()
+    {
+        var writer = Writer("linger = 0ms");
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1), Payment = Shop.Payment(_payments, 1, paymentId: 1) });
+        await Eventually.True(() => _payments.Acked == 1, "the first payment is written");
+        var other = Shop.Payment(_payments, 1, paymentId: 2);
+        writer.Tell(new WriteFact { OrderId = 1, Payment = other, Guarded = true });
+        (await _shard.ExpectMsgAsync<PaymentRefused>()).Payment.ShouldBe(other);
+        _payments.Acked.ShouldBe(1);
+        _store.Facts[1].Payment!.PaymentId.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_guarded_payment_is_not_merged_over_another_one_that_is_pending()
+    {
+        var writer = Writer("linger = 200ms");
+        writer.Tell(new WriteFact { OrderId = 1, Payment = Shop.Payment(_payments, 1, paymentId: 1) });
+        var other = Shop.Payment(_payments, 1, paymentId: 2, at: 9_000_001);
+        writer.Tell(new WriteFact { OrderId = 1, Payment = other, Guarded = true });
+        (await _shard.ExpectMsgAsync<PaymentRefused>()).Payment.ShouldBe(other);
+        await Eventually.True(() => _store.Facts.ContainsKey(1), "the pending payment is written");
+        _store.Facts[1].Payment!.PaymentId.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Payments_are_healed_only_when_their_fact_is_durable()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.Write ? gate.Task : Task.CompletedTask;
+        var writer = Writer("linger = 0ms");
+        var payment = Shop.Payment(_payments, 1);
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1), Payment = payment, Heal = [payment] });
+        await _sink.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
+        gate.SetResult();
+        (await _sink.ExpectMsgAsync<HealPayments>()).Payments.ShouldBe([payment]);
+    }
+
+    private IActorRef Writer(string hocon)
+    {
+        var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString($"ecomstream.writer {{ {hocon} }}"));
+        var router = new OrderRouter();
+        router.Use([_shard.Ref]);
+        var context = new WriterContext(settings, _store, _sink.Ref, router, _index, _metrics, TimeProvider.System);
+        return Sys.ActorOf(Props.Create(() => new FactWriter(context)));
+    }
+}

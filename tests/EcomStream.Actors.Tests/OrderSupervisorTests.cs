@@ -1,0 +1,261 @@
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.TestKit;
+using Akka.TestKit.Xunit2;
+using EcomStream.Core;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Actors.Tests;
+
+/// <summary>One shard between probes, under a virtual clock.</summary>
+public sealed class OrderSupervisorTests : TestKit
+{
+    private readonly InMemorySubscription _orders = new("orders");
+    private readonly InMemorySubscription _payments = new("payments");
+    private readonly UnmatchedIndex _index = new();
+    private readonly TestProbe _writer;
+    private readonly TestProbe _sink;
+
+    public OrderSupervisorTests()
+        : base(ConfigurationFactory.ParseString("""akka.scheduler.implementation = "Akka.TestKit.TestScheduler, Akka.TestKit" """)
+            .WithFallback(EcomStreamSettings.Reference))
+    {
+        _writer = CreateTestProbe();
+        _sink = CreateTestProbe();
+    }
+
+    private TestScheduler Clock => (TestScheduler)Sys.Scheduler;
+
+    [Fact]
+    public void An_order_is_written_without_a_read()
+    {
+        var order = Shop.Order(_orders, 1);
+        Shard().Tell(new ShardBatch([order]));
+        _writer.ExpectMsg<WriteFact>().Order.ShouldBe(order);
+    }
+
+    [Fact]
+    public void An_order_that_the_index_lists_is_read_first()
+    {
+        _index.Set(1, UnmatchedState.DeadLettered);
+        Shard().Tell(new ShardBatch([Shop.Order(_orders, 1)]));
+        _writer.ExpectMsg<LoadOrder>().OrderId.ShouldBe(1);
+    }
+
+    [Fact]
+    public void A_payment_without_a_live_order_reads_the_row_and_messages_that_come_meanwhile_keep_their_order()
+    {
+        var shard = Shard();
+        var payment = Shop.Payment(_payments, 1);
+        var order = Shop.Order(_orders, 1);
+        shard.Tell(new ShardBatch([payment, order]));
+        var load = _writer.ExpectMsg<LoadOrder>();
+        _writer.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+        load.ReplyTo.Tell(new OrderLoaded(1, null, []));
+        var write = _writer.ExpectMsg<WriteFact>();
+        write.Order.ShouldBe(order);
+        write.Payment.ShouldBe(payment);
+    }
+
+    [Fact]
+    public void The_actor_of_a_completed_order_is_handed_to_the_next_order()
+    {
+        var shard = Shard();
+        var actors = new HashSet<IActorRef>();
+        for (var id = 1; id <= 20; id++)
+        {
+            // A payment first makes the actor show itself: it asks for the row.
+            shard.Tell(new ShardBatch([Shop.Payment(_payments, id), Shop.Order(_orders, id)]));
+            var load = _writer.ExpectMsg<LoadOrder>();
+            actors.Add(load.ReplyTo);
+            load.ReplyTo.Tell(new OrderLoaded(id, null, []));
+            _writer.ExpectMsg<WriteFact>().OrderId.ShouldBe(id);
+            WaitUntilIdle(shard);
+        }
+
+        actors.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public void An_actor_that_was_handed_on_knows_nothing_of_its_former_order()
+    {
+        var shard = Shard();
+        Complete(shard, 1);
+        WaitUntilIdle(shard);
+
+        // The same order again: what was known of it may have changed in the meantime.
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1, paymentId: 5)]));
+        _writer.ExpectMsg<LoadOrder>().OrderId.ShouldBe(1);
+    }
+
+    [Fact]
+    public void An_order_that_waits_for_its_payment_is_passivated_after_the_idle_time_and_then_read_again()
+    {
+        var shard = Shard("ecomstream.join.passivate-after = 10s");
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
+        _writer.ExpectMsg<WriteFact>();
+        for (var second = 0; second < 9; second++)
+        {
+            Clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        WaitUntilIdle(shard);
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        _writer.ExpectMsg<WriteFact>().Guarded.ShouldBeTrue();
+        WaitUntilIdle(shard);
+
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 2)]));
+        _writer.ExpectMsg<WriteFact>();
+        for (var second = 0; second < 13; second++)
+        {
+            Clock.Advance(TimeSpan.FromSeconds(1));
+            WaitUntilIdle(shard);
+        }
+
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 2)]));
+        _writer.ExpectMsg<LoadOrder>().OrderId.ShouldBe(2);
+    }
+
+    [Fact]
+    public void Above_the_bound_the_least_recently_used_order_is_passivated()
+    {
+        var shard = Shard("ecomstream.join { max-live-orders = 2, shards = 1 }");
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 1), Shop.Order(_orders, 2), Shop.Order(_orders, 3)]));
+        _writer.ExpectMsg<WriteFact>();
+        _writer.ExpectMsg<WriteFact>();
+        _writer.ExpectMsg<WriteFact>();
+        WaitUntilIdle(shard);
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 3)]));
+        _writer.ExpectMsg<WriteFact>();
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        _writer.ExpectMsg<LoadOrder>().OrderId.ShouldBe(1);
+    }
+
+    [Fact]
+    public void An_early_payment_gets_its_row_after_park_after_and_not_before()
+    {
+        var shard = Shard("ecomstream.unmatched.park-after = 500ms");
+        var payment = Shop.Payment(_payments, 1);
+        shard.Tell(new ShardBatch([payment]));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        WaitUntilIdle(shard);
+        Clock.Advance(TimeSpan.FromMilliseconds(400));
+        _sink.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+        Clock.Advance(TimeSpan.FromMilliseconds(200));
+        WaitUntilIdle(shard);
+        Clock.Advance(TimeSpan.FromMilliseconds(100));
+        _sink.ExpectMsg<ParkPayments>().Payments.ShouldBe([payment]);
+    }
+
+    [Fact]
+    public void An_early_payment_whose_order_comes_in_time_gets_no_row()
+    {
+        var shard = Shard("ecomstream.unmatched.park-after = 500ms");
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        WaitUntilIdle(shard);
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
+        _writer.ExpectMsg<WriteFact>().Payment.ShouldNotBeNull();
+        for (var i = 0; i < 20; i++)
+        {
+            Clock.Advance(TimeSpan.FromMilliseconds(100));
+        }
+
+        _sink.ExpectNoMsg(TimeSpan.FromMilliseconds(200));
+    }
+
+    [Fact]
+    public void With_too_many_payments_waiting_unacked_the_oldest_gets_its_row_at_once()
+    {
+        var shard = Shard("ecomstream { unmatched.max-parked = 2, join.shards = 1 }");
+        var payments = Enumerable.Range(1, 3).Select(id => Shop.Payment(_payments, id)).ToArray();
+        foreach (var payment in payments)
+        {
+            shard.Tell(new ShardBatch([payment]));
+            _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(payment.OrderId, null, []));
+            WaitUntilIdle(shard);
+        }
+
+        _sink.ExpectMsg<ParkPayments>().Payments.ShouldBe([payments[0]]);
+        _sink.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+    }
+
+    [Fact]
+    public void A_payment_that_displaces_another_is_written_only_when_the_dead_letter_is_durable()
+    {
+        var shard = Shard();
+        var older = Shop.Payment(_payments, 1, paymentId: 1, at: 3_000_001);
+        var newer = Shop.Payment(_payments, 1, paymentId: 2, at: 4_000_001);
+        shard.Tell(new ShardBatch([older]));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
+        _writer.ExpectMsg<WriteFact>().Payment.ShouldBe(older);
+        WaitUntilIdle(shard);
+
+        shard.Tell(new ShardBatch([newer]));
+        var row = new OrderFact(1, Shop.Order(_orders, 1).Order, new Stamp(1), older.Payment, older.Stamp);
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, row, []));
+        var letters = _sink.ExpectMsg<DeadLetterPayments>();
+        letters.Payments.Single().Payment.Payment.PaymentId.ShouldBe(1);
+        _writer.ExpectNoMsg(TimeSpan.FromMilliseconds(150));
+        letters.ReplyTo.Tell(PaymentsDeadLettered.Instance);
+        _writer.ExpectMsg<WriteFact>().Payment.ShouldBe(newer);
+    }
+
+    [Fact]
+    public void A_recheck_gives_up_a_payment_whose_grace_is_over_and_answers_when_that_is_durable()
+    {
+        var shard = Shard("ecomstream.unmatched.grace = 30s");
+        var payment = Shop.Payment(_payments, 1, at: 1_000_000_001);
+        shard.Tell(new RecheckOrder(1, 1_000_000_001 + 30_000_000, TestActor));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, [payment]));
+        var letters = _sink.ExpectMsg<DeadLetterPayments>();
+        letters.Payments.ShouldHaveSingleItem().Reason.ShouldBe(DeadLetterReason.NoMatchingOrder);
+        ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+        letters.ReplyTo.Tell(PaymentsDeadLettered.Instance);
+        ExpectMsg<OrderRechecked>().OrderId.ShouldBe(1);
+    }
+
+    [Fact]
+    public void A_failure_inside_an_order_gives_its_messages_back_and_the_order_goes_on()
+    {
+        var shard = Shard();
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        var load = _writer.ExpectMsg<LoadOrder>();
+
+        // An answer that no writer gives: it makes the actor throw.
+        load.ReplyTo.Tell(new OrderLoaded(1, null, null!));
+        AwaitAssert(() => _payments.Nacked.ShouldBe(1));
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
+        _writer.ExpectMsg<WriteFact>().OrderId.ShouldBe(1);
+    }
+
+    private void Complete(IActorRef shard, long id)
+    {
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, id), Shop.Order(_orders, id)]));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(id, null, []));
+        _writer.ExpectMsg<WriteFact>().OrderId.ShouldBe(id);
+    }
+
+    private IActorRef Shard(string hocon = "")
+    {
+        var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString(hocon));
+        return Sys.ActorOf(Props.Create(() => new OrderSupervisor(new ShardContext(settings, _writer.Ref, _sink.Ref, _index)))
+            .WithDispatcher("ecomstream.shard-dispatcher"));
+    }
+
+    // A round trip through the supervisor and any child: what was sent before has been handled, and so have the answers.
+    private void WaitUntilIdle(IActorRef shard)
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            shard.Tell(new Identify(i));
+            ExpectMsg<ActorIdentity>();
+            foreach (var child in ((ActorRefWithCell)shard).Children)
+            {
+                child.Tell(new Identify(i));
+                ExpectMsg<ActorIdentity>();
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+using Akka.Actor;
+using Akka.Configuration;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Actors.Tests;
+
+/// <summary>The whole pipeline in an actor system of its own, over ports in memory.</summary>
+internal sealed class PipelineFixture : IAsyncDisposable
+{
+    private readonly ActorSystem _system;
+
+    private PipelineFixture(ActorSystem system, InMemoryFactStore store, int maxOutstanding)
+    {
+        _system = system;
+        Store = store;
+        Orders = new InMemorySubscription("orders-sub", maxOutstanding: maxOutstanding);
+        Payments = new InMemorySubscription("payments-sub", maxOutstanding: maxOutstanding);
+        Pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, Orders, Payments, Publisher));
+    }
+
+    public InMemoryFactStore Store { get; }
+
+    public InMemorySubscription Orders { get; }
+
+    public InMemorySubscription Payments { get; }
+
+    public InMemoryPublisher Publisher { get; } = new();
+
+    public EcomStreamPipeline Pipeline { get; }
+
+    /// <summary>Starts a pipeline that is quick to wait and to give up, unless <paramref name="hocon"/> says otherwise.</summary>
+    public static PipelineFixture Start(string hocon = "", InMemoryFactStore? store = null, int maxOutstanding = int.MaxValue)
+    {
+        var config = ConfigurationFactory.ParseString(hocon)
+            .WithFallback(ConfigurationFactory.ParseString(
+                """
+                akka.loglevel = ERROR
+                ecomstream.unmatched { grace = 200ms, park-after = 50ms, sweep-interval = 50ms, watermark-idle = 100ms }
+                ecomstream.writer { min-backoff = 10ms, max-backoff = 50ms }
+                ecomstream.dead-letters { min-backoff = 10ms, max-backoff = 50ms }
+                """))
+            .WithFallback(EcomStreamSettings.Reference);
+        return new PipelineFixture(ActorSystem.Create("test", config), store ?? new InMemoryFactStore(), maxOutstanding);
+    }
+
+    public bool IsDrained => Orders.IsDrained && Payments.IsDrained;
+
+    public Task Drained() => Eventually.True(() => IsDrained, "every message is acked");
+
+    /// <summary>The reasons of the dead letters, by payment id.</summary>
+    public IReadOnlyList<(string PaymentId, string Reason)> DeadLetters =>
+    [
+        .. Publisher.Published.Select(p => (
+            p.Message.Attributes.GetValueOrDefault("payment_id", ""), p.Message.Attributes["reason"])),
+    ];
+
+    public async ValueTask DisposeAsync()
+    {
+        await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClrExitReason.Instance);
+        Pipeline.Dispose();
+    }
+}

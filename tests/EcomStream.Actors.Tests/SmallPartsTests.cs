@@ -1,0 +1,134 @@
+using Akka.Actor;
+using Akka.Configuration;
+using EcomStream.Core;
+using Microsoft.Extensions.Time.Testing;
+
+namespace EcomStream.Actors.Tests;
+
+public sealed class SmallPartsTests
+{
+    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(2);
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddDays(20_000));
+
+    private long NowMicros => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
+
+    [Fact]
+    public void The_watermark_is_unknown_while_the_orders_cannot_be_read_and_their_silence_then_says_nothing()
+    {
+        var watermark = new OrdersWatermark(_time, Idle);
+        watermark.Read(Reading(isReading: false)).ShouldBeNull();
+        _time.Advance(TimeSpan.FromMinutes(1));
+        watermark.Read(Reading()).ShouldBeNull();
+        _time.Advance(Idle);
+        watermark.Read(Reading()).ShouldBe(NowMicros);
+    }
+
+    [Fact]
+    public void The_watermark_is_the_oldest_publish_time_of_what_came_lately()
+    {
+        var watermark = new OrdersWatermark(_time, Idle);
+        watermark.Received(5_000);
+        watermark.Received(3_000);
+        watermark.Received(9_000);
+        watermark.Read(Reading(outstanding: 5)).ShouldBe(3_000);
+        for (var i = 0; i < 6; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            watermark.Received(9_000);
+        }
+
+        watermark.Read(Reading(outstanding: 5)).ShouldBe(9_000);
+    }
+
+    [Fact]
+    public void A_backlog_holds_the_watermark_back_however_long_it_takes()
+    {
+        var watermark = new OrdersWatermark(_time, Idle);
+        watermark.Received(4_000);
+        _time.Advance(TimeSpan.FromHours(1));
+        watermark.Read(Reading(outstanding: 1)).ShouldBe(4_000);
+        watermark.Read(Reading(outstanding: 0)).ShouldBe(NowMicros);
+    }
+
+    [Fact]
+    public void The_index_counts_waiting_orders_and_forgets_healed_ones()
+    {
+        var index = new UnmatchedIndex();
+        index.Set(1, UnmatchedState.Waiting);
+        index.Set(2, UnmatchedState.Waiting);
+        index.Set(2, UnmatchedState.Waiting);
+        index.Waiting.ShouldBe(2);
+        index.Set(2, UnmatchedState.DeadLettered);
+        index.Waiting.ShouldBe(1);
+        index.Contains(2).ShouldBeTrue();
+        index.Remove(2);
+        index.Remove(1);
+        index.Remove(1);
+        index.Waiting.ShouldBe(0);
+        index.Contains(2).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task The_linked_mailbox_keeps_every_message_and_each_producers_order()
+    {
+        var queue = new LinkedMessageQueue();
+        const int Producers = 4, Each = 50_000;
+        var producing = Task.WhenAll(Enumerable.Range(0, Producers).Select(p => Task.Run(() =>
+        {
+            for (var i = 0; i < Each; i++)
+            {
+                queue.Enqueue(ActorRefs.Nobody, new Envelope((p, i), ActorRefs.NoSender));
+            }
+        })));
+        var next = new int[Producers];
+        var seen = 0;
+        while (seen < Producers * Each)
+        {
+            if (queue.TryDequeue(out var envelope))
+            {
+                var (p, i) = ((int, int))envelope.Message;
+                i.ShouldBe(next[p]++);
+                seen++;
+            }
+            else
+            {
+                await Task.Yield();
+            }
+        }
+
+        await producing;
+        queue.HasMessages.ShouldBeFalse();
+        queue.TryDequeue(out _).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void The_defaults_are_valid_and_those_of_the_design()
+    {
+        var settings = EcomStreamSettings.Read(Config.Empty);
+        settings.Grace.ShouldBe(TimeSpan.FromSeconds(30));
+        settings.ParkAfter.ShouldBe(TimeSpan.FromMilliseconds(500));
+        settings.OrdersSubscription.ShouldBe("orders_data-sub");
+        settings.PaymentsDeadLetterTopic.ShouldBe("dlq_payments_data");
+    }
+
+    [Theory]
+    [InlineData("join.shards = 0")]
+    [InlineData("join.shards = many")]
+    [InlineData("join.passivate-after = 1")]
+    [InlineData("unmatched.grace = soon")]
+    [InlineData("writer.max-backoff = 1ms")]
+    [InlineData("ingest.orders-subscription = \"\"")]
+    public void A_wrong_setting_names_its_path(string setting) =>
+        Should.Throw<ConfigurationException>(() => EcomStreamSettings.Read(ConfigurationFactory.ParseString("ecomstream." + setting)))
+            .Message.ShouldContain("ecomstream." + setting.Split(' ')[0]);
+
+    [Fact]
+    public void The_backoff_doubles_up_to_its_bound()
+    {
+        var backoff = new Backoff(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(1));
+        Enumerable.Range(1, 6).Select(n => backoff.After(n).TotalMilliseconds).ShouldBe([100, 200, 400, 800, 1_000, 1_000]);
+        backoff.After(1_000).ShouldBe(TimeSpan.FromSeconds(1));
+    }
+
+    private static SubscriptionStatus Reading(int outstanding = 0, bool isReading = true) => new(isReading, outstanding, 0);
+}
