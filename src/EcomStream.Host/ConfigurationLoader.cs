@@ -80,6 +80,11 @@ internal static partial class ConfigurationLoader
             throw new ConfigurationException($"The configuration file {path} cannot be read: {missing.Message}", missing);
         }
 
+        if (HoconBrackets.Check(text) is { } wrong)
+        {
+            throw new ConfigurationException($"The configuration file {path} is no HOCON: {wrong}.");
+        }
+
         try
         {
             return Parser.Parse(text, include => Parse(Path.Combine(Path.GetDirectoryName(path)!, include), [.. including, path]));
@@ -92,6 +97,11 @@ internal static partial class ConfigurationLoader
 
     private static Config Single(string path, string value)
     {
+        if (!PlainValue().IsMatch(path))
+        {
+            throw new ConfigurationException($"'{path}' is no path of a setting: it must be like ecomstream.unmatched.grace.");
+        }
+
         var quoted = PlainValue().IsMatch(value) ? value : "\"" + value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal) + "\"";
         return ConfigurationFactory.ParseString($"{path} = {quoted}");
     }
