@@ -21,8 +21,9 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
     private readonly Dictionary<long, OrderSlot> _live = [];
     private readonly Stack<OrderSlot> _vacant = new();
     private readonly OrderRecency _recency = new();
-    private readonly Queue<(TimeSpan Due, OrderSlot Slot, int Epoch)> _parking = new();
+    private readonly Queue<(long DueTick, OrderSlot Slot, int Epoch)> _parking = new();
     private int _tick;
+    private long _parkTick;
 
     public OrderSupervisor(ShardContext shard)
     {
@@ -37,8 +38,6 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
-
-    private static TimeSpan Now => Context.System.Scheduler.MonotonicClock;
 
     protected override void PreStart() => Timers.StartPeriodicTimer(nameof(IdleTick), IdleCheck.Instance, IdleTick);
 
@@ -74,13 +73,14 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
                 Send(recheck.OrderId, recheck, isOrder: false);
                 break;
             case ParkCheck:
-                ParkDue(Now);
+                _parkTick++;
+                ParkDue(_parkTick);
                 break;
             case IdleCheck:
                 PassivateIdle();
                 break;
             case ParkAll:
-                ParkDue(TimeSpan.MaxValue);
+                ParkDue(long.MaxValue);
                 break;
             default:
                 Unhandled(message);
@@ -172,7 +172,9 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
 
     private void Await(PaymentWaits waits)
     {
-        _parking.Enqueue((Now + _shard.Settings.ParkAfter, waits.Slot, waits.Epoch));
+        // Counted in ticks, which a clock that is set back does not hold up.
+        var ticks = (long)Math.Ceiling(_shard.Settings.ParkAfter / ParkTick);
+        _parking.Enqueue((_parkTick + ticks, waits.Slot, waits.Epoch));
         if (_parking.Count > _maxParked)
         {
             Park(_parking.Dequeue());
@@ -183,9 +185,9 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
         }
     }
 
-    private void ParkDue(TimeSpan now)
+    private void ParkDue(long tick)
     {
-        while (_parking.TryPeek(out var first) && first.Due <= now)
+        while (_parking.TryPeek(out var first) && first.DueTick <= tick)
         {
             Park(_parking.Dequeue());
         }
@@ -196,7 +198,7 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
         }
     }
 
-    private void Park((TimeSpan Due, OrderSlot Slot, int Epoch) entry)
+    private void Park((long DueTick, OrderSlot Slot, int Epoch) entry)
     {
         // The order may have come, been completed and its actor handed on.
         if (entry.Slot.Epoch == entry.Epoch && _live.TryGetValue(entry.Slot.OrderId, out var live) && live == entry.Slot)
