@@ -14,6 +14,7 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
     private readonly SinkContext _context;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Queue<SinkCommand> _queue = new();
+    private readonly List<IActorRef> _draining = [];
     private bool _busy;
     private int _failures;
 
@@ -41,6 +42,10 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
             case DeadLetterBatch batch:
                 Run(batch);
                 break;
+            case DrainSink:
+                _draining.Add(Sender);
+                Start();
+                break;
             default:
                 Unhandled(message);
                 break;
@@ -49,8 +54,19 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
 
     private void Start()
     {
-        if (_busy || _queue.Count == 0)
+        if (_busy)
         {
+            return;
+        }
+
+        if (_queue.Count == 0)
+        {
+            foreach (var waiting in _draining)
+            {
+                waiting.Tell(SinkDrained.Instance, ActorRefs.NoSender);
+            }
+
+            _draining.Clear();
             return;
         }
 

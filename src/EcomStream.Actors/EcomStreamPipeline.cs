@@ -55,6 +55,8 @@ public sealed class EcomStreamPipeline : IDisposable
 
     internal OrderRouter Router { get; } = new();
 
+    internal IActorRef? Sink { get; set; }
+
     internal CancellationToken Stopping => _stopping.Token;
 
     /// <summary>
@@ -138,6 +140,11 @@ public sealed class EcomStreamPipeline : IDisposable
             {
                 Router.Broadcast(ParkAll.Instance);
                 await Task.Delay(DrainPoll, Time, deadline.Token);
+            }
+
+            if (Sink is { } sink)
+            {
+                await sink.Ask<SinkDrained>(DrainSink.Instance, deadline.Token);
             }
 
             await Ports.Orders.FlushAsync(deadline.Token);

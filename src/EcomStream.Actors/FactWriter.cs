@@ -228,6 +228,20 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
         var nowMicros = measure ? _context.NowMicros : 0;
         foreach (var work in batch.Work)
         {
+            if (work.Current!.Heal is { } heal && refused?.Contains(work.OrderId) != true)
+            {
+                (healed ??= []).AddRange(heal);
+            }
+        }
+
+        if (healed is not null)
+        {
+            // Before the acks: when nothing is outstanding any more, the sink knows all that is left to do.
+            _context.Sink.Tell(new HealPayments(healed), ActorRefs.NoSender);
+        }
+
+        foreach (var work in batch.Work)
+        {
             var done = work.Current!;
             work.Current = null;
             if (done.Payment is not null)
@@ -252,10 +266,6 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
             else
             {
                 done.AckAll();
-                if (done.Heal is { } heal)
-                {
-                    (healed ??= []).AddRange(heal);
-                }
             }
 
             Release(work);
@@ -265,11 +275,6 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
         if (refused is not null)
         {
             _context.Metrics.Refused(refused.Count);
-        }
-
-        if (healed is not null)
-        {
-            _context.Sink.Tell(new HealPayments(healed), ActorRefs.NoSender);
         }
     }
 

@@ -88,6 +88,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
                 .WithDispatcher("ecomstream.io-dispatcher"),
             "dead-letter-sink");
 
+        _pipeline.Sink = sink;
         var writerContext = new WriterContext(settings, ports.Store, sink, router, index, metrics, time);
         var writers = Enumerable.Range(0, settings.Writers)
             .Select(n => Context.ActorOf(

@@ -19,6 +19,26 @@ internal sealed record HealPayments(IReadOnlyList<PaymentReceived> Payments) : S
 internal sealed record DeadLetterMessage(
     Delivery Delivery, string Topic, DeadLetterReason Reason, string Detail, long? OrderId, long? PaymentId) : SinkCommand;
 
+/// <summary>Asks for <see cref="SinkDrained"/> once every command before it has been carried out.</summary>
+internal sealed class DrainSink
+{
+    public static readonly DrainSink Instance = new();
+
+    private DrainSink()
+    {
+    }
+}
+
+/// <summary>The answer to <see cref="DrainSink"/>.</summary>
+internal sealed class SinkDrained
+{
+    public static readonly SinkDrained Instance = new();
+
+    private SinkDrained()
+    {
+    }
+}
+
 /// <summary>The answer to <see cref="ParkPayments"/>.</summary>
 internal sealed class PaymentsParked
 {

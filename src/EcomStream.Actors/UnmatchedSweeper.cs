@@ -6,8 +6,8 @@ namespace EcomStream.Actors;
 
 /// <summary>
 /// Looks at waiting payments whose grace is over on the watermark of the orders, wherever they are: each order's
-/// actor, live or made for it, reads the store once more and joins or dead-letters them. The next page is listed when
-/// every order of the last one has answered.
+/// actor, live or made for it, reads the store once more and joins or dead-letters them. After a full page the next one
+/// is listed when every order has answered, otherwise at the next interval.
 /// </summary>
 internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
 {
@@ -17,6 +17,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly HashSet<long> _awaited = [];
     private bool _listing;
+    private bool _lastPageWasFull;
     private bool _clockStopped;
 
     public UnmatchedSweeper(SweeperContext context) => _context = context;
@@ -40,7 +41,10 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
                 if (_awaited.Remove(answer.OrderId) && _awaited.Count == 0)
                 {
                     Timers.Cancel(nameof(AnswerTimeout));
-                    Start();
+                    if (_lastPageWasFull)
+                    {
+                        Start();
+                    }
                 }
 
                 break;
@@ -96,17 +100,20 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     private async Task<Listed> List(UnmatchedQuery query, long watermark)
     {
         var orderIds = new HashSet<long>();
+        var rows = 0;
         await foreach (var row in _context.Store.ListUnmatchedAsync(query, CancellationToken.None))
         {
             orderIds.Add(row.OrderId);
+            rows++;
         }
 
-        return new Listed(orderIds, watermark);
+        return new Listed(orderIds, rows == query.Limit, watermark);
     }
 
     private void Recheck(Listed listed)
     {
         _listing = false;
+        _lastPageWasFull = listed.IsFull;
         foreach (var orderId in listed.OrderIds)
         {
             _awaited.Add(orderId);
@@ -119,7 +126,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         }
     }
 
-    private sealed record Listed(HashSet<long> OrderIds, long WatermarkMicros);
+    private sealed record Listed(HashSet<long> OrderIds, bool IsFull, long WatermarkMicros);
 
     private sealed class Sweep
     {

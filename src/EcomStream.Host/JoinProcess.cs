@@ -21,10 +21,17 @@ internal sealed class JoinProcess : IAsyncDisposable
     private readonly EmbeddedBroker? _broker;
     private readonly PubSubConnection _connection;
     private readonly EcomStreamPorts _ports;
+    private readonly ILoggerFactory _loggers;
 
     private JoinProcess(
-        IHost host, EmbeddedBroker? broker, PubSubConnection connection, EcomStreamPorts ports, EcomStreamPipeline pipeline)
+        IHost host,
+        ILoggerFactory loggers,
+        EmbeddedBroker? broker,
+        PubSubConnection connection,
+        EcomStreamPorts ports,
+        EcomStreamPipeline pipeline)
     {
+        _loggers = loggers;
         _host = host;
         _broker = broker;
         _connection = connection;
@@ -98,7 +105,7 @@ internal sealed class JoinProcess : IAsyncDisposable
                 .AddEcomStream(ports, pipeline.SetResult));
             var host = builder.Build();
             await host.StartAsync(cancellationToken);
-            return new JoinProcess(host, broker, connection, ports, await pipeline.Task.WaitAsync(cancellationToken));
+            return new JoinProcess(host, loggers, broker, connection, ports, await pipeline.Task.WaitAsync(cancellationToken));
         }
         catch
         {
@@ -113,6 +120,7 @@ internal sealed class JoinProcess : IAsyncDisposable
                 await broker.DisposeAsync();
             }
 
+            loggers.Dispose();
             throw;
         }
     }
@@ -158,5 +166,6 @@ internal sealed class JoinProcess : IAsyncDisposable
         }
 
         Pipeline.Dispose();
+        _loggers.Dispose();
     }
 }

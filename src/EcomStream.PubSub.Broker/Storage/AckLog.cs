@@ -164,11 +164,18 @@ internal sealed class AckLog : IDisposable
     private void Compact()
     {
         var old = _file;
-        _file = WriteAnew(_path, State, out _length);
+        try
+        {
+            _file = WriteAnew(_path, State, out _length);
+            old.Dispose();
+        }
+        catch (IOException)
+        {
+            // The acks are in the old file all the same; it grows until there is room for a new one.
+        }
 
         // A state with many gaps is large in itself: it is not written anew at every ack.
         _compactAt = Math.Max(CompactBytes, _length * 2);
-        old.Dispose();
     }
 
     private static SafeFileHandle WriteAnew(string path, AckState state, out long length)
@@ -185,9 +192,18 @@ internal sealed class AckLog : IDisposable
         SealFrame(frame);
         var temporary = path + ".new";
         var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
-        RandomAccess.Write(file, frame, 0);
-        RandomAccess.FlushToDisk(file);
-        File.Move(temporary, path, overwrite: true);
+        try
+        {
+            RandomAccess.Write(file, frame, 0);
+            RandomAccess.FlushToDisk(file);
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+
         length = frame.Length;
         return file;
     }

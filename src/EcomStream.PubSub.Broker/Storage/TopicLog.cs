@@ -148,7 +148,14 @@ internal sealed class TopicLog : IDisposable
             last = _segments[^1];
         }
 
-        last.Sync();
+        try
+        {
+            last.Sync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It was filled, synced, acked by everyone and deleted in the meantime.
+        }
     }
 
     /// <summary>Deletes the full segments whose messages all stand before an offset. Nobody may read them any more.</summary>
