@@ -1,0 +1,152 @@
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.TestKit.Xunit2;
+using EcomStream.Core;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Actors.Tests;
+
+public sealed class DeadLetterSinkTests : TestKit
+{
+    private readonly InMemorySubscription _payments = new("payments-sub");
+    private readonly InMemoryFactStore _store = new();
+    private readonly InMemoryPublisher _publisher = new();
+    private readonly UnmatchedIndex _index = new();
+    private readonly EcomStreamMetrics _metrics = new();
+    private readonly IActorRef _sink;
+
+    public DeadLetterSinkTests()
+        : base(EcomStreamSettings.Reference)
+    {
+        var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString("ecomstream.dead-letters { min-backoff = 10ms, max-backoff = 20ms }"));
+        var context = new SinkContext(settings, _store, _publisher, _index, _metrics, TimeProvider.System);
+        _sink = Sys.ActorOf(Props.Create(() => new DeadLetterSink(context)));
+    }
+
+    protected override void AfterAll()
+    {
+        _metrics.Dispose();
+        base.AfterAll();
+    }
+
+    [Fact]
+    public async Task A_waiting_payment_is_acked_when_its_row_is_written_and_then_listed_in_the_index()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.WriteUnmatched ? gate.Task : Task.CompletedTask;
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(new ParkPayments([payment], TestActor));
+        await ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
+        _payments.Acked.ShouldBe(0);
+        _index.Contains(1).ShouldBeFalse();
+        gate.SetResult();
+        await ExpectMsgAsync<PaymentsParked>();
+        _payments.Acked.ShouldBe(1);
+        _index.Contains(1).ShouldBeTrue();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.Waiting);
+        row.Data.ToArray().ShouldBe(payment.Delivery.Data.ToArray());
+        row.Subscription.ShouldBe("payments-sub");
+        row.MessageId.ShouldBe(payment.Delivery.MessageId);
+    }
+
+    [Fact]
+    public async Task A_dead_letter_is_acked_when_it_is_published_and_its_row_written()
+    {
+        var gate = new TaskCompletionSource();
+        _publisher.BeforeCall = _ => gate.Task;
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder)], TestActor));
+        await ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
+        _payments.Acked.ShouldBe(0);
+        gate.SetResult();
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _payments.Acked.ShouldBe(1);
+        var (topic, message) = _publisher.Published.ShouldHaveSingleItem();
+        topic.ShouldBe("dlq_payments_data");
+        message.Attributes["reason"].ShouldBe("no-matching-order");
+        message.Attributes["order_id"].ShouldBe("1");
+        message.Attributes["payment_id"].ShouldBe("1001");
+        message.Attributes["dead_letter_id"].ShouldBe("1-1001");
+        _store.Unmatched.Single().State.ShouldBe(UnmatchedState.DeadLettered);
+    }
+
+    [Fact]
+    public async Task A_redelivery_of_what_was_dead_lettered_is_acked_and_not_published_again()
+    {
+        for (var delivery = 0; delivery < 3; delivery++)
+        {
+            _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.Superseded)], TestActor));
+            await ExpectMsgAsync<PaymentsDeadLettered>();
+        }
+
+        _payments.Acked.ShouldBe(3);
+        _publisher.Published.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_row_that_cannot_be_written_after_the_publish_is_tried_again_without_another_publish()
+    {
+        var failures = 0;
+        _store.BeforeCall = operation => operation == StoreOperation.WriteUnmatched && Interlocked.Increment(ref failures) <= 3
+            ? Task.FromException(new StoreUnavailableException("down"))
+            : Task.CompletedTask;
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder)], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        failures.ShouldBe(4);
+        _publisher.Published.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_healed_payment_leaves_the_index_and_its_row_says_so()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(new ParkPayments([payment], TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(new HealPayments([payment]));
+        _sink.Tell(DrainSink.Instance);
+        await ExpectMsgAsync<SinkDrained>();
+        _store.Unmatched.Single().State.ShouldBe(UnmatchedState.Healed);
+        _index.Contains(1).ShouldBeFalse();
+        _index.Waiting.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_waiting_payment_that_turns_out_superseded_no_longer_counts_as_waiting()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(new ParkPayments([payment], TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        _index.Waiting.ShouldBe(1);
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(payment, DeadLetterReason.Superseded)], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _index.Waiting.ShouldBe(0);
+        _store.Unmatched.Single().Reason.ShouldBe(DeadLetterReason.Superseded);
+    }
+
+    [Fact]
+    public async Task Commands_that_come_while_a_batch_is_under_way_are_the_next_batch_in_their_order()
+    {
+        var gate = new TaskCompletionSource();
+        var calls = 0;
+        _store.BeforeCall = operation =>
+            operation == StoreOperation.WriteUnmatched && Interlocked.Increment(ref calls) == 1 ? gate.Task : Task.CompletedTask;
+        var payments = Enumerable.Range(1, 100).Select(id => Shop.Payment(_payments, id)).ToList();
+        foreach (var payment in payments)
+        {
+            _sink.Tell(new ParkPayments([payment], ActorRefs.Nobody));
+        }
+
+        foreach (var payment in payments)
+        {
+            _sink.Tell(new HealPayments([payment]));
+        }
+
+        await Eventually.True(() => Volatile.Read(ref calls) == 1, "the first batch is under way");
+        gate.SetResult();
+        _sink.Tell(DrainSink.Instance);
+        await ExpectMsgAsync<SinkDrained>();
+        _store.Unmatched.Count.ShouldBe(100);
+        _store.Unmatched.ShouldAllBe(row => row.State == UnmatchedState.Healed);
+        calls.ShouldBeLessThan(20);
+    }
+}

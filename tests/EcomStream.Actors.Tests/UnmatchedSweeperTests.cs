@@ -1,0 +1,98 @@
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.TestKit;
+using Akka.TestKit.Xunit2;
+using EcomStream.Core;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Actors.Tests;
+
+public sealed class UnmatchedSweeperTests : TestKit
+{
+    private readonly InMemorySubscription _orders = new("orders-sub");
+    private readonly InMemorySubscription _payments = new("payments-sub");
+    private readonly InMemoryFactStore _store = new();
+    private readonly UnmatchedIndex _index = new();
+    private readonly TestProbe _shard;
+
+    public UnmatchedSweeperTests()
+        : base(EcomStreamSettings.Reference) => _shard = CreateTestProbe();
+
+    [Fact]
+    public async Task Only_payments_whose_grace_is_over_on_the_watermark_are_looked_at()
+    {
+        await Waiting(1, publishedAt: 1_000_000);
+        await Waiting(2, publishedAt: 5_000_000);
+        await Sweeper("grace = 1s", watermark: 2_000_000);
+        var recheck = await _shard.ExpectMsgAsync<RecheckOrder>();
+        recheck.OrderId.ShouldBe(1);
+        recheck.WatermarkMicros.ShouldBe(2_000_000);
+        await _shard.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(200));
+    }
+
+    [Fact]
+    public async Task The_next_page_comes_when_every_order_of_the_last_one_has_answered()
+    {
+        for (var id = 1; id <= 5; id++)
+        {
+            await Waiting(id, publishedAt: id);
+        }
+
+        await Sweeper("grace = 0s, sweep-batch = 2, sweep-interval = 20ms", watermark: 2_000_000);
+        var seen = new List<long>();
+        while (seen.Count < 5)
+        {
+            var page = new List<RecheckOrder> { await _shard.ExpectMsgAsync<RecheckOrder>() };
+            if (seen.Count < 4)
+            {
+                page.Add(await _shard.ExpectMsgAsync<RecheckOrder>());
+                await _shard.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(60));
+            }
+
+            foreach (var recheck in page)
+            {
+                await _store.WriteUnmatchedAsync(
+                    [.. _store.Unmatched.Where(row => row.OrderId == recheck.OrderId).Select(row => row with { State = UnmatchedState.Healed })],
+                    CancellationToken.None);
+                seen.Add(recheck.OrderId);
+                recheck.ReplyTo.Tell(new OrderRechecked(recheck.OrderId));
+            }
+        }
+
+        seen.ShouldBe([1, 2, 3, 4, 5]);
+    }
+
+    [Fact]
+    public async Task Nothing_is_given_up_while_the_orders_cannot_be_read()
+    {
+        await Waiting(1, publishedAt: 1);
+        _orders.Unreadable = true;
+        await Sweeper("grace = 0s, sweep-interval = 10ms", watermark: 2_000_000);
+        await _shard.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(200));
+    }
+
+    private async Task Waiting(long orderId, long publishedAt)
+    {
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(Shop.Payment(_payments, orderId, at: publishedAt), DeadLetterReason.NoMatchingOrder, UnmatchedState.Waiting, 1)],
+            CancellationToken.None);
+        _index.Set(orderId, UnmatchedState.Waiting);
+    }
+
+    // The orders subscription is read and has one message in flight, published at the watermark.
+    private async Task Sweeper(string hocon, long watermark)
+    {
+        var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString($"ecomstream.unmatched {{ {hocon} }}")
+            .WithFallback(ConfigurationFactory.ParseString("ecomstream.unmatched.sweep-interval = 50ms")));
+        _orders.Publish(Shop.OrderData(99), watermark);
+
+        // Not disposed: the subscription counts as read for as long as it is enumerated.
+        var receiving = _orders.ReceiveAsync(CancellationToken.None).GetAsyncEnumerator();
+        (await receiving.MoveNextAsync()).ShouldBeTrue();
+        var mark = new OrdersWatermark(TimeProvider.System, TimeSpan.FromHours(1));
+        mark.Received(watermark);
+        var router = new OrderRouter();
+        router.Use([_shard.Ref]);
+        Sys.ActorOf(Props.Create(() => new UnmatchedSweeper(new SweeperContext(settings, _store, _orders, mark, router, _index))));
+    }
+}
