@@ -100,8 +100,9 @@ internal sealed class JoinProcess : IAsyncDisposable
                 .ConfigureLoggers(l =>
                 {
                     l.ClearLoggers();
-                    l.AddLoggerFactory();
+                    l.AddLogger<AkkaLog>();
                 })
+                .AddSetup(new AkkaLogSetup(loggers))
                 .AddEcomStream(ports, pipeline.SetResult));
             var host = builder.Build();
             await host.StartAsync(cancellationToken);

@@ -31,15 +31,8 @@ internal static class Setup
             "Pub/Sub at {Endpoint} does not answer; it is tried again until it does", connection.Settings.EmulatorHost));
         foreach (var (topic, subscription) in wanted)
         {
-            if (await admin.EnsureTopicAsync(topic, cancellationToken))
-            {
-                logger.LogInformation("Made the topic {Topic}", topic);
-            }
-
-            if (await admin.EnsureSubscriptionAsync(subscription, topic, cancellationToken))
-            {
-                logger.LogInformation("Made the subscription {Subscription} of {Topic}", subscription, topic);
-            }
+            await admin.EnsureTopicAsync(topic, cancellationToken);
+            await admin.EnsureSubscriptionAsync(subscription, topic, cancellationToken);
         }
     }
 }

@@ -11,7 +11,6 @@ internal static class Logging
         builder.AddFilter("Microsoft", LogLevel.Warning);
         builder.AddFilter("Grpc", LogLevel.Warning);
         builder.AddFilter("Akka", level > LogLevel.Warning ? level : LogLevel.Warning);
-        builder.AddFilter("Akka.Actor.ActorSystem", level);
         builder.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.AddSimpleConsole(console =>
         {
