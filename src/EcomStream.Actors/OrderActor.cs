@@ -18,7 +18,7 @@ internal sealed class OrderActor : ActorBase
     private OrderSlot _slot = null!;
     private OrderState _state;
     private int _epoch;
-    private int _handled;
+    private long _handled;
     private int _parking;
     private bool _passivate;
     private Suspension? _suspended;
@@ -74,7 +74,7 @@ internal sealed class OrderActor : ActorBase
 
         if (_suspended is null)
         {
-            if (_parking == 0 && (_state.IsComplete || IsEmpty || (_passivate && _state.Waiting.All(w => w.HasRow))))
+            if (_parking == 0 && (_state.IsComplete || _state.IsEmpty || (_passivate && _state.Waiting.All(w => w.HasRow))))
             {
                 OfferVacancy();
             }
@@ -82,9 +82,6 @@ internal sealed class OrderActor : ActorBase
             _passivate = false;
         }
     }
-
-    // An order that is known to be absent and for which nothing waits.
-    private bool IsEmpty => _state.OrderSide != OrderSide.Present && _state.Waiting.IsEmpty;
 
     private void Count()
     {

@@ -15,18 +15,18 @@ namespace EcomStream.Actors;
 /// </remarks>
 internal sealed class OrderSlot
 {
-    public const int NotVacant = -1;
+    public const long NotVacant = -1;
 
     public IActorRef Actor = ActorRefs.Nobody;
     public long OrderId;
     public int Epoch;
-    public int Sent;
+    public long Sent;
     public int TouchedAt;
     public OrderSlot? Older;
     public OrderSlot? Newer;
-    private int _vacantAt = NotVacant;
+    private long _vacantAt = NotVacant;
 
-    public int VacantAt
+    public long VacantAt
     {
         get => Volatile.Read(ref _vacantAt);
         set => Volatile.Write(ref _vacantAt, value);

@@ -74,6 +74,11 @@ public readonly record struct OrderState
     /// <summary>Both sides are there and nothing waits: the order's actor has nothing left to do.</summary>
     public bool IsComplete => OrderSide == OrderSide.Present && Payment is not null && _waiting.IsDefaultOrEmpty;
 
+    /// <summary>
+    /// There is no order, and nothing is left that waits for one: the store knows all that this knows.
+    /// </summary>
+    public bool IsEmpty => OrderSide != OrderSide.Present && (_waiting.IsDefaultOrEmpty || _waiting.All(w => w.IsGivenUp));
+
     /// <summary>Nothing is known yet.</summary>
     public static OrderState New(long orderId) => new(orderId);
 
@@ -199,7 +204,7 @@ public readonly record struct OrderState
 
         var graceMicros = (long)grace.TotalMicroseconds;
         var givenUp = _waiting
-            .Where(w => w.Message.Delivery.PublishTimeMicros + graceMicros <= watermarkMicros)
+            .Where(w => !w.IsGivenUp && w.Message.Delivery.PublishTimeMicros + graceMicros <= watermarkMicros)
             .ToList();
         if (givenUp.Count == 0)
         {
@@ -211,7 +216,10 @@ public readonly record struct OrderState
         {
             DeadLetters = [.. givenUp.Select(w => new DeadLetterPayment(w.Message, DeadLetterReason.NoMatchingOrder))],
         };
-        return this with { Waiting = _waiting.RemoveRange(givenUp) };
+        return this with
+        {
+            Waiting = [.. _waiting.Select(w => givenUp.Contains(w) ? w with { HasRow = true, IsGivenUp = true } : w)],
+        };
     }
 
     /// <summary>Whether <paramref name="left"/> is to be in the row rather than <paramref name="right"/>.</summary>
@@ -329,7 +337,7 @@ public readonly record struct OrderState
             (superseded ??= []).Add(new DeadLetterPayment(Payment, DeadLetterReason.Superseded));
         }
 
-        foreach (var (message, hasRow) in _waiting)
+        foreach (var (message, hasRow, _) in _waiting)
         {
             if (!SamePayment(message, winner!))
             {

@@ -5,4 +5,7 @@ namespace EcomStream.Core;
 /// <param name="HasRow">
 /// Whether its unmatched row is written or is being written. Without one its message is still unacked.
 /// </param>
-public readonly record struct WaitingPayment(PaymentReceived Message, bool HasRow);
+/// <param name="IsGivenUp">
+/// Whether it is dead-lettered. It is still known, so that an order that comes now takes it.
+/// </param>
+public readonly record struct WaitingPayment(PaymentReceived Message, bool HasRow, bool IsGivenUp = false);

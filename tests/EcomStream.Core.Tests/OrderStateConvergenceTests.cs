@@ -70,7 +70,8 @@ public sealed class OrderStateConvergenceTests
                     Park();
                     break;
                 case 2:
-                    Recheck(long.MinValue);
+                    // The watermark says now and then that no order will come, however soon one does.
+                    Recheck(_random.Next(2) == 0 ? long.MinValue : long.MaxValue);
                     break;
                 case 3 when _published.Count > 0:
                     // A duplicate of something that may long be settled.
@@ -132,7 +133,7 @@ public sealed class OrderStateConvergenceTests
         private void Recheck(long watermark)
         {
             Load();
-            _state = _state.GiveUp(watermark == long.MaxValue ? long.MaxValue : watermark, TimeSpan.Zero, out var decision);
+            _state = _state.GiveUp(watermark, TimeSpan.Zero, out var decision);
             Carry(decision);
         }
 
@@ -160,7 +161,10 @@ public sealed class OrderStateConvergenceTests
         {
             foreach (var letter in decision.DeadLetters ?? [])
             {
-                _unmatched[letter.Payment.Payment.Key] = (letter.Payment, UnmatchedState.DeadLettered, letter.Reason);
+                var newest = _unmatched.TryGetValue(letter.Payment.Payment.Key, out var row) && row.Message.Stamp > letter.Payment.Stamp
+                    ? row.Message
+                    : letter.Payment;
+                _unmatched[letter.Payment.Payment.Key] = (newest, UnmatchedState.DeadLettered, letter.Reason);
                 Ack(letter.Payment);
                 if (Crash())
                 {
@@ -304,8 +308,8 @@ public sealed class OrderStateConvergenceTests
                 _unmatched[other.Payment.Key].Reason.ShouldBe(DeadLetterReason.Superseded);
             }
 
-            // Nothing waits although its order is there.
-            _unmatched.Values.ShouldAllBe(row => row.State != UnmatchedState.Waiting);
+            // Nothing waits, or is dead-lettered for want of an order, although its order is there.
+            Healable().ShouldBeEmpty();
         }
     }
 }

@@ -149,7 +149,20 @@ public sealed class OrderStateTests
         decision.ShouldBe(Decision.Nothing);
         var after = state.GiveUp(due, grace, out decision);
         decision.DeadLetters.ShouldHaveSingleItem().ShouldBe(new DeadLetterPayment(payment, DeadLetterReason.NoMatchingOrder));
-        after.Waiting.ShouldBeEmpty();
+        after.IsEmpty.ShouldBeTrue();
+        after.GiveUp(due, grace, out decision).ShouldBe(after);
+        decision.ShouldBe(Decision.Nothing);
+    }
+
+    [Fact]
+    public void An_order_that_comes_right_after_its_payment_was_given_up_takes_it_all_the_same()
+    {
+        var (payment, order) = (Some.Payment(1), Some.Order(9));
+        var state = Empty.Receive(payment, out _).Park(out _).GiveUp(long.MaxValue, TimeSpan.Zero, out _).Receive(order, out var decision);
+        decision.WriteOrder.ShouldBe(order);
+        decision.WritePayment.ShouldBe(payment);
+        decision.Heal.ShouldBe([payment]);
+        state.IsComplete.ShouldBeTrue();
     }
 
     [Fact]
