@@ -235,7 +235,10 @@ public readonly record struct OrderState
     {
         var data = new System.Buffers.ArrayBufferWriter<byte>();
         PaymentCodec.Encode(payment, data);
-        return new PaymentReceived(payment, stamp, new StoredDelivery(data.WrittenMemory, "", stamp.Micros, ""));
+
+        // What another program wrote has no stamp, and was published before everything else.
+        var publishedAt = stamp == Stamp.None ? 0 : stamp.Micros;
+        return new PaymentReceived(payment, stamp, new StoredDelivery(data.WrittenMemory, "", publishedAt, ""));
     }
 
     private OrderState Wait(PaymentReceived message, out Decision decision)

@@ -80,6 +80,19 @@ public sealed class OrderStateTests
     }
 
     [Fact]
+    public void A_payment_that_another_program_wrote_is_displaced_and_can_be_dead_lettered()
+    {
+        var row = new OrderFact(Some.OrderId, Some.Order(1).Order, Stamp.None, Some.Payment(1, id: 1).Payment, Stamp.None);
+        New.Loaded(row, [], out _).Receive(Some.Payment(2, id: 2), out var decision);
+        var displaced = decision.DeadLetters.ShouldHaveSingleItem().Payment;
+        var letter = DeadLetter.ToMessage(
+            displaced.Delivery, DeadLetterReason.Superseded, "", "id", DateTimeOffset.UnixEpoch, Some.OrderId, 1, replays: 0);
+        letter.Attributes[DeadLetter.SourcePublishTime].ShouldBe("1970-01-01T00:00:00.000000Z");
+        PaymentCodec.TryDecode(letter.Data.Span, out var payment, out _).ShouldBeTrue();
+        payment.ShouldBe(displaced.Payment);
+    }
+
+    [Fact]
     public void Payments_without_an_id_are_one_payment()
     {
         var newer = Some.Payment(6, id: null);
