@@ -33,6 +33,28 @@ public sealed class OutageTests
     }
 
     [Fact]
+    public async Task On_SIGTERM_while_the_store_is_stopped_the_process_ends_in_time_and_loses_nothing()
+    {
+        using var place = new Workplace();
+        using (var run = EcomStreamProcess.Start(place.Run("--set", "ecomstream.shutdown-timeout=2s")))
+        {
+            await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+            using var intruder = new SqliteConnection($"Data Source={place.Database};Pooling=False");
+            intruder.Open();
+            Execute(intruder, "BEGIN IMMEDIATE");
+            using var produce = EcomStreamProcess.Start(place.Produce("--orders", "1000", "--payments", "1000"));
+            (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
+            await run.TerminateAsync();
+            (await run.ExitCodeAsync(TimeSpan.FromSeconds(30))).ShouldBe(0, run.Output);
+            place.Rows.ShouldBe(0);
+        }
+
+        using var next = EcomStreamProcess.Start(place.Run("--until-idle", "2s"));
+        (await next.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, next.Output);
+        place.CompleteRows.ShouldBe(1_000, next.Output);
+    }
+
+    [Fact]
     public async Task A_broker_that_dies_and_comes_back_is_found_again()
     {
         using var place = new Workplace();
