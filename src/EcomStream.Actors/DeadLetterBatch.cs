@@ -128,22 +128,28 @@ internal sealed class DeadLetterBatch(SinkContext context, IReadOnlyList<SinkCom
     private void DeadLetter(DeadLetterPayment letter)
     {
         var payment = letter.Payment;
+        var source = payment.Delivery;
         var row = UnmatchedRows.Encode(payment, letter.Reason, UnmatchedState.DeadLettered, NowMicros) with
         {
             Detail = Detail(letter),
         };
         if (_rows.TryGetValue((row.OrderId, row.PaymentKey), out var existing))
         {
-            row = row with
+            row = row with { SinceMicros = existing.SinceMicros, Replays = existing.Replays };
+            if (existing.Stamp >= row.Stamp)
             {
-                Data = existing.Stamp >= row.Stamp ? existing.Data : row.Data,
-                MessageId = existing.Stamp >= row.Stamp ? existing.MessageId : row.MessageId,
-                PublishTimeMicros = existing.Stamp >= row.Stamp ? existing.PublishTimeMicros : row.PublishTimeMicros,
-                Subscription = existing.Stamp >= row.Stamp ? existing.Subscription : row.Subscription,
-                SinceMicros = existing.SinceMicros,
-                Replays = existing.Replays,
-            };
-            if (existing.State is UnmatchedState.DeadLettered or UnmatchedState.Discarded)
+                // The row and the letter say what the newest message of the payment says.
+                source = new StoredDelivery(existing.Data, existing.MessageId, existing.PublishTimeMicros, existing.Subscription);
+                row = row with
+                {
+                    Data = existing.Data,
+                    MessageId = existing.MessageId,
+                    PublishTimeMicros = existing.PublishTimeMicros,
+                    Subscription = existing.Subscription,
+                };
+            }
+
+            if (existing.State is (UnmatchedState.DeadLettered or UnmatchedState.Discarded) && !_paymentLetters.ContainsKey(row.DeadLetterId))
             {
                 // It was published before: this is a redelivery, or a dead letter that turned out to be superseded.
                 Change(row with { State = existing.State });
@@ -152,9 +158,13 @@ internal sealed class DeadLetterBatch(SinkContext context, IReadOnlyList<SinkCom
         }
 
         Change(row);
+        if (!_paymentLetters.ContainsKey(row.DeadLetterId))
+        {
+            CountPublished(letter.Reason);
+        }
+
         _paymentLetters[row.DeadLetterId] = Core.DeadLetter.ToMessage(
-            payment.Delivery, letter.Reason, row.Detail, row.DeadLetterId, context.Time.GetUtcNow(), row.OrderId, payment.Payment.PaymentId, row.Replays);
-        CountPublished(letter.Reason);
+            source, letter.Reason, row.Detail, row.DeadLetterId, context.Time.GetUtcNow(), row.OrderId, payment.Payment.PaymentId, row.Replays);
     }
 
     private void Heal(PaymentReceived payment)
@@ -194,16 +204,20 @@ internal sealed class DeadLetterBatch(SinkContext context, IReadOnlyList<SinkCom
 
     private void Settle()
     {
-        foreach (var row in _changed.Values)
+        // Of an order that changed, every row that could be healed is known here: it was read, or the index had none.
+        foreach (var rows in _rows.Values.GroupBy(row => row.OrderId))
         {
-            if (row.IsHealable)
+            if (rows.Any(row => row.State == UnmatchedState.Waiting))
             {
-                context.Index.Set(row.OrderId, row.State);
+                context.Index.Set(rows.Key, UnmatchedState.Waiting);
             }
-            else if (row.State == UnmatchedState.Healed || row.Reason == DeadLetterReason.Superseded)
+            else if (rows.Any(row => row.IsHealable))
             {
-                // Both happen only when the order is there, and then nothing of it waits any more.
-                context.Index.Remove(row.OrderId);
+                context.Index.Set(rows.Key, UnmatchedState.DeadLettered);
+            }
+            else
+            {
+                context.Index.Remove(rows.Key);
             }
         }
 

@@ -158,7 +158,12 @@ internal sealed class OrderActor : ActorBase
                 ActorRefs.NoSender);
         }
 
-        if (decision.Settle is { } settle)
+        if (decision.Settle is PaymentReceived again && _parking > 0 && _state.OrderSide != OrderSide.Present)
+        {
+            // The row that makes it safe is still being written: it is settled behind that row, not before.
+            ParkRows([again]);
+        }
+        else if (decision.Settle is { } settle)
         {
             _context.Writer.Tell(new SettleAfterWrites(settle), ActorRefs.NoSender);
         }
@@ -174,9 +179,14 @@ internal sealed class OrderActor : ActorBase
         _state = _state.Park(out var parked);
         if (parked.Count > 0)
         {
-            _parking++;
-            _context.Supervisor.Tell(new ParkPayments(parked, Self), ActorRefs.NoSender);
+            ParkRows(parked);
         }
+    }
+
+    private void ParkRows(IReadOnlyList<PaymentReceived> payments)
+    {
+        _parking++;
+        _context.Supervisor.Tell(new ParkPayments(payments, Self), ActorRefs.NoSender);
     }
 
     private void Resume(OrderLoaded loaded)

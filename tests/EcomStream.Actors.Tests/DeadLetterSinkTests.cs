@@ -124,6 +124,69 @@ public sealed class DeadLetterSinkTests : TestKit
     }
 
     [Fact]
+    public async Task A_payment_that_still_waits_is_not_hidden_by_another_one_of_its_order_that_was_given_up()
+    {
+        var (first, second) = (Shop.Payment(_payments, 1, paymentId: 1), Shop.Payment(_payments, 1, paymentId: 2));
+        _sink.Tell(new ParkPayments([first, second], TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(first, DeadLetterReason.NoMatchingOrder)], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _index.Waiting.ShouldBe(1);
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(second, DeadLetterReason.NoMatchingOrder)], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _index.Waiting.ShouldBe(0);
+        _index.Contains(1).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task An_order_stays_in_the_index_until_the_last_of_its_payments_is_healed_or_superseded()
+    {
+        var (loser, winner) = (Shop.Payment(_payments, 1, paymentId: 1), Shop.Payment(_payments, 1, paymentId: 2));
+        _sink.Tell(new ParkPayments([loser, winner], TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(loser, DeadLetterReason.Superseded)], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+
+        // The winner's fact is not written yet: should the order be forgotten now, its next message must read the rows.
+        _index.Contains(1).ShouldBeTrue();
+        _sink.Tell(new HealPayments([winner]));
+        _sink.Tell(DrainSink.Instance);
+        await ExpectMsgAsync<SinkDrained>();
+        _index.Contains(1).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_dead_letter_is_the_newest_message_of_its_payment(bool newestFirst)
+    {
+        var old = Shop.Payment(_payments, 1, paymentId: 1, at: 2_000_001, status: "Pending");
+        var newest = Shop.Payment(_payments, 1, paymentId: 1, at: 3_000_001, status: "Completed");
+        PaymentReceived[] messages = newestFirst ? [newest, old] : [old, newest];
+        _sink.Tell(new ParkPayments(messages, TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(new DeadLetterPayments([.. messages.Select(m => new DeadLetterPayment(m, DeadLetterReason.NoMatchingOrder))], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        var letter = _publisher.Published.ShouldHaveSingleItem().Message;
+        letter.Data.ToArray().ShouldBe(newest.Delivery.Data.ToArray());
+        letter.Attributes["source_message_id"].ShouldBe(newest.Delivery.MessageId);
+        _store.Unmatched.Single().Data.ToArray().ShouldBe(newest.Delivery.Data.ToArray());
+        _payments.Acked.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_dead_letter_of_an_older_message_carries_what_its_row_knows_of_the_payment()
+    {
+        var newest = Shop.Payment(_payments, 1, paymentId: 1, at: 3_000_001, status: "Completed");
+        _sink.Tell(new ParkPayments([newest], TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        var old = Shop.Payment(_payments, 1, paymentId: 1, at: 2_000_001, status: "Pending");
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(old, DeadLetterReason.NoMatchingOrder)], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _publisher.Published.ShouldHaveSingleItem().Message.Data.ToArray().ShouldBe(newest.Delivery.Data.ToArray());
+    }
+
+    [Fact]
     public async Task Commands_that_come_while_a_batch_is_under_way_are_the_next_batch_in_their_order()
     {
         var gate = new TaskCompletionSource();

@@ -136,6 +136,33 @@ public sealed class OrderSupervisorTests : TestKit
     }
 
     [Fact]
+    public void A_redelivery_of_a_payment_whose_row_is_being_written_is_settled_by_that_row_and_not_before_it()
+    {
+        var shard = Shard("ecomstream.unmatched.park-after = 50ms");
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        WaitUntilIdle(shard);
+        Advance(shard, TimeSpan.FromMilliseconds(100));
+        var parked = _sink.ExpectMsg<ParkPayments>();
+
+        // The sink has not answered: the row is not durable, and the ack of a redelivery acks the message.
+        var again = Shop.Payment(_payments, 1);
+        shard.Tell(new ShardBatch([again]));
+        WaitUntilIdle(shard);
+        _writer.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+        var second = _sink.ExpectMsg<ParkPayments>();
+        second.Payments.ShouldBe([again]);
+
+        // When it has, the row is there and the next redelivery adds nothing.
+        parked.ReplyTo.Tell(PaymentsParked.Instance);
+        second.ReplyTo.Tell(PaymentsParked.Instance);
+        var third = Shop.Payment(_payments, 1);
+        shard.Tell(new ShardBatch([third]));
+        _writer.ExpectMsg<SettleAfterWrites>().Message.ShouldBe(third);
+        _sink.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+    }
+
+    [Fact]
     public void An_early_payment_whose_order_comes_in_time_gets_no_row()
     {
         var shard = Shard("ecomstream.unmatched.park-after = 500ms");

@@ -10,8 +10,8 @@ internal static class Shop
     public static byte[] OrderData(long id, string status = "Pending") =>
         Encoding.UTF8.GetBytes($$"""{"order_id": {{id}}, "item": "Book", "order_status": "{{status}}"}""");
 
-    public static byte[] PaymentData(long orderId, long? paymentId = null) =>
-        Encoding.UTF8.GetBytes($$"""{"order_id": {{orderId}}, "payment_id": {{paymentId ?? orderId + 1000}}, "payment_status": "Completed"}""");
+    public static byte[] PaymentData(long orderId, long? paymentId = null, string status = "Completed") =>
+        Encoding.UTF8.GetBytes($$"""{"order_id": {{orderId}}, "payment_id": {{paymentId ?? orderId + 1000}}, "payment_status": "{{status}}"}""");
 
     public static OrderReceived Order(InMemorySubscription source, long id, long at = 1_000_001)
     {
@@ -20,9 +20,9 @@ internal static class Shop
         return new OrderReceived(order, Stamp.Of(at, delivery.MessageId), delivery);
     }
 
-    public static PaymentReceived Payment(InMemorySubscription source, long orderId, long? paymentId = null, long at = 2_000_001)
+    public static PaymentReceived Payment(InMemorySubscription source, long orderId, long? paymentId = null, long at = 2_000_001, string status = "Completed")
     {
-        var delivery = source.Publish(PaymentData(orderId, paymentId), at);
+        var delivery = source.Publish(PaymentData(orderId, paymentId, status), at);
         PaymentCodec.TryDecode(delivery.Data.Span, out var payment, out _).ShouldBeTrue();
         return new PaymentReceived(payment, Stamp.Of(at, delivery.MessageId), delivery);
     }
