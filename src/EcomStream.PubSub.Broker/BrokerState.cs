@@ -73,8 +73,18 @@ internal sealed class BrokerState : IDisposable
             }
 
             var topic = OpenTopic(_nextId++, name);
+            try
+            {
+                Save();
+            }
+            catch
+            {
+                _topicIds.Remove(topic);
+                topic.Dispose();
+                throw;
+            }
+
             _topics = new Dictionary<string, BrokerTopic>(_topics) { [name] = topic };
-            Save();
             return topic;
         }
     }
@@ -104,10 +114,43 @@ internal sealed class BrokerState : IDisposable
 
             var topic = Topic(topicName);
             var id = _nextId++;
-            var acks = AckLog.Create(AckPath(id), topic.Log.EndOffset);
-            var subscription = new BrokerSubscription(name, topic, ackDeadlineSeconds, acks, _options.Time);
-            Add(id, subscription);
-            Save();
+            var subscription = topic.Add(() => new BrokerSubscription(
+                name, topic, ackDeadlineSeconds, AckLog.Create(AckPath(id), topic.Log.EndOffset), _options.Time));
+            _subscriptionIds.Add(subscription, id);
+            try
+            {
+                Save();
+            }
+            catch
+            {
+                _subscriptionIds.Remove(subscription);
+                topic.Remove(subscription);
+                subscription.Delete();
+                throw;
+            }
+
+            _subscriptions = new Dictionary<string, BrokerSubscription>(_subscriptions) { [name] = subscription };
+            return subscription;
+        }
+    }
+
+    public BrokerSubscription UpdateAckDeadline(string name, int seconds)
+    {
+        lock (_lock)
+        {
+            var subscription = Subscription(name);
+            var before = subscription.AckDeadlineSeconds;
+            subscription.AckDeadlineSeconds = seconds;
+            try
+            {
+                Save();
+            }
+            catch
+            {
+                subscription.AckDeadlineSeconds = before;
+                throw;
+            }
+
             return subscription;
         }
     }
@@ -214,10 +257,23 @@ internal sealed class BrokerState : IDisposable
         }
 
         _topics = topics;
+        var subscriptions = new Dictionary<string, BrokerSubscription>();
         foreach (var entry in metadata.Subscriptions)
         {
+            var topic = byId[entry.TopicId];
             var acks = AckLog.Open(AckPath(entry.Id));
-            Add(entry.Id, new BrokerSubscription(entry.Name, byId[entry.TopicId], entry.AckDeadlineSeconds, acks, _options.Time));
+            var (cursor, above) = (acks.State.Cursor, acks.State.AckedAbove);
+            if (acks.FitTo(topic.Log.StartOffset, topic.Log.EndOffset))
+            {
+                _logger.LogWarning(
+                    "The acks of {Subscription} (up to offset {Cursor}, and {Above} above it) did not fit its log, offsets {Start} to {End}, as after a power cut; they were made to fit",
+                    entry.Name, cursor, above, topic.Log.StartOffset, topic.Log.EndOffset);
+            }
+
+            var subscription = topic.Add(() => new BrokerSubscription(entry.Name, topic, entry.AckDeadlineSeconds, acks, _options.Time));
+            _subscriptionIds.Add(subscription, entry.Id);
+            subscriptions[entry.Name] = subscription;
+            _subscriptions = subscriptions;
         }
 
         foreach (var topic in byId.Values)
@@ -231,13 +287,6 @@ internal sealed class BrokerState : IDisposable
         var topic = new BrokerTopic(name, TopicLog.Open(TopicFolder(id), _options.SegmentBytes, _options.Time, _logger));
         _topicIds.Add(topic, id);
         return topic;
-    }
-
-    private void Add(int id, BrokerSubscription subscription)
-    {
-        subscription.Topic.Add(subscription);
-        _subscriptionIds.Add(subscription, id);
-        _subscriptions = new Dictionary<string, BrokerSubscription>(_subscriptions) { [subscription.Name] = subscription };
     }
 
     private void DropIfUnused(BrokerTopic topic)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using EcomStream.PubSub.Broker.Storage;
+using Microsoft.Win32.SafeHandles;
 
 namespace EcomStream.PubSub.Broker;
 
@@ -10,6 +11,12 @@ namespace EcomStream.PubSub.Broker;
 /// </summary>
 internal sealed class BrokerSubscription : IDisposable
 {
+    // An ack id is the offset in its low bits and, above them, which delivery it was: a client whose lease has passed on
+    // cannot extend or give back what is leased to another. An ack counts whichever delivery it is of.
+    private const int OffsetBits = 44;
+    private const long OffsetMask = (1L << OffsetBits) - 1;
+    private const long DeliveryMask = long.MaxValue >> OffsetBits;
+
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
     private readonly AckLog _acks;
@@ -37,7 +44,7 @@ internal sealed class BrokerSubscription : IDisposable
 
     public BrokerTopic Topic { get; }
 
-    public int AckDeadlineSeconds { get; }
+    public int AckDeadlineSeconds { get; set; }
 
     /// <summary>The first message that is not acked.</summary>
     public long Cursor
@@ -107,11 +114,11 @@ internal sealed class BrokerSubscription : IDisposable
 
             var deadline = Deadline(ackDeadlineSeconds);
             while (response.Count < maxMessages && response.Bytes.Length < maxBytes && !consumer.IsFull
-                && TryTake(out var offset, out var message))
+                && TryTake(out var offset, out var delivery, out var message))
             {
-                response.Add(offset, message);
+                response.Add(offset | (delivery << OffsetBits), message);
                 consumer.Add(message.Length);
-                _leases.Add(offset, new Lease(deadline, consumer, message.Length));
+                _leases.Add(offset, new Lease(deadline, consumer, message.Length, (int)delivery));
                 _firstDeadline = Math.Min(_firstDeadline, deadline);
             }
 
@@ -135,7 +142,7 @@ internal sealed class BrokerSubscription : IDisposable
             foreach (var ackId in ackIds)
             {
                 // An ack that comes after its deadline counts all the same, as in the service.
-                if (TryParse(ackId, out var offset) && offset < end && !_acks.State.IsAcked(offset))
+                if (TryParse(ackId, out var offset, out _) && offset < end && !_acks.State.IsAcked(offset))
                 {
                     offsets[count++] = offset;
                 }
@@ -162,7 +169,8 @@ internal sealed class BrokerSubscription : IDisposable
             var returned = false;
             for (var i = 0; i < ackIds.Count; i++)
             {
-                if (!TryParse(ackIds[i], out var offset) || !_leases.TryGetValue(offset, out var lease))
+                if (!TryParse(ackIds[i], out var offset, out var delivery)
+                    || !_leases.TryGetValue(offset, out var lease) || lease.Delivery != delivery)
                 {
                     continue;
                 }
@@ -228,14 +236,36 @@ internal sealed class BrokerSubscription : IDisposable
         }
     }
 
+    /// <summary>Syncs the acks. Not under the lock: deliveries go on while the disk works.</summary>
     public void Sync()
     {
+        SafeFileHandle? file;
         lock (_lock)
         {
-            if (!_closed)
+            file = _closed ? null : _acks.TakeUnsynced();
+        }
+
+        if (file is null)
+        {
+            return;
+        }
+
+        try
+        {
+            RandomAccess.FlushToDisk(file);
+        }
+        catch (ObjectDisposedException)
+        {
+            // It was replaced in the meantime by a file that is synced, or deleted.
+        }
+        catch
+        {
+            lock (_lock)
             {
-                _acks.Sync();
+                _acks.StillUnsynced();
             }
+
+            throw;
         }
     }
 
@@ -269,13 +299,14 @@ internal sealed class BrokerSubscription : IDisposable
         }
     }
 
-    private bool TryTake(out long offset, out ReadOnlySpan<byte> message)
+    private bool TryTake(out long offset, out long delivery, out ReadOnlySpan<byte> message)
     {
+        delivery = 0;
         while (_redeliveries.TryDequeue(out offset))
         {
             if (!_acks.State.IsAcked(offset) && !_leases.ContainsKey(offset) && _reader.TryRead(offset, out message, out _))
             {
-                _redelivered++;
+                delivery = ++_redelivered & DeliveryMask;
                 return true;
             }
         }
@@ -305,8 +336,12 @@ internal sealed class BrokerSubscription : IDisposable
 
     private long Deadline(int seconds) => _time.GetTimestamp() + (seconds * _time.TimestampFrequency);
 
-    private static bool TryParse(string ackId, out long offset) =>
-        long.TryParse(ackId, NumberStyles.None, CultureInfo.InvariantCulture, out offset);
+    private static bool TryParse(string ackId, out long offset, out long delivery)
+    {
+        var valid = long.TryParse(ackId, NumberStyles.None, CultureInfo.InvariantCulture, out var id);
+        (offset, delivery) = (id & OffsetMask, id >> OffsetBits);
+        return valid;
+    }
 
     private static int Distinct(Span<long> sorted)
     {
@@ -322,7 +357,7 @@ internal sealed class BrokerSubscription : IDisposable
         return count;
     }
 
-    private readonly record struct Lease(long Deadline, PullConsumer Consumer, int Bytes);
+    private readonly record struct Lease(long Deadline, PullConsumer Consumer, int Bytes, int Delivery);
 }
 
 /// <summary>What a subscription of the broker holds.</summary>

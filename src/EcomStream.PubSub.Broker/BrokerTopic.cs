@@ -9,6 +9,7 @@ internal sealed class BrokerTopic(string name, TopicLog log) : IDisposable
     // Deleting old segments looks at every subscription: often enough to free space, seldom enough to cost nothing.
     private const int ReclaimEvery = 64;
 
+    private readonly Lock _lock = new();
     private volatile BrokerSubscription[] _subscriptions = [];
     private int _acknowledges;
 
@@ -21,9 +22,24 @@ internal sealed class BrokerTopic(string name, TopicLog log) : IDisposable
 
     public IReadOnlyList<BrokerSubscription> Subscriptions => _subscriptions;
 
-    public void Add(BrokerSubscription subscription) => _subscriptions = [.. _subscriptions, subscription];
+    /// <summary>Makes a subscription and adds it. Nothing that it is to get is deleted meanwhile.</summary>
+    public BrokerSubscription Add(Func<BrokerSubscription> create)
+    {
+        lock (_lock)
+        {
+            var subscription = create();
+            _subscriptions = [.. _subscriptions, subscription];
+            return subscription;
+        }
+    }
 
-    public void Remove(BrokerSubscription subscription) => _subscriptions = [.. _subscriptions.Where(s => s != subscription)];
+    public void Remove(BrokerSubscription subscription)
+    {
+        lock (_lock)
+        {
+            _subscriptions = [.. _subscriptions.Where(s => s != subscription)];
+        }
+    }
 
     /// <summary>Appends messages and tells the subscriptions.</summary>
     public void Publish(IReadOnlyList<PubsubMessage> messages)
@@ -51,8 +67,11 @@ internal sealed class BrokerTopic(string name, TopicLog log) : IDisposable
     /// <summary>Deletes the full segments that every subscription has acked.</summary>
     public void Reclaim()
     {
-        var subscriptions = _subscriptions;
-        Log.DeleteBefore(subscriptions.Length == 0 ? Log.EndOffset : subscriptions.Min(s => s.Cursor));
+        lock (_lock)
+        {
+            var subscriptions = _subscriptions;
+            Log.DeleteBefore(subscriptions.Length == 0 ? Log.EndOffset : subscriptions.Min(s => s.Cursor));
+        }
     }
 
     public void Dispose() => Log.Dispose();

@@ -20,7 +20,7 @@ internal sealed class AckLog : IDisposable
     private long _length;
     private long _compactAt = CompactBytes;
     private byte[] _buffer = new byte[4096];
-    private volatile bool _unsynced;
+    private bool _unsynced;
 
     private AckLog(string path, SafeFileHandle file, AckState state)
     {
@@ -39,6 +39,7 @@ internal sealed class AckLog : IDisposable
     }
 
     /// <summary>Opens the acks of a subscription; an unfinished last frame, whose ack was never answered, is cut off.</summary>
+    /// <exception cref="BrokerStartException">The file is damaged in its middle.</exception>
     public static AckLog Open(string path)
     {
         var bytes = File.ReadAllBytes(path);
@@ -47,7 +48,7 @@ internal sealed class AckLog : IDisposable
         while (bytes.Length - at >= FrameHeader)
         {
             var length = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at));
-            if (length < 0 || length % RunBytes != 0 || bytes.Length - at - FrameHeader < length)
+            if (length <= 0 || length % RunBytes != 0 || bytes.Length - at - FrameHeader < length)
             {
                 break;
             }
@@ -78,10 +79,10 @@ internal sealed class AckLog : IDisposable
             at += FrameHeader + length;
         }
 
-        if (state is null)
+        if (state is null || AnyIntact(bytes.AsSpan(at)))
         {
             throw new BrokerStartException(
-                $"The acks {path} are damaged at their beginning. Restore a copy of the broker's folder, or delete the file's subscription and make it anew.");
+                $"The acks {path} are damaged at byte {at}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
         }
 
         var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
@@ -144,14 +145,40 @@ internal sealed class AckLog : IDisposable
         }
     }
 
-    public void Sync()
+    /// <summary>
+    /// Makes the acks fit the log: after a power cut either may have lost its end. Acks of messages that are no more go,
+    /// so that the messages that come in their place are delivered; a cursor before the log's start moves there.
+    /// </summary>
+    /// <returns>Whether something had to change.</returns>
+    public bool FitTo(long start, long end)
     {
-        if (_unsynced)
+        var fitting = State.Within(start, end);
+        if (fitting.Cursor == State.Cursor && fitting.AckedAbove == State.AckedAbove)
         {
-            _unsynced = false;
-            RandomAccess.FlushToDisk(_file);
+            return false;
         }
+
+        var old = _file;
+        _file = WriteAnew(_path, fitting, out _length);
+        old.Dispose();
+        State = fitting;
+        return true;
     }
+
+    /// <summary>The file, if it holds acks that were not synced yet; from now on they count as synced.</summary>
+    public SafeFileHandle? TakeUnsynced()
+    {
+        if (!_unsynced)
+        {
+            return null;
+        }
+
+        _unsynced = false;
+        return _file;
+    }
+
+    /// <summary>The sync failed: it is to be tried again.</summary>
+    public void StillUnsynced() => _unsynced = true;
 
     public void Delete()
     {
@@ -206,6 +233,21 @@ internal sealed class AckLog : IDisposable
 
         length = frame.Length;
         return file;
+    }
+
+    private static bool AnyIntact(ReadOnlySpan<byte> data)
+    {
+        for (; data.Length >= FrameHeader + RunBytes; data = data[1..])
+        {
+            var length = BinaryPrimitives.ReadInt32LittleEndian(data);
+            if (length > 0 && length % RunBytes == 0 && length <= data.Length - FrameHeader
+                && BinaryPrimitives.ReadUInt32LittleEndian(data[4..]) == Crc32.HashToUInt32(data.Slice(FrameHeader, length)))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static int WriteRun(Span<byte> target, long first, long count)

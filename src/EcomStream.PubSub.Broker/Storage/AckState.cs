@@ -47,6 +47,21 @@ internal sealed class AckState(long cursor)
         return true;
     }
 
+    /// <summary>The same acks for a log that holds the messages from <paramref name="start"/> to before <paramref name="end"/>.</summary>
+    public AckState Within(long start, long end)
+    {
+        var fitting = new AckState(Math.Clamp(Cursor, start, end));
+        foreach (var (first, count) in Runs())
+        {
+            for (var offset = Math.Max(first, start); offset < Math.Min(first + count, end); offset++)
+            {
+                fitting.Ack(offset);
+            }
+        }
+
+        return fitting;
+    }
+
     /// <summary>The runs of acked messages above the cursor: first, and how many.</summary>
     public IEnumerable<(long First, long Count)> Runs()
     {

@@ -8,6 +8,9 @@ internal sealed class LogReader(TopicLog log)
 {
     private const int PieceBytes = 256 << 10;
 
+    // Reading on over so many messages is cheaper than looking the next one up; redeliveries have gaps between them.
+    private const int ReadOver = 256;
+
     private byte[] _piece = [];
     private int _filled;
     private int _at;
@@ -26,12 +29,17 @@ internal sealed class LogReader(TopicLog log)
             return false;
         }
 
-        if (offset != _next || _segment is null || offset >= _segment.EndOffset)
+        if (_segment is null || _next < 0 || offset < _next || offset - _next > ReadOver || offset >= _segment.EndOffset)
         {
             if (!Seek(offset))
             {
                 return false;
             }
+        }
+
+        while (_next < offset)
+        {
+            Take();
         }
 
         var record = Take();
@@ -49,14 +57,8 @@ internal sealed class LogReader(TopicLog log)
             return false;
         }
 
-        (_position, var at) = _segment.Nearest(offset);
+        (_position, _next) = _segment.Nearest(offset);
         _filled = _at = 0;
-        _next = at;
-        while (_next < offset)
-        {
-            Take();
-        }
-
         return true;
     }
 
@@ -118,5 +120,5 @@ internal sealed class LogReader(TopicLog log)
     }
 
     private InvalidDataException Damaged() => new(
-        $"The log segment {_segment!.BaseOffset} is damaged near byte {_position - (_filled - _at)} (message {_next + 1}).");
+        $"The log {_segment!.Path} is damaged at byte {_position - (_filled - _at)} (message {_next + 1}).");
 }

@@ -29,6 +29,28 @@ internal static class LogRecord
     public static (int PayloadLength, long PublishMicros) Header(ReadOnlySpan<byte> data) =>
         (BinaryPrimitives.ReadInt32LittleEndian(data), BinaryPrimitives.ReadInt64LittleEndian(data[8..]));
 
+    /// <summary>
+    /// Whether an intact record, published after the ones before it, stands anywhere in <paramref name="data"/>. What a
+    /// write left unfinished is followed by none; what was damaged later is.
+    /// </summary>
+    public static bool AnyIntact(ReadOnlySpan<byte> data, long afterMicros)
+    {
+        // Bytes that happen to look like a header almost never have a publish time of these ten years: few checksums are computed.
+        const long LatestAfter = 10L * 365 * 24 * 3600 * 1_000_000;
+        for (; data.Length > HeaderBytes; data = data[1..])
+        {
+            var (payload, micros) = Header(data);
+            if (payload is > 0 and <= LongestPayload
+                && micros > afterMicros && (afterMicros == 0 || micros - afterMicros < LatestAfter)
+                && Size(payload) <= data.Length && IsIntact(data[..Size(payload)]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Whether a whole record is as it was written.</summary>
     public static bool IsIntact(ReadOnlySpan<byte> record) =>
         BinaryPrimitives.ReadUInt32LittleEndian(record[4..]) == Crc32.HashToUInt32(record[8..]);

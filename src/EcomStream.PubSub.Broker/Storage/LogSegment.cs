@@ -15,16 +15,18 @@ internal sealed class LogSegment : IDisposable
     private const int IndexEvery = 256;
     private const uint IndexMagic = 0x31584945;
 
-    private readonly string _path;
     private readonly List<long> _index = [];
     private SafeFileHandle _file;
 
     private LogSegment(string path, long baseOffset, SafeFileHandle file)
     {
-        _path = path;
+        Path = path;
         BaseOffset = baseOffset;
         _file = file;
     }
+
+    /// <summary>The file.</summary>
+    public string Path { get; }
 
     /// <summary>Offset of the first record.</summary>
     public long BaseOffset { get; }
@@ -53,8 +55,7 @@ internal sealed class LogSegment : IDisposable
         if (!segment.TryLoadIndex() && segment.Scan() is { } damagedAt)
         {
             segment.Dispose();
-            throw new BrokerStartException(
-                $"The log {path} is damaged at byte {damagedAt}, in its middle. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+            throw Damaged(path, damagedAt);
         }
 
         return segment;
@@ -63,6 +64,7 @@ internal sealed class LogSegment : IDisposable
     /// <summary>Opens the last segment: it is read through, and what a crash left unfinished at its end is cut off.</summary>
     /// <param name="path">The file.</param>
     /// <param name="cut">How many bytes were cut off.</param>
+    /// <exception cref="BrokerStartException">Intact messages follow what is damaged, so it is no unfinished write.</exception>
     public static LogSegment OpenLast(string path, out long cut)
     {
         var segment = new LogSegment(path, OffsetOf(path), OpenFile(path, FileMode.Open));
@@ -71,6 +73,12 @@ internal sealed class LogSegment : IDisposable
         cut = size - segment.Length;
         if (cut > 0)
         {
+            if (segment.IsFollowedByMessages(cut))
+            {
+                segment.Dispose();
+                throw Damaged(path, segment.Length);
+            }
+
             RandomAccess.SetLength(segment._file, segment.Length);
         }
 
@@ -133,22 +141,25 @@ internal sealed class LogSegment : IDisposable
     public void Delete()
     {
         Dispose();
-        File.Delete(_path);
+        File.Delete(Path);
         File.Delete(IndexPath);
     }
 
     public void Dispose() => _file.Dispose();
 
-    private string IndexPath => Path.ChangeExtension(_path, ".index");
+    private string IndexPath => System.IO.Path.ChangeExtension(Path, ".index");
+
+    private static BrokerStartException Damaged(string path, long at) => new(
+        $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or move the folder away to begin anew.");
 
     private static SafeFileHandle OpenFile(string path, FileMode mode) =>
         File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read);
 
     private static string PathOf(string folder, long baseOffset) =>
-        Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");
+        System.IO.Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");
 
     private static long OffsetOf(string path) =>
-        long.TryParse(Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
+        long.TryParse(System.IO.Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
             ? offset
             : throw new BrokerStartException($"{path} is not a log of the broker: move it away.");
 
@@ -190,6 +201,20 @@ internal sealed class LogSegment : IDisposable
         }
 
         return true;
+    }
+
+    // Zeros are pages of a write that a power cut left out, and what stands behind them was not synced either.
+    private bool IsFollowedByMessages(long bytes)
+    {
+        var rest = new byte[bytes];
+        var filled = 0;
+        while (filled < rest.Length && RandomAccess.Read(_file, rest.AsSpan(filled), Length + filled) is > 0 and var read)
+        {
+            filled += read;
+        }
+
+        var zeros = rest.AsSpan(0, Math.Min(rest.Length, LogRecord.HeaderBytes)).IndexOfAnyExcept((byte)0) < 0;
+        return !zeros && LogRecord.AnyIntact(rest.AsSpan(1), LastPublishMicros);
     }
 
     // Reads whole records from the start. Returns where the first one that is not intact stands; null when all are.

@@ -31,6 +31,18 @@ internal sealed class TopicLog : IDisposable
     /// <summary>Offset that the next message gets.</summary>
     public long EndOffset => Volatile.Read(ref _end);
 
+    /// <summary>Offset of the first message that is still there; <see cref="EndOffset"/> when none is.</summary>
+    public long StartOffset
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _segments[0].BaseOffset;
+            }
+        }
+    }
+
     public static TopicLog Open(string folder, long segmentBytes, TimeProvider time, ILogger logger)
     {
         Directory.CreateDirectory(folder);
@@ -56,6 +68,7 @@ internal sealed class TopicLog : IDisposable
             log._segments.Add(LogSegment.Create(folder, 0));
         }
 
+        log.CheckNoneIsMissing();
         log._end = log._segments[^1].EndOffset;
         log._lastPublishMicros = log._segments.Max(segment => segment.LastPublishMicros);
         return log;
@@ -156,6 +169,15 @@ internal sealed class TopicLog : IDisposable
         {
             // It was filled, synced, acked by everyone and deleted in the meantime.
         }
+        catch
+        {
+            lock (_lock)
+            {
+                _unsynced = true;
+            }
+
+            throw;
+        }
     }
 
     /// <summary>Deletes the full segments whose messages all stand before an offset. Nobody may read them any more.</summary>
@@ -178,6 +200,21 @@ internal sealed class TopicLog : IDisposable
             foreach (var segment in _segments)
             {
                 segment.Dispose();
+            }
+        }
+    }
+
+    private void CheckNoneIsMissing()
+    {
+        for (var i = 1; i < _segments.Count; i++)
+        {
+            var (expected, found) = (_segments[i - 1].EndOffset, _segments[i].BaseOffset);
+            if (expected != found)
+            {
+                var path = _segments[i].Path;
+                Dispose();
+                throw new BrokerStartException(
+                    $"The log is not whole before {path}: the message at offset {expected} is expected next, this file begins with {found}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
             }
         }
     }

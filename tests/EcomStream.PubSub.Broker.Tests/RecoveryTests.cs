@@ -1,0 +1,176 @@
+using System.Buffers.Binary;
+
+namespace EcomStream.PubSub.Broker.Tests;
+
+/// <summary>What a power cut, a bad disk or a careless hand leaves behind: files that no longer fit each other.</summary>
+public sealed class RecoveryTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Damage_before_intact_messages_of_the_last_file_is_an_error_and_cuts_nothing_off()
+    {
+        await PublishAndCloseAsync(100);
+        var log = Files("*.log").Single();
+        var bytes = await File.ReadAllBytesAsync(log);
+        bytes[bytes.Length / 2] ^= 0x10;
+        await File.WriteAllBytesAsync(log, bytes);
+
+        var error = await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path));
+
+        error.Message.ShouldContain(log);
+        error.Message.ShouldMatch("byte [0-9]+");
+        (await File.ReadAllBytesAsync(log)).ShouldBe(bytes);
+    }
+
+    [Fact]
+    public async Task A_damaged_length_before_intact_messages_is_an_error_too()
+    {
+        await PublishAndCloseAsync(100);
+        var log = Files("*.log").Single();
+        var bytes = await File.ReadAllBytesAsync(log);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes, int.MaxValue);
+        await File.WriteAllBytesAsync(log, bytes);
+
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain("byte 0");
+    }
+
+    [Fact]
+    public async Task Zeros_at_the_end_of_the_log_are_an_unfinished_write()
+    {
+        await PublishAndCloseAsync(100);
+        await AppendAsync(Files("*.log").Single(), new byte[5_000]);
+        await AppendAsync(Files("*.acks").Single(), new byte[5_000]);
+
+        await using var client = await BrokerClient.StartAsync(_folder.Path);
+        client.Stats.Backlog.ShouldBe(100);
+        await client.PublishAsync("next");
+        (await client.PullAsync()).Count.ShouldBe(101);
+    }
+
+    [Fact]
+    public async Task A_file_that_is_missing_from_the_middle_of_the_log_is_an_error_that_names_its_place()
+    {
+        await PublishAndCloseAsync(2_000, segmentBytes: 10_000);
+        var files = Files("*.log");
+        File.Delete(files[2]);
+
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain(files[3]);
+    }
+
+    [Fact]
+    public async Task Acks_of_messages_that_the_log_lost_do_not_ack_the_messages_that_come_in_their_place()
+    {
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            await client.PublishManyAsync(100);
+            await client.AckAsync(await client.PullAsync());
+        }
+
+        await using (var log = File.OpenWrite(Files("*.log").Single()))
+        {
+            log.SetLength(log.Length / 2);
+        }
+
+        await using var after = await BrokerClient.StartAsync(_folder.Path);
+        after.Stats.Backlog.ShouldBe(0);
+        await after.PublishManyAsync(70);
+        after.Stats.Backlog.ShouldBe(70);
+        (await after.PullAsync()).Count.ShouldBe(70);
+    }
+
+    [Fact]
+    public async Task A_subscription_whose_last_acks_were_lost_goes_on_where_the_log_begins()
+    {
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with { SegmentBytes = 10_000 }))
+        {
+            var fresh = await File.ReadAllBytesAsync(Files("*.acks").Single());
+            await client.PublishManyAsync(5_000);
+            while (await client.PullAsync(50) is { Count: > 0 } messages)
+            {
+                await client.AckAsync(messages);
+            }
+
+            await client.DisposeAsync();
+            await File.WriteAllBytesAsync(Files("*.acks").Single(), fresh);
+        }
+
+        await using var after = await BrokerClient.StartAsync(_folder.Path);
+        await after.PublishAsync("last");
+        var last = "";
+        while (await after.PullAsync() is { Count: > 0 } messages)
+        {
+            last = BrokerClient.Text(messages[^1]);
+            await after.AckAsync(messages);
+        }
+
+        last.ShouldBe("last");
+        after.Stats.Backlog.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Damage_in_the_middle_of_the_acks_is_an_error_that_names_the_file()
+    {
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            await client.PublishManyAsync(100);
+            var messages = await client.PullAsync();
+            foreach (var chunk in messages.Chunk(10))
+            {
+                await client.AckAsync(chunk);
+            }
+        }
+
+        var acks = Files("*.acks").Single();
+        var bytes = await File.ReadAllBytesAsync(acks);
+        bytes[bytes.Length / 2] ^= 0x10;
+        await File.WriteAllBytesAsync(acks, bytes);
+
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain(acks);
+    }
+
+    [Fact]
+    public async Task Damage_that_is_found_while_reading_is_DATA_LOSS_and_names_the_file()
+    {
+        await PublishAndCloseAsync(2_000, segmentBytes: 10_000);
+        var first = Files("*.log")[0];
+        var bytes = await File.ReadAllBytesAsync(first);
+        bytes[bytes.Length / 2] ^= 0x10;
+        await File.WriteAllBytesAsync(first, bytes);
+
+        await using var client = await BrokerClient.StartAsync(_folder.Path);
+        var error = await Should.ThrowAsync<Grpc.Core.RpcException>(() => client.PullAsync());
+        error.StatusCode.ShouldBe(Grpc.Core.StatusCode.DataLoss);
+        error.Status.Detail.ShouldContain(first);
+    }
+
+    [Fact]
+    public async Task A_data_directory_that_is_a_file_is_an_error_that_names_it()
+    {
+        var path = Path.Combine(_folder.Path, "file");
+        await File.WriteAllTextAsync(path, "");
+        var error = await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(path));
+        error.Message.ShouldContain(path);
+        error.Message.ShouldNotContain("\n");
+    }
+
+    private string[] Files(string pattern) =>
+        [.. Directory.GetFiles(_folder.Path, pattern, SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+
+    private async Task PublishAndCloseAsync(int count, long segmentBytes = 64 << 20)
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with { SegmentBytes = segmentBytes });
+        foreach (var chunk in Enumerable.Range(0, count).Select(i => $"message {i}").Chunk(20))
+        {
+            await client.PublishAsync(chunk);
+        }
+    }
+
+    private static async Task AppendAsync(string path, byte[] bytes)
+    {
+        await using var file = new FileStream(path, FileMode.Append);
+        await file.WriteAsync(bytes);
+    }
+}
