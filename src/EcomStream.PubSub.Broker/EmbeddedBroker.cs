@@ -20,20 +20,28 @@ public sealed class EmbeddedBroker : IAsyncDisposable
 {
     private static readonly TimeSpan ExpiryInterval = TimeSpan.FromMilliseconds(200);
 
+    // How long what is under way may take when the broker stops.
+    private static readonly TimeSpan StopPatience = TimeSpan.FromMilliseconds(500);
+
+    // A client forgets a status that it has not read when its connection closes.
+    private static readonly TimeSpan StatusArrives = TimeSpan.FromMilliseconds(50);
+
     private readonly WebApplication _app;
     private readonly BrokerState _state;
     private readonly Durability _durability;
+    private readonly OpenStreams _streams;
     private readonly ITimer _expiry;
     private int _disposed;
 
-    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, EmbeddedBrokerOptions options)
+    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, EmbeddedBrokerOptions options)
     {
         _app = app;
+        _streams = streams;
         _state = state;
         _durability = durability;
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Port = new Uri(address).Port;
-        Endpoint = $"{options.Host}:{Port}";
+        Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
         _expiry = options.Time.CreateTimer(_ => Expire(), null, ExpiryInterval, ExpiryInterval);
     }
 
@@ -56,8 +64,9 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         }
 
         var state = BrokerState.Open(options, logger);
-        var durability = new Durability(state, options);
-        var app = Build(options, address, state, durability);
+        var durability = new Durability(state, options, logger);
+        var streams = new OpenStreams();
+        var app = Build(options, address, state, durability, streams);
         try
         {
             await app.StartAsync(cancellationToken);
@@ -66,6 +75,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         {
             await app.DisposeAsync();
             await durability.DisposeAsync();
+            streams.Dispose();
             state.Dispose();
             if (error is IOException or SocketException)
             {
@@ -76,7 +86,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             throw;
         }
 
-        var broker = new EmbeddedBroker(app, state, durability, options);
+        var broker = new EmbeddedBroker(app, state, durability, streams, options);
         logger.LogInformation("Broker listens on {Endpoint}, keeps its files in {Folder}", broker.Endpoint, options.DataDirectory);
         return broker;
     }
@@ -94,25 +104,42 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         }
 
         await _expiry.DisposeAsync();
-        using (var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(500)))
+        try
+        {
+            if (await _streams.EndAsync(StopPatience))
+            {
+                await Task.Delay(StatusArrives);
+            }
+        }
+        catch (TimeoutException)
+        {
+            // A client that does not read holds its stream open; closing the connection ends it.
+        }
+
+        using (var patience = new CancellationTokenSource(StopPatience))
         {
             await _app.StopAsync(patience.Token);
         }
 
         await _app.DisposeAsync();
         await _durability.DisposeAsync();
+        _streams.Dispose();
         _state.Sync();
         _state.Dispose();
     }
 
-    private static WebApplication Build(EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability)
+    private static WebApplication Build(
+        EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton(state);
         builder.Services.AddSingleton(durability);
+        builder.Services.AddSingleton(streams);
+        builder.Services.AddSingleton(new CallErrors(options.LoggerFactory.CreateLogger<CallErrors>()));
         builder.Services.AddGrpc(grpc =>
         {
+            grpc.Interceptors.Add<CallErrors>();
             grpc.MaxReceiveMessageSize = 32 << 20;
             grpc.MaxSendMessageSize = 32 << 20;
         });

@@ -218,8 +218,91 @@ public sealed class ServiceTests : IDisposable
         }).ResponseAsync);
         refused.StatusCode.ShouldBe(StatusCode.Unimplemented);
         refused.Status.Detail.ShouldContain("filter");
-        (await Status(() => client.Subscriber.SeekAsync(new SeekRequest { Subscription = BrokerClient.Subscription }).ResponseAsync))
-            .ShouldBe(StatusCode.Unimplemented);
+        await ShouldNameAsync(() => client.Subscriber.SeekAsync(new SeekRequest { Subscription = BrokerClient.Subscription }).ResponseAsync, "Seek");
+        await ShouldNameAsync(() => client.Subscriber.CreateSnapshotAsync(new CreateSnapshotRequest()).ResponseAsync, "CreateSnapshot");
+        await ShouldNameAsync(() => client.Publisher.UpdateTopicAsync(new UpdateTopicRequest()).ResponseAsync, "UpdateTopic");
+        await ShouldNameAsync(
+            () => client.Publisher.CreateTopicAsync(new Topic { Name = "projects/p/topics/kept", MessageRetentionDuration = new() { Seconds = 600 } }).ResponseAsync,
+            "message_retention_duration");
+        (await Status(() => client.Publisher.GetTopicAsync(new GetTopicRequest { Topic = "projects/p/topics/kept" }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task The_ack_deadline_of_a_subscription_can_be_updated_and_stays_after_a_restart()
+    {
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            Task<Subscription> Update(int seconds, params string[] paths) => client.Subscriber.UpdateSubscriptionAsync(new UpdateSubscriptionRequest
+            {
+                Subscription = new Subscription { Name = BrokerClient.Subscription, AckDeadlineSeconds = seconds },
+                UpdateMask = new() { Paths = { paths } },
+            }).ResponseAsync;
+            (await Update(45, "ack_deadline_seconds")).AckDeadlineSeconds.ShouldBe(45);
+            (await Status(() => Update(601, "ack_deadline_seconds"))).ShouldBe(StatusCode.InvalidArgument);
+            (await Status(() => Update(30))).ShouldBe(StatusCode.InvalidArgument);
+            await ShouldNameAsync(() => Update(30, "ack_deadline_seconds", "retry_policy"), "retry_policy");
+        }
+
+        await using var again = await BrokerClient.StartAsync(_folder.Path);
+        (await again.Subscriber.GetSubscriptionAsync(new GetSubscriptionRequest { Subscription = BrokerClient.Subscription })).AckDeadlineSeconds.ShouldBe(45);
+    }
+
+    [Fact]
+    public async Task A_client_whose_lease_has_passed_to_another_can_ack_but_neither_extend_nor_give_back()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with { Time = time, Fsync = FsyncPolicy.Never });
+        await client.PublishAsync("a");
+        var late = await client.PullAsync();
+        time.Advance(TimeSpan.FromSeconds(11));
+        (await client.PullAsync()).ShouldHaveSingleItem();
+
+        await client.ModifyAsync(late, 0);
+        (await client.PullAsync()).ShouldBeEmpty();
+        await client.ModifyAsync(late, 600);
+        time.Advance(TimeSpan.FromSeconds(11));
+        (await client.PullAsync()).ShouldHaveSingleItem();
+        await client.AckAsync(late);
+        client.Stats.ShouldBe(new SubscriptionStats(0, 0, 2));
+    }
+
+    [Fact]
+    public async Task Messages_given_back_with_gaps_between_them_are_all_delivered_again()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.PublishManyAsync(1_000);
+        var all = await client.PullAsync();
+        var back = all.Where((_, i) => i % 7 == 0 || i is > 300 and < 700).ToList();
+        await client.ModifyAsync(back, 0);
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(back.Select(BrokerClient.Text));
+    }
+
+    [Theory]
+    [InlineData(601)]
+    [InlineData(-1)]
+    public async Task A_deadline_out_of_range_on_a_stream_is_INVALID_ARGUMENT(int seconds)
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        using var stream = await client.StreamAsync();
+        await stream.RequestStream.WriteAsync(new StreamingPullRequest { ModifyDeadlineAckIds = { "1" }, ModifyDeadlineSeconds = { seconds } });
+        (await Status(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.InvalidArgument);
+    }
+
+    [Fact]
+    public async Task A_stream_ends_with_UNAVAILABLE_when_the_broker_stops_and_with_NOT_FOUND_when_the_subscription_is_deleted()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = "projects/p/subscriptions/second", Topic = BrokerClient.Topic });
+        using var stopped = await client.StreamAsync();
+        using var deleted = client.Subscriber.StreamingPull();
+        await deleted.RequestStream.WriteAsync(new StreamingPullRequest { Subscription = "projects/p/subscriptions/second", StreamAckDeadlineSeconds = 10 });
+        await Task.WhenAll(stopped.ResponseHeadersAsync, deleted.ResponseHeadersAsync);
+
+        await client.Subscriber.DeleteSubscriptionAsync(new DeleteSubscriptionRequest { Subscription = "projects/p/subscriptions/second" });
+        (await Status(() => deleted.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.NotFound);
+        var end = Status(() => stopped.ResponseStream.MoveNext(CancellationToken.None));
+        await client.Broker.DisposeAsync();
+        (await end).ShouldBe(StatusCode.Unavailable);
     }
 
     [Fact]
@@ -260,6 +343,13 @@ public sealed class ServiceTests : IDisposable
         var request = new PublishRequest { Topic = BrokerClient.Topic };
         request.Messages.AddRange(messages);
         return await Status(() => client.Publisher.PublishAsync(request).ResponseAsync);
+    }
+
+    private static async Task ShouldNameAsync<T>(Func<Task<T>> call, string name)
+    {
+        var refused = await Should.ThrowAsync<RpcException>(call);
+        refused.StatusCode.ShouldBe(StatusCode.Unimplemented);
+        refused.Status.Detail.ShouldContain(name);
     }
 
     private static async Task<StatusCode> Status<T>(Func<Task<T>> call)

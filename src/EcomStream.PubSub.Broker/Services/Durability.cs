@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace EcomStream.PubSub.Broker.Services;
 
 /// <summary>
@@ -7,16 +9,27 @@ internal sealed class Durability : IAsyncDisposable
 {
     private readonly BrokerState _state;
     private readonly EmbeddedBrokerOptions _options;
+    private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
     private readonly AsyncSignal _wanted = new();
     private readonly Task _loop;
     private TaskCompletionSource _nextSync = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public Durability(BrokerState state, EmbeddedBrokerOptions options)
+    public Durability(BrokerState state, EmbeddedBrokerOptions options, ILogger logger)
     {
+        _logger = logger;
         _state = state;
         _options = options;
         _loop = options.Fsync == FsyncPolicy.Never ? Task.CompletedTask : Task.Run(Loop);
+    }
+
+    /// <summary>Something was written that nobody waits for: it is synced as the policy asks.</summary>
+    public void Written()
+    {
+        if (_options.Fsync == FsyncPolicy.Always)
+        {
+            _wanted.Set();
+        }
     }
 
     /// <summary>Completes when what was written before the call is as durable as the policy promises.</summary>
@@ -41,6 +54,7 @@ internal sealed class Durability : IAsyncDisposable
 
     private async Task Loop()
     {
+        var isFailing = false;
         while (!_stop.IsCancellationRequested)
         {
             try
@@ -65,10 +79,19 @@ internal sealed class Durability : IAsyncDisposable
             {
                 _state.Sync();
                 waiting.SetResult();
+                isFailing = false;
             }
             catch (Exception error)
             {
+                // It is tried again; whoever waited is told that it did not happen.
+                if (!isFailing)
+                {
+                    isFailing = true;
+                    _logger.LogError(error, "The broker's files in {Folder} could not be synced", _options.DataDirectory);
+                }
+
                 waiting.SetException(error);
+                _ = waiting.Task.Exception;
             }
         }
     }

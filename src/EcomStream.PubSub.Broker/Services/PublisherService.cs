@@ -21,6 +21,10 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
             throw Invalid($"Invalid topic name '{request.Name}': it must be projects/PROJECT/topics/TOPIC.");
         }
 
+        ServiceCalls.RefuseFields(
+            ("labels", request.Labels.Count > 0),
+            ("kms_key_name", request.KmsKeyName.Length > 0),
+            ("message_retention_duration", request.MessageRetentionDuration is not null));
         return Task.FromResult(ToProto(state.CreateTopic(request.Name)));
     }
 
@@ -60,15 +64,7 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
             Check(message);
         }
 
-        try
-        {
-            topic.Publish(request.Messages);
-        }
-        catch (IOException full)
-        {
-            throw new RpcException(new Status(StatusCode.ResourceExhausted, $"The broker cannot write: {full.Message}"));
-        }
-
+        topic.Publish(request.Messages);
         await durability.WrittenAsync();
         var response = new PublishResponse();
         response.MessageIds.Capacity = request.Messages.Count;

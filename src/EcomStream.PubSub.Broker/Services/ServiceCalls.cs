@@ -34,7 +34,40 @@ internal static class ServiceCalls
         }
         catch (IOException full)
         {
-            throw new RpcException(new Status(StatusCode.ResourceExhausted, $"The broker cannot write: {full.Message}"));
+            throw CannotWrite(full);
+        }
+    }
+
+    public static RpcException CannotWrite(IOException error) =>
+        new(new Status(StatusCode.ResourceExhausted, $"The broker cannot write: {error.Message}"));
+
+    /// <param name="what">Methods or fields, as the definitions name them.</param>
+    public static RpcException Unimplemented(string what) =>
+        new(new Status(StatusCode.Unimplemented, $"The embedded broker does not support {what} yet."));
+
+    /// <summary>Refuses fields that were set and that the broker would not keep to.</summary>
+    public static void RefuseFields(params ReadOnlySpan<(string Field, bool IsSet)> fields)
+    {
+        var missing = new List<string>();
+        foreach (var (field, isSet) in fields)
+        {
+            if (isSet)
+            {
+                missing.Add(field);
+            }
+        }
+
+        if (missing.Count > 0)
+        {
+            throw Unimplemented(string.Join(", ", missing));
+        }
+    }
+
+    public static void CheckAckDeadline(string field, int seconds, int least = MinAckDeadlineSeconds)
+    {
+        if (seconds < least || seconds > MaxAckDeadlineSeconds)
+        {
+            throw Invalid($"{field} is {seconds}; it must be {least} to {MaxAckDeadlineSeconds}.");
         }
     }
 

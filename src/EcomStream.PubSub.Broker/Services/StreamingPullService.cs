@@ -5,8 +5,9 @@ namespace EcomStream.PubSub.Broker.Services;
 
 /// <summary>google.pubsub.v1.Subscriber/StreamingPull, with responses written from the log (<see cref="RawPullResponse"/>).</summary>
 [BindServiceMethod(typeof(SubscriberBinding), nameof(SubscriberBinding.BindStreamingPull))]
-internal class StreamingPullService(BrokerState state)
+internal class StreamingPullService(BrokerState state, Durability durability, OpenStreams streams)
 {
+    private const string StreamDeadlineField = "stream_ack_deadline_seconds";
     private const int ResponseMessages = 1_000;
 
     public virtual async Task StreamingPull(
@@ -19,12 +20,7 @@ internal class StreamingPullService(BrokerState state)
 
         var first = requests.Current;
         var subscription = state.Subscription(first.Subscription);
-        if (first.StreamAckDeadlineSeconds is < ServiceCalls.MinAckDeadlineSeconds or > ServiceCalls.MaxAckDeadlineSeconds)
-        {
-            throw ServiceCalls.Invalid(
-                $"stream_ack_deadline_seconds is {first.StreamAckDeadlineSeconds}; it must be {ServiceCalls.MinAckDeadlineSeconds} to {ServiceCalls.MaxAckDeadlineSeconds}.");
-        }
-
+        ServiceCalls.CheckAckDeadline(StreamDeadlineField, first.StreamAckDeadlineSeconds);
         var stream = new Stream(subscription, new PullConsumer(Limit(first.MaxOutstandingMessages), Limit(first.MaxOutstandingBytes)))
         {
             AckDeadlineSeconds = first.StreamAckDeadlineSeconds,
@@ -33,21 +29,31 @@ internal class StreamingPullService(BrokerState state)
         // A client knows by the headers that its stream is open, long before the first message.
         await context.WriteResponseHeadersAsync([]);
         Settle(stream, first);
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, streams.Stopping);
+        streams.Opened();
         subscription.Attach(stream.Consumer);
+        var reading = ReadRequests(stream, requests, ended);
         try
         {
-            var reading = ReadRequests(stream, requests, ended);
             await WriteResponses(stream, responses, ended.Token, context.CancellationToken);
-            await reading;
         }
         finally
         {
             subscription.Detach(stream.Consumer);
+            await ended.CancelAsync();
+            await reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            streams.Ended();
+        }
+
+        // What was wrong with a request is the status of the stream.
+        await reading;
+        if (streams.Stopping.IsCancellationRequested)
+        {
+            throw new RpcException(new Status(StatusCode.Unavailable, "The broker is stopping."));
         }
     }
 
-    private static async Task ReadRequests(Stream stream, IAsyncStreamReader<StreamingPullRequest> requests, CancellationTokenSource ended)
+    private async Task ReadRequests(Stream stream, IAsyncStreamReader<StreamingPullRequest> requests, CancellationTokenSource ended)
     {
         try
         {
@@ -59,8 +65,9 @@ internal class StreamingPullService(BrokerState state)
                     throw ServiceCalls.Invalid("Only the first request of a stream names the subscription.");
                 }
 
-                if (request.StreamAckDeadlineSeconds > 0)
+                if (request.StreamAckDeadlineSeconds != 0)
                 {
+                    ServiceCalls.CheckAckDeadline(StreamDeadlineField, request.StreamAckDeadlineSeconds);
                     stream.AckDeadlineSeconds = request.StreamAckDeadlineSeconds;
                 }
 
@@ -104,11 +111,12 @@ internal class StreamingPullService(BrokerState state)
         }
     }
 
-    private static void Settle(Stream stream, StreamingPullRequest request)
+    private void Settle(Stream stream, StreamingPullRequest request)
     {
         if (request.AckIds.Count > 0)
         {
             ServiceCalls.Write(() => stream.Subscription.Acknowledge(request.AckIds));
+            durability.Written();
         }
 
         if (request.ModifyDeadlineAckIds.Count == 0)
@@ -119,6 +127,11 @@ internal class StreamingPullService(BrokerState state)
         if (request.ModifyDeadlineAckIds.Count != request.ModifyDeadlineSeconds.Count)
         {
             throw ServiceCalls.Invalid("modify_deadline_ack_ids and modify_deadline_seconds must have the same length.");
+        }
+
+        foreach (var seconds in request.ModifyDeadlineSeconds)
+        {
+            ServiceCalls.CheckAckDeadline("modify_deadline_seconds", seconds, least: 0);
         }
 
         stream.Subscription.ModifyAckDeadline(request.ModifyDeadlineAckIds, i => request.ModifyDeadlineSeconds[i]);

@@ -6,8 +6,9 @@ namespace EcomStream.PubSub.Broker.Services;
 
 /// <summary>google.pubsub.v1.Subscriber. What is not implemented answers UNIMPLEMENTED, never a silent success.</summary>
 [BindServiceMethod(typeof(SubscriberBinding), nameof(SubscriberBinding.BindService))]
-internal sealed class SubscriberService(BrokerState state, Durability durability) : Subscriber.SubscriberBase
+internal sealed class SubscriberService(BrokerState state, Durability durability, OpenStreams streams) : Subscriber.SubscriberBase
 {
+    private const string AckDeadlineField = "ack_deadline_seconds";
     private const int DefaultAckDeadlineSeconds = 10;
     private const int MaxPullMessages = 1_000;
     private static readonly TimeSpan PullWait = TimeSpan.FromSeconds(20);
@@ -20,12 +21,20 @@ internal sealed class SubscriberService(BrokerState state, Durability durability
         }
 
         var seconds = request.AckDeadlineSeconds == 0 ? DefaultAckDeadlineSeconds : request.AckDeadlineSeconds;
-        if (seconds is < ServiceCalls.MinAckDeadlineSeconds or > ServiceCalls.MaxAckDeadlineSeconds)
-        {
-            throw ServiceCalls.Invalid($"ack_deadline_seconds is {seconds}; it must be {ServiceCalls.MinAckDeadlineSeconds} to {ServiceCalls.MaxAckDeadlineSeconds}.");
-        }
+        ServiceCalls.CheckAckDeadline(AckDeadlineField, seconds);
+        ServiceCalls.RefuseFields(
+            ("push_config", request.PushConfig is { PushEndpoint.Length: > 0 }),
+            ("retain_acked_messages", request.RetainAckedMessages),
+            ("message_retention_duration", request.MessageRetentionDuration is not null),
+            ("labels", request.Labels.Count > 0),
+            ("enable_message_ordering", request.EnableMessageOrdering),
 
-        RefuseWhatIsMissing(request);
+            // A policy without a ttl is "never expires", which is what the broker does.
+            ("expiration_policy", request.ExpirationPolicy is { Ttl: not null }),
+            ("filter", request.Filter.Length > 0),
+            ("dead_letter_policy", request.DeadLetterPolicy is not null),
+            ("retry_policy", request.RetryPolicy is not null),
+            ("enable_exactly_once_delivery", request.EnableExactlyOnceDelivery));
         return Task.FromResult(ToProto(state.CreateSubscription(request.Name, request.Topic, seconds)));
     }
 
@@ -38,6 +47,19 @@ internal sealed class SubscriberService(BrokerState state, Durability durability
             state.Subscriptions.Where(s => s.Name.StartsWith(request.Project + "/", StringComparison.Ordinal)),
             s => s.Name, request.PageSize, request.PageToken);
         return Task.FromResult(new ListSubscriptionsResponse { Subscriptions = { page.Select(ToProto) }, NextPageToken = next });
+    }
+
+    public override Task<Subscription> UpdateSubscription(UpdateSubscriptionRequest request, ServerCallContext context)
+    {
+        if (request.Subscription is null || request.UpdateMask is not { Paths.Count: > 0 } mask)
+        {
+            throw ServiceCalls.Invalid("An update names a subscription, and the fields to update in update_mask.");
+        }
+
+        ServiceCalls.RefuseFields([.. mask.Paths.Select(path => ($"updating {path}", path != AckDeadlineField))]);
+        var seconds = request.Subscription.AckDeadlineSeconds;
+        ServiceCalls.CheckAckDeadline(AckDeadlineField, seconds);
+        return Task.FromResult(ToProto(state.UpdateAckDeadline(request.Subscription.Name, seconds)));
     }
 
     public override Task<Empty> DeleteSubscription(DeleteSubscriptionRequest request, ServerCallContext context)
@@ -54,7 +76,7 @@ internal sealed class SubscriberService(BrokerState state, Durability durability
             throw ServiceCalls.Invalid("No ack ids.");
         }
 
-        ServiceCalls.Write(() => subscription.Acknowledge(request.AckIds));
+        subscription.Acknowledge(request.AckIds);
         await durability.WrittenAsync();
         return new Empty();
     }
@@ -67,11 +89,7 @@ internal sealed class SubscriberService(BrokerState state, Durability durability
             throw ServiceCalls.Invalid("No ack ids.");
         }
 
-        if (request.AckDeadlineSeconds is < 0 or > ServiceCalls.MaxAckDeadlineSeconds)
-        {
-            throw ServiceCalls.Invalid($"ack_deadline_seconds is {request.AckDeadlineSeconds}; it must be 0 to {ServiceCalls.MaxAckDeadlineSeconds}.");
-        }
-
+        ServiceCalls.CheckAckDeadline(AckDeadlineField, request.AckDeadlineSeconds, least: 0);
         subscription.ModifyAckDeadline(request.AckIds, _ => request.AckDeadlineSeconds);
         return Task.FromResult(new Empty());
     }
@@ -86,7 +104,7 @@ internal sealed class SubscriberService(BrokerState state, Durability durability
 
         var consumer = new PullConsumer(long.MaxValue, long.MaxValue);
         var response = new RawPullResponse();
-        using var wait = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
+        using var wait = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, streams.Stopping);
         wait.CancelAfter(PullWait);
         subscription.Attach(consumer);
         try
@@ -118,30 +136,6 @@ internal sealed class SubscriberService(BrokerState state, Durability durability
 
         // PullResponse and StreamingPullResponse have their messages in the same field.
         return PullResponse.Parser.ParseFrom(response.Bytes);
-    }
-
-    private static void RefuseWhatIsMissing(Subscription request)
-    {
-        var missing = new List<string>();
-        void Refuse(bool asked, string field)
-        {
-            if (asked)
-            {
-                missing.Add(field);
-            }
-        }
-
-        Refuse(request.EnableMessageOrdering, "enable_message_ordering");
-        Refuse(request.EnableExactlyOnceDelivery, "enable_exactly_once_delivery");
-        Refuse(request.Filter.Length > 0, "filter");
-        Refuse(request.DeadLetterPolicy is not null, "dead_letter_policy");
-        Refuse(request.RetryPolicy is not null, "retry_policy");
-        Refuse(request.RetainAckedMessages, "retain_acked_messages");
-        Refuse(request.PushConfig is { PushEndpoint.Length: > 0 }, "push_config");
-        if (missing.Count > 0)
-        {
-            throw new RpcException(new Status(StatusCode.Unimplemented, $"The embedded broker does not support {string.Join(", ", missing)} yet."));
-        }
     }
 
     private static Subscription ToProto(BrokerSubscription subscription) => new()
