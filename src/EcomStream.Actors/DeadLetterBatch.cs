@@ -169,7 +169,8 @@ internal sealed class DeadLetterBatch(SinkContext context, IReadOnlyList<SinkCom
 
     private void Heal(PaymentReceived payment)
     {
-        if (_rows.TryGetValue((payment.OrderId, payment.Payment.Key), out var existing) && existing.State != UnmatchedState.Healed)
+        // One that was superseded while its fact was being written stays superseded.
+        if (_rows.TryGetValue((payment.OrderId, payment.Payment.Key), out var existing) && existing.IsHealable)
         {
             Change(existing with { State = UnmatchedState.Healed, ChangedMicros = NowMicros });
             HealedOrders.Add(payment.OrderId);

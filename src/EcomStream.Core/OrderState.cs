@@ -291,7 +291,10 @@ public readonly record struct OrderState
         {
             if (!IsNewer(message, current))
             {
-                decision = new Decision { Settle = message };
+                // While the guarded write may still be refused, a duplicate is only as safe as its own guarded write.
+                decision = PaymentSide == PaymentSide.Guarded
+                    ? new Decision { WritePayment = message, Guarded = true }
+                    : new Decision { Settle = message };
                 return this;
             }
 

@@ -187,6 +187,22 @@ public sealed class DeadLetterSinkTests : TestKit
     }
 
     [Fact]
+    public async Task A_payment_that_was_superseded_while_its_fact_was_being_written_is_not_called_healed()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(new ParkPayments([payment], TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(payment, DeadLetterReason.Superseded)], TestActor));
+        _sink.Tell(new HealPayments([payment]));
+        _sink.Tell(DrainSink.Instance);
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        await ExpectMsgAsync<SinkDrained>();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.DeadLettered);
+        row.Reason.ShouldBe(DeadLetterReason.Superseded);
+    }
+
+    [Fact]
     public async Task Commands_that_come_while_a_batch_is_under_way_are_the_next_batch_in_their_order()
     {
         var gate = new TaskCompletionSource();

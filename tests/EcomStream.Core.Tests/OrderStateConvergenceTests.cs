@@ -3,8 +3,9 @@ using CsCheck;
 namespace EcomStream.Core.Tests;
 
 /// <summary>
-/// The same messages in any order, with duplicates, redeliveries and crashes at any step, end in the same row. Decisions
-/// are carried out against a model of the store that follows the port's contract to the letter.
+/// The same messages in any order, with duplicates, redeliveries, passivations and crashes at any step, end in the same
+/// row, and whatever is acked is durable at every step. Decisions are carried out against a model of the store that
+/// follows the port's contract to the letter, by a writer and a sink that lag behind as the real ones do.
 /// </summary>
 public sealed class OrderStateConvergenceTests
 {
@@ -12,16 +13,73 @@ public sealed class OrderStateConvergenceTests
     public void Any_interleaving_duplication_redelivery_and_crash_ends_in_the_same_row() =>
         Gen.Int.Sample(seed => new World(new Random(seed)).RunAndCheck(), iter: 40_000);
 
+    [Fact]
+    public void The_model_reaches_every_kind_of_decision()
+    {
+        // A property that never sees a refused payment or a healed row proves nothing about them.
+        var seen = new Dictionary<string, int>();
+        for (var seed = 0; seed < 3_000; seed++)
+        {
+            var world = new World(new Random(seed));
+            world.RunAndCheck();
+            foreach (var (what, times) in world.Seen)
+            {
+                seen[what] = seen.GetValueOrDefault(what) + times;
+            }
+        }
+
+        foreach (var what in Enum.GetNames<Event>())
+        {
+            seen.GetValueOrDefault(what).ShouldBeGreaterThan(20, what);
+        }
+    }
+
+    private enum Event
+    {
+        Crashed,
+        Passivated,
+        Loaded,
+        Guarded,
+        Refused,
+        Waited,
+        Parked,
+        SettledBehindARow,
+        SettledBehindAWrite,
+        SettledAlso,
+        Superseded,
+        GivenUp,
+        Healed,
+    }
+
+    private sealed record Row(PaymentReceived Message, UnmatchedState State, DeadLetterReason Reason)
+    {
+        public bool IsHealable => State == UnmatchedState.Waiting
+            || (State == UnmatchedState.DeadLettered && Reason == DeadLetterReason.NoMatchingOrder);
+    }
+
+    private sealed record Write(Decision Decision)
+    {
+        // What adds nothing is settled with the write before it.
+        public List<OrderMessage> Settles { get; } = [];
+    }
+
     private sealed class World
     {
         private readonly Random _random;
         private readonly List<OrderMessage> _published = [];
         private readonly List<OrderMessage> _unacked = [];
         private readonly HashSet<OrderMessage> _acked = [];
-        private readonly Dictionary<string, (PaymentReceived Message, UnmatchedState State, DeadLetterReason Reason)> _unmatched = [];
+
+        // Durable.
+        private readonly Dictionary<string, Row> _unmatched = [];
         private OrderFact? _row;
-        private bool _mayCrash = true;
+
+        // In memory: a crash takes all of it.
+        private readonly Queue<Write> _writer = new();
+        private readonly Queue<(PaymentReceived Payment, bool Park)> _sink = new();
+        private readonly Queue<PaymentReceived> _refused = new();
         private OrderState _state = OrderState.New(Some.OrderId);
+        private bool _mayCrash = true;
 
         public World(Random random)
         {
@@ -42,38 +100,53 @@ public sealed class OrderStateConvergenceTests
             _unacked.AddRange(_published);
         }
 
+        public Dictionary<string, int> Seen { get; } = [];
+
         public void RunAndCheck()
         {
             for (var step = 0; _unacked.Count > 0; step++)
             {
-                if (step > 2_000)
-                {
-                    throw new InvalidOperationException("It does not come to rest.");
-                }
-
+                (step < 5_000).ShouldBeTrue("It does not come to rest.");
                 Step();
+                EverythingAckedIsSafe();
             }
 
             Rest();
+            EverythingAckedIsSafe();
             Check();
         }
 
+        private bool ParksArePending => _sink.Any(command => command.Park);
+
         private void Step()
         {
-            switch (_random.Next(10))
+            switch (_random.Next(14))
             {
                 case 0:
-                    // A crash, or a passivation: whatever is unacked is delivered again.
-                    _state = OrderState.New(Some.OrderId);
+                    Crash();
                     break;
                 case 1:
-                    Park();
+                    Passivate();
                     break;
                 case 2:
+                    Park();
+                    break;
+                case 3:
                     // The watermark says now and then that no order will come, however soon one does.
                     Recheck(_random.Next(2) == 0 ? long.MinValue : long.MaxValue);
                     break;
-                case 3 when _published.Count > 0:
+                case 4 or 5:
+                    RunWriter();
+                    break;
+                case 6 or 7:
+                    RunSink();
+                    break;
+                case 8 or 10 or 11 when _refused.TryDequeue(out var payment):
+                    See(Event.Refused);
+                    _state = _state.Refused(payment, out var decision);
+                    Carry(decision, payment);
+                    break;
+                case 9 when _published.Count > 0:
                     // A duplicate of something that may long be settled.
                     Deliver(_published[_random.Next(_published.Count)]);
                     break;
@@ -83,58 +156,97 @@ public sealed class OrderStateConvergenceTests
             }
         }
 
-        // Everything was delivered: what waits gets its row, and without an order it is given up.
+        // Everything was delivered: what is under way is finished, what waits gets its row, and without an order it is
+        // given up.
         private void Rest()
         {
             _mayCrash = false;
-            Park();
-            Recheck(long.MaxValue);
+            for (var round = 0; round < 10; round++)
+            {
+                while (_writer.Count + _sink.Count + _refused.Count > 0)
+                {
+                    RunWriter();
+                    RunSink();
+                    if (_refused.TryDequeue(out var payment))
+                    {
+                        _state = _state.Refused(payment, out var decision);
+                        Carry(decision, payment);
+                    }
+                }
+
+                Park();
+                Recheck(long.MaxValue);
+            }
+        }
+
+        private void Crash()
+        {
+            See(Event.Crashed);
+            _state = OrderState.New(Some.OrderId);
+            _writer.Clear();
+            _sink.Clear();
+            _refused.Clear();
+        }
+
+        private bool CrashNow()
+        {
+            if (!_mayCrash || _random.Next(25) != 0)
+            {
+                return false;
+            }
+
+            Crash();
+            return true;
+        }
+
+        // The actor goes, what it handed over does not.
+        private void Passivate()
+        {
+            if (!ParksArePending && _state.Waiting.All(w => w.HasRow))
+            {
+                See(Event.Passivated);
+                _state = OrderState.New(Some.OrderId);
+            }
         }
 
         private void Deliver(OrderMessage message)
         {
             // An order is told to read first when there are rows that it would heal.
-            if (message is OrderReceived && _state == OrderState.New(Some.OrderId) && Healable().Count > 0)
+            if (message is OrderReceived && _state == OrderState.New(Some.OrderId) && Healable().Count > 0 && !Load())
             {
-                Load();
+                return;
             }
 
-            var before = _state;
             Decision decision;
-            switch (message)
-            {
-                case OrderReceived order:
-                    _state = _state.Receive(order, out decision);
-                    break;
-                case PaymentReceived payment:
-                    _state = _state.Receive(payment, out decision);
-                    break;
-                default:
-                    throw new InvalidOperationException();
-            }
-
-            if (Carry(decision) && decision.Load)
-            {
-                Load();
-                Deliver(message);
-            }
-            else if (decision.Load)
-            {
-                _state = before;
-            }
+            _state = message is OrderReceived order
+                ? _state.Receive(order, out decision)
+                : _state.Receive((PaymentReceived)message, out decision);
+            Carry(decision, message);
         }
 
-        private void Load()
+        // A read waits for the writes before it. False when there was a crash.
+        private bool Load()
         {
+            See(Event.Loaded);
+            while (_writer.Count > 0)
+            {
+                if (!RunWriter())
+                {
+                    return false;
+                }
+            }
+
             _state = _state.Loaded(_row, Healable(), out var decision);
-            Carry(decision);
+            return Carry(decision, null);
         }
 
         private void Recheck(long watermark)
         {
-            Load();
-            _state = _state.GiveUp(watermark, TimeSpan.Zero, out var decision);
-            Carry(decision);
+            if (Load())
+            {
+                _state = _state.GiveUp(watermark, TimeSpan.Zero, out var decision);
+                Carry(decision, null);
+            }
         }
 
         private void Park()
@@ -142,144 +254,224 @@ public sealed class OrderStateConvergenceTests
             _state = _state.Park(out var parked);
             foreach (var payment in parked)
             {
-                // The row of a payment holds its newest message; one that was dead-lettered stays so.
-                if (!_unmatched.TryGetValue(payment.Payment.Key, out var row) || row.Message.Stamp <= payment.Stamp)
-                {
-                    var state = row.Message is not null && row.State is UnmatchedState.Waiting or UnmatchedState.DeadLettered
-                        && row.Reason == DeadLetterReason.NoMatchingOrder && row.Message is not null
-                        ? row.State
-                        : UnmatchedState.Waiting;
-                    _unmatched[payment.Payment.Key] = (payment, state, DeadLetterReason.NoMatchingOrder);
-                }
-
-                Ack(payment);
+                See(Event.Parked);
+                _sink.Enqueue((payment, Park: true));
             }
         }
 
-        // Returns false when a crash came in between: nothing of the state is left then.
-        private bool Carry(in Decision decision)
+        // False when there was a crash: nothing of the decision is left then.
+        private bool Carry(in Decision decision, OrderMessage? cause)
         {
-            foreach (var letter in decision.DeadLetters ?? [])
-            {
-                var newest = _unmatched.TryGetValue(letter.Payment.Payment.Key, out var row) && row.Message.Stamp > letter.Payment.Stamp
-                    ? row.Message
-                    : letter.Payment;
-                _unmatched[letter.Payment.Payment.Key] = (newest, UnmatchedState.DeadLettered, letter.Reason);
-                Ack(letter.Payment);
-                if (Crash())
-                {
-                    return false;
-                }
-            }
-
-            if (decision.WriteOrder is not null || decision.WritePayment is not null)
-            {
-                if (Crash())
-                {
-                    return false;
-                }
-
-                if (!Write(decision.WriteOrder, decision.WritePayment, decision.Guarded))
-                {
-                    Refused(decision.WritePayment!);
-                    return true;
-                }
-            }
-
-            if (decision.WriteOrder is { } order)
-            {
-                Ack(order);
-            }
-
-            if (decision.WritePayment is { } payment)
-            {
-                Ack(payment);
-            }
-
-            foreach (var also in decision.SettleAlso ?? [])
-            {
-                Ack(also);
-            }
-
-            if (decision.Settle is { } settle)
-            {
-                Ack(settle);
-            }
-
-            if (Crash())
-            {
-                return false;
-            }
-
-            foreach (var healed in decision.Heal ?? [])
-            {
-                var row = _unmatched[healed.Payment.Key];
-                _unmatched[healed.Payment.Key] = row with { State = UnmatchedState.Healed };
-            }
-
-            return true;
-        }
-
-        private void Refused(PaymentReceived payment)
-        {
-            _state = _state.Refused(payment, out var decision);
             if (decision.Load)
             {
-                Load();
-                Deliver(payment);
+                if (!Load())
+                {
+                    return false;
+                }
+
+                Deliver(cause!);
+                return true;
             }
-            else
+
+            foreach (var letter in decision.DeadLetters ?? [])
             {
-                Carry(decision);
+                // The sink works in order, and the actor waits for it.
+                while (_sink.Count > 0)
+                {
+                    if (!RunSink())
+                    {
+                        return false;
+                    }
+                }
+
+                See(letter.Reason == DeadLetterReason.Superseded ? Event.Superseded : Event.GivenUp);
+                var payment = letter.Payment;
+                var newest = _unmatched.TryGetValue(payment.Payment.Key, out var row) && row.Message.Stamp > payment.Stamp
+                    ? row.Message
+                    : payment;
+                if (CrashNow())
+                {
+                    return false;
+                }
+
+                _unmatched[payment.Payment.Key] = new Row(newest, UnmatchedState.DeadLettered, letter.Reason);
+                if (CrashNow())
+                {
+                    return false;
+                }
+
+                Ack(payment);
             }
+
+            if (decision.WriteOrder is not null || decision.WritePayment is not null || decision.Heal is not null || decision.SettleAlso is not null)
+            {
+                _writer.Enqueue(new Write(decision));
+            }
+
+            if (decision.Guarded)
+            {
+                See(Event.Guarded);
+            }
+
+            if (decision.Wait is not null)
+            {
+                See(Event.Waited);
+            }
+
+            if (decision.Settle is PaymentReceived again && ParksArePending && _state.OrderSide != OrderSide.Present)
+            {
+                See(Event.SettledBehindARow);
+                _sink.Enqueue((again, Park: true));
+            }
+            else if (decision.Settle is { } settle)
+            {
+                if (_writer.Count > 0)
+                {
+                    See(Event.SettledBehindAWrite);
+                    _writer.Last().Settles.Add(settle);
+                }
+                else
+                {
+                    Ack(settle);
+                }
+            }
+
+            return true;
         }
 
-        private bool Crash()
+        // False when there was a crash.
+        private bool RunWriter()
         {
-            if (!_mayCrash || _random.Next(25) != 0)
+            if (!_writer.TryDequeue(out var write))
+            {
+                return true;
+            }
+
+            if (CrashNow())
             {
                 return false;
             }
 
-            _state = OrderState.New(Some.OrderId);
+            var isRefused = !Apply(write.Decision);
+            if (CrashNow())
+            {
+                return false;
+            }
+
+            IEnumerable<OrderMessage?> settled =
+                [write.Decision.WriteOrder, write.Decision.WritePayment, .. write.Decision.SettleAlso ?? [], .. write.Settles];
+            foreach (var message in settled.OfType<OrderMessage>())
+            {
+                if (isRefused && message is PaymentReceived payment)
+                {
+                    _refused.Enqueue(payment);
+                }
+                else
+                {
+                    Ack(message);
+                }
+            }
+
+            if (write.Decision.SettleAlso is not null)
+            {
+                See(Event.SettledAlso);
+            }
+
+            foreach (var healed in isRefused ? [] : write.Decision.Heal ?? [])
+            {
+                _sink.Enqueue((healed, Park: false));
+            }
+
             return true;
         }
 
-        private bool Write(OrderReceived? order, PaymentReceived? payment, bool guarded)
+        private bool Apply(in Decision write)
         {
             var row = _row ?? new OrderFact(Some.OrderId, null, Stamp.None, null, Stamp.None);
-            if (order is not null && order.Stamp >= row.OrderStamp)
+            if (write.WriteOrder is { } order && order.Stamp >= row.OrderStamp)
             {
                 row = row with { Order = order.Order, OrderStamp = order.Stamp };
             }
 
-            var refused = guarded && row.Payment is not null && row.Payment.PaymentId != payment!.Payment.PaymentId;
-            if (payment is not null && !refused && payment.Stamp >= row.PaymentStamp)
+            var payment = write.WritePayment;
+            var isRefused = write.Guarded && row.Payment is not null && row.Payment.PaymentId != payment!.Payment.PaymentId;
+            if (payment is not null && !isRefused && payment.Stamp >= row.PaymentStamp)
             {
                 row = row with { Payment = payment.Payment, PaymentStamp = payment.Stamp };
             }
 
-            _row = row;
-            return !refused;
+            _row = row.Order is null && row.Payment is null ? null : row;
+            return !isRefused;
         }
 
-        private List<PaymentReceived> Healable() =>
-        [
-            .. _unmatched.Values
-                .Where(row => row.State == UnmatchedState.Waiting
-                    || (row.State == UnmatchedState.DeadLettered && row.Reason == DeadLetterReason.NoMatchingOrder))
-                .Select(row => row.Message),
-        ];
+        // False when there was a crash.
+        private bool RunSink()
+        {
+            if (!_sink.TryDequeue(out var command))
+            {
+                return true;
+            }
+
+            var key = command.Payment.Payment.Key;
+            var row = _unmatched.GetValueOrDefault(key);
+            if (!command.Park)
+            {
+                // It may have been superseded while the fact was being written.
+                if (row is { IsHealable: true })
+                {
+                    See(Event.Healed);
+                    _unmatched[key] = row with { State = UnmatchedState.Healed };
+                }
+
+                return true;
+            }
+
+            // The row of a payment holds its newest message; one that was dead-lettered stays so.
+            if (row is null || row.Message.Stamp <= command.Payment.Stamp)
+            {
+                _unmatched[key] = new Row(
+                    command.Payment,
+                    row is { IsHealable: true } ? row.State : UnmatchedState.Waiting,
+                    DeadLetterReason.NoMatchingOrder);
+            }
+
+            if (CrashNow())
+            {
+                return false;
+            }
+
+            Ack(command.Payment);
+            return true;
+        }
+
+        private List<PaymentReceived> Healable() => [.. _unmatched.Values.Where(row => row.IsHealable).Select(row => row.Message)];
 
         private void Ack(OrderMessage message)
         {
-            // A message that FromRow made stands for one that was acked before.
+            // A message that was made from a row stands for one that was acked before.
             if (_published.Contains(message))
             {
                 _acked.Add(message);
                 _unacked.Remove(message);
             }
         }
+
+        private void EverythingAckedIsSafe()
+        {
+            foreach (var message in _acked)
+            {
+                IsSafe(message).ShouldBeTrue($"{message.Delivery.MessageId} is acked and nowhere durable");
+            }
+        }
+
+        private bool IsSafe(OrderMessage message) => message switch
+        {
+            OrderReceived => _row?.Order is not null && _row.OrderStamp >= message.Stamp,
+            PaymentReceived { Payment: var payment } =>
+                (_row?.Payment is { } written && written.PaymentId == payment.PaymentId && _row.PaymentStamp >= message.Stamp)
+                || (_unmatched.TryGetValue(payment.Key, out var row) && row.Message.Stamp >= message.Stamp),
+            _ => false,
+        };
 
         private void Check()
         {
@@ -311,5 +503,7 @@ public sealed class OrderStateConvergenceTests
             // Nothing waits, or is dead-lettered for want of an order, although its order is there.
             Healable().ShouldBeEmpty();
         }
+
+        private void See(Event what) => Seen[what.ToString()] = Seen.GetValueOrDefault(what.ToString()) + 1;
     }
 }

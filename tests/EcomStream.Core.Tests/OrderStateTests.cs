@@ -61,6 +61,15 @@ public sealed class OrderStateTests
     }
 
     [Fact]
+    public void A_redelivery_of_a_guarded_payment_is_written_guarded_too_because_the_first_may_have_been_refused()
+    {
+        var state = New.Receive(Some.Order(1), out _).Receive(Some.Payment(5), out _);
+        var again = Some.Payment(5);
+        state.Receive(again, out var decision).ShouldBe(state);
+        decision.ShouldBe(new Decision { WritePayment = again, Guarded = true });
+    }
+
+    [Fact]
     public void A_payment_older_than_another_one_in_the_row_is_superseded_and_writes_nothing()
     {
         var state = Empty.Receive(Some.Order(1), out _).Receive(Some.Payment(5, id: 1), out _);
