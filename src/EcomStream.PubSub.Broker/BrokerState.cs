@@ -172,6 +172,22 @@ internal sealed class BrokerState : IDisposable
         }
     }
 
+    /// <summary>Deletes what every subscription has acked.</summary>
+    public void Reclaim()
+    {
+        foreach (var topic in AllTopics())
+        {
+            try
+            {
+                topic.Reclaim();
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                _logger.LogWarning("What is acked of {Topic} cannot be deleted, and is tried again: {Reason}", topic.Name, error.Message);
+            }
+        }
+    }
+
     /// <summary>Syncs all that was written since the last time.</summary>
     public void Sync()
     {

@@ -157,8 +157,6 @@ internal sealed class BrokerSubscription : IDisposable
                 Release(offset);
             }
         }
-
-        Topic.ReclaimLater();
     }
 
     /// <summary>Moves the deadlines of leases to so many seconds from now; 0 gives the messages back at once.</summary>

@@ -6,12 +6,8 @@ namespace EcomStream.PubSub.Broker;
 /// <summary>One topic: its log and the subscriptions that read it.</summary>
 internal sealed class BrokerTopic(string name, TopicLog log) : IDisposable
 {
-    // Deleting old segments looks at every subscription: often enough to free space, seldom enough to cost nothing.
-    private const int ReclaimEvery = 64;
-
     private readonly Lock _lock = new();
     private volatile BrokerSubscription[] _subscriptions = [];
-    private int _acknowledges;
 
     public string Name { get; } = name;
 
@@ -48,19 +44,6 @@ internal sealed class BrokerTopic(string name, TopicLog log) : IDisposable
         foreach (var subscription in _subscriptions)
         {
             subscription.Notify();
-        }
-
-        if (_subscriptions.Length == 0)
-        {
-            Reclaim();
-        }
-    }
-
-    public void ReclaimLater()
-    {
-        if (Interlocked.Increment(ref _acknowledges) % ReclaimEvery == 0)
-        {
-            Reclaim();
         }
     }
 

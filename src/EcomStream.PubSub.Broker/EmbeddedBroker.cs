@@ -18,7 +18,7 @@ namespace EcomStream.PubSub.Broker;
 /// </summary>
 public sealed class EmbeddedBroker : IAsyncDisposable
 {
-    private static readonly TimeSpan ExpiryInterval = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan UpkeepInterval = TimeSpan.FromMilliseconds(200);
 
     // How long what is under way may take when the broker stops.
     private static readonly TimeSpan StopPatience = TimeSpan.FromMilliseconds(500);
@@ -30,7 +30,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private readonly BrokerState _state;
     private readonly Durability _durability;
     private readonly OpenStreams _streams;
-    private readonly ITimer _expiry;
+    private readonly ITimer _upkeep;
     private int _disposed;
 
     private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, EmbeddedBrokerOptions options)
@@ -42,7 +42,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Port = new Uri(address).Port;
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
-        _expiry = options.Time.CreateTimer(_ => Expire(), null, ExpiryInterval, ExpiryInterval);
+        _upkeep = options.Time.CreateTimer(_ => Upkeep(), null, UpkeepInterval, UpkeepInterval);
     }
 
     /// <summary>What PUBSUB_EMULATOR_HOST is to be set to: host:port.</summary>
@@ -103,7 +103,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             return;
         }
 
-        await _expiry.DisposeAsync();
+        await _upkeep.DisposeAsync();
         try
         {
             if (await _streams.EndAsync(StopPatience))
@@ -161,11 +161,13 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         return app;
     }
 
-    private void Expire()
+    private void Upkeep()
     {
         foreach (var subscription in _state.Subscriptions)
         {
             subscription.Expire();
         }
+
+        _state.Reclaim();
     }
 }

@@ -141,8 +141,8 @@ internal sealed class LogSegment : IDisposable
     public void Delete()
     {
         Dispose();
-        File.Delete(Path);
         File.Delete(IndexPath);
+        File.Delete(Path);
     }
 
     public void Dispose() => _file.Dispose();
