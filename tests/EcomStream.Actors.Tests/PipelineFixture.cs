@@ -8,6 +8,7 @@ namespace EcomStream.Actors.Tests;
 internal sealed class PipelineFixture : IAsyncDisposable
 {
     private readonly ActorSystem _system;
+    private bool _hasCrashed;
 
     private PipelineFixture(ActorSystem system, InMemoryFactStore store, int maxOutstanding)
     {
@@ -35,6 +36,7 @@ internal sealed class PipelineFixture : IAsyncDisposable
             .WithFallback(ConfigurationFactory.ParseString(
                 """
                 akka.loglevel = ERROR
+                akka.coordinated-shutdown.run-by-actor-system-terminate = off
                 ecomstream.unmatched { grace = 200ms, park-after = 50ms, sweep-interval = 50ms, watermark-idle = 100ms }
                 ecomstream.writer { min-backoff = 10ms, max-backoff = 50ms }
                 ecomstream.dead-letters { min-backoff = 10ms, max-backoff = 50ms }
@@ -54,8 +56,21 @@ internal sealed class PipelineFixture : IAsyncDisposable
             p.Message.Attributes.GetValueOrDefault("payment_id", ""), p.Message.Attributes["reason"])),
     ];
 
+    /// <summary>Ends as a process does that is killed: nothing is drained, nothing is given back.</summary>
+    public async Task CrashAsync()
+    {
+        _hasCrashed = true;
+        await _system.Terminate();
+        Pipeline.Dispose();
+    }
+
     public async ValueTask DisposeAsync()
     {
+        if (_hasCrashed)
+        {
+            return;
+        }
+
         await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClrExitReason.Instance);
         Pipeline.Dispose();
     }
