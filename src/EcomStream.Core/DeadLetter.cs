@@ -38,7 +38,7 @@ public static class DeadLetter
     /// <summary>Builds the message for the dead-letter topic: the data unchanged, the attributes above.</summary>
     /// <param name="delivery">The message that failed.</param>
     /// <param name="reason">Why.</param>
-    /// <param name="detail">What a human should know; at most 1,024 bytes of it are kept, the limit of an attribute.</param>
+    /// <param name="detail">What a human should know; its first 256 characters are kept, within the 1,024 bytes of an attribute.</param>
     /// <param name="id">The dead letter's id.</param>
     /// <param name="now">When it was given up.</param>
     /// <param name="orderId">The order, where one could be read.</param>
@@ -50,7 +50,7 @@ public static class DeadLetter
         var attributes = new Dictionary<string, string>(10)
         {
             [Reason] = reason.ToAttribute(),
-            [Detail] = detail.Length <= 256 ? detail : detail[..256],
+            [Detail] = Cut(detail),
             [SourceSubscription] = delivery.Subscription,
             [SourceMessageId] = delivery.MessageId,
             [SourcePublishTime] = Rfc3339(DateTimeOffset.UnixEpoch.AddTicks(delivery.PublishTimeMicros * TimeSpan.TicksPerMicrosecond)),
@@ -70,6 +70,10 @@ public static class DeadLetter
 
         return new OutgoingMessage(delivery.Data, attributes);
     }
+
+    // 256 UTF-16 units are at most 768 bytes; half a surrogate pair could not be sent.
+    private static string Cut(string detail) =>
+        detail.Length <= 256 ? detail : detail[..(char.IsHighSurrogate(detail[255]) ? 255 : 256)];
 
     private static string Rfc3339(DateTimeOffset time) =>
         time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);

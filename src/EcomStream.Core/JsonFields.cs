@@ -88,7 +88,7 @@ internal static class JsonFields
 
     private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 
-    // "12", "12.0" and "1.2e1" are all exactly 12; "12.5" and "12 apples" are no integer.
+    // "12", "12.0" and "1.2e1" are all exactly 12; "12.5" and "12 apples" are no integer, and nothing is rounded.
     private static long? ExactInt64(ReadOnlySpan<byte> text)
     {
         if (Utf8Parser.TryParse(text, out long value, out var used) && used == text.Length)
@@ -101,16 +101,60 @@ internal static class JsonFields
             return null;
         }
 
-        foreach (var format in (ReadOnlySpan<char>)['g', 'e'])
+        var isNegative = text[0] == '-';
+        var mantissa = text[(isNegative ? 1 : 0)..];
+        var scale = 0;
+        if (mantissa.IndexOfAny((byte)'e', (byte)'E') is >= 0 and var e)
         {
-            if (Utf8Parser.TryParse(text, out decimal exact, out used, format) && used == text.Length)
+            var exponent = mantissa[(e + 1)..];
+            if (!Utf8Parser.TryParse(exponent, out short power, out used) || used != exponent.Length)
             {
-                return exact == decimal.Truncate(exact) && exact is >= long.MinValue and <= long.MaxValue
-                    ? (long)exact
-                    : null;
+                return null;
             }
+
+            mantissa = mantissa[..e];
+            scale = power;
         }
 
-        return null;
+        Span<byte> digits = stackalloc byte[mantissa.Length];
+        if (mantissa.IndexOf((byte)'.') is >= 0 and var point)
+        {
+            mantissa[..point].CopyTo(digits);
+            mantissa[(point + 1)..].CopyTo(digits[point..]);
+            digits = digits[..^1];
+            scale -= mantissa.Length - point - 1;
+        }
+        else
+        {
+            mantissa.CopyTo(digits);
+        }
+
+        if (digits.IsEmpty || digits.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
+        {
+            return null;
+        }
+
+        // The value is the digits times ten to the scale; without zeros around them it has at most 19 places.
+        var significant = digits.TrimEnd((byte)'0');
+        scale += digits.Length - significant.Length;
+        significant = significant.TrimStart((byte)'0');
+        if (significant.IsEmpty)
+        {
+            return 0;
+        }
+
+        if (scale < 0 || significant.Length + scale > 19)
+        {
+            return null;
+        }
+
+        Int128 exact = 0;
+        for (var i = 0; i < significant.Length + scale; i++)
+        {
+            exact = (exact * 10) + (i < significant.Length ? significant[i] - '0' : 0);
+        }
+
+        exact = isNegative ? -exact : exact;
+        return exact >= long.MinValue && exact <= long.MaxValue ? (long)exact : null;
     }
 }

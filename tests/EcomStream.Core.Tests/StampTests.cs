@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace EcomStream.Core.Tests;
 
 public sealed class StampTests
@@ -59,6 +61,35 @@ public sealed class StampTests
                 ["dead_letter_id"] = "id-1",
             },
             ignoreOrder: true);
+    }
+
+    [Fact]
+    public void A_long_detail_is_cut_within_the_limit_of_an_attribute_and_never_through_a_character()
+    {
+        // "€" is three bytes, "😀" two chars and four bytes.
+        foreach (var detail in new[] { new string('€', 5_000), new string('x', 255) + "😀😀", string.Concat(Enumerable.Repeat("😀", 1_000)) })
+        {
+            var kept = DeadLetter.ToMessage(
+                    new TestDelivery("{}", "m1", 1), DeadLetterReason.StoreRejected, detail, "id-1", DateTimeOffset.UnixEpoch, 1, 2, replays: 0)
+                .Attributes[DeadLetter.Detail];
+            detail.ShouldStartWith(kept);
+            kept.Length.ShouldBeGreaterThan(250);
+            Encoding.UTF8.GetByteCount(kept).ShouldBeLessThanOrEqualTo(1_024);
+            kept.EnumerateRunes().ShouldAllBe(rune => rune != Rune.ReplacementChar);
+        }
+    }
+
+    [Fact]
+    public void Every_reason_is_read_back_from_its_attribute_and_nothing_else_is()
+    {
+        foreach (var reason in Enum.GetValues<DeadLetterReason>())
+        {
+            DeadLetterReasons.TryParse(reason.ToAttribute(), out var same).ShouldBeTrue();
+            same.ShouldBe(reason);
+        }
+
+        DeadLetterReasons.TryParse("NoMatchingOrder", out _).ShouldBeFalse();
+        DeadLetterReasons.TryParse("", out _).ShouldBeFalse();
     }
 
     private static readonly int[] ExpectedShards = [4, 7, 6, 5, 5, 3, 5, 7];
