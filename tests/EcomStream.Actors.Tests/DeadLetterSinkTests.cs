@@ -203,6 +203,59 @@ public sealed class DeadLetterSinkTests : TestKit
     }
 
     [Fact]
+    public async Task A_malformed_message_is_acked_when_it_is_published_and_the_publish_is_tried_until_then()
+    {
+        var failures = 0;
+        _publisher.BeforeCall = _ => Interlocked.Increment(ref failures) <= 3
+            ? Task.FromException(new PublishFailedException("no topic"))
+            : Task.CompletedTask;
+        var delivery = _payments.Publish("rubbish"u8.ToArray());
+        _sink.Tell(new DeadLetterMessage(delivery, "somewhere", DeadLetterReason.Malformed, "at byte 0", null, null));
+        await Eventually.True(() => delivery.IsAcked, "it is acked");
+        failures.ShouldBe(4);
+        var (topic, message) = _publisher.Published.ShouldHaveSingleItem();
+        topic.ShouldBe("somewhere");
+        message.Data.ToArray().ShouldBe("rubbish"u8.ToArray());
+        message.Attributes["dead_letter_id"].ShouldBe($"payments-sub-{delivery.MessageId}");
+        _store.Unmatched.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_dead_letter_that_was_discarded_by_an_operator_is_not_published_again()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1) with { Replays = 2 }],
+            CancellationToken.None);
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(payment, DeadLetterReason.Superseded)], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _publisher.Published.ShouldBeEmpty();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.Discarded);
+        row.Replays.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_newer_message_of_a_dead_lettered_payment_updates_its_row_and_is_not_published()
+    {
+        _sink.Tell(new DeadLetterPayments([new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder)], TestActor));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        var newer = Shop.Payment(_payments, 1, at: 9_000_001, status: "Refunded");
+        _sink.Tell(new ParkPayments([newer], TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.DeadLettered);
+        row.Data.ToArray().ShouldBe(newer.Delivery.Data.ToArray());
+        _publisher.Published.Count.ShouldBe(1);
+
+        // An older one is acked and changes nothing.
+        _sink.Tell(new ParkPayments([Shop.Payment(_payments, 1, at: 3_000_001, status: "Pending")], TestActor));
+        await ExpectMsgAsync<PaymentsParked>();
+        _store.Unmatched.Single().Data.ToArray().ShouldBe(newer.Delivery.Data.ToArray());
+        _payments.Acked.ShouldBe(3);
+    }
+
+    [Fact]
     public async Task Commands_that_come_while_a_batch_is_under_way_are_the_next_batch_in_their_order()
     {
         var gate = new TaskCompletionSource();

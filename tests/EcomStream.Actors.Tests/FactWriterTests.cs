@@ -181,6 +181,103 @@ public sealed class FactWriterTests : TestKit
         (await _sink.ExpectMsgAsync<HealPayments>()).Payments.ShouldBe([payment]);
     }
 
+    [Fact]
+    public async Task Of_a_batch_that_is_rejected_only_the_bad_row_is_dead_lettered_with_all_its_messages()
+    {
+        _store.BeforeWrite = writes =>
+        {
+            if (writes.Any(write => write.OrderId == 6))
+            {
+                throw new StoreRejectedException("no six");
+            }
+        };
+        var writer = Writer("linger = 1h, batch-size = 9");
+        for (var id = 1; id <= 9; id++)
+        {
+            writer.Tell(new WriteFact { OrderId = id, Order = Shop.Order(_orders, id), Payment = Shop.Payment(_payments, id) });
+        }
+
+        var letters = new[] { await _sink.ExpectMsgAsync<DeadLetterMessage>(), await _sink.ExpectMsgAsync<DeadLetterMessage>() };
+        letters.ShouldAllBe(letter => letter.OrderId == 6 && letter.Reason == DeadLetterReason.StoreRejected && letter.Detail == "no six");
+        letters.Select(letter => letter.Topic).ShouldBe(["dlq_orders_data", "dlq_payments_data"], ignoreOrder: true);
+        await Eventually.True(() => _orders.Acked == 8 && _payments.Acked == 8, "the others are written");
+        _store.Facts.Keys.ShouldBe([1, 2, 3, 4, 5, 7, 8, 9], ignoreOrder: true);
+
+        // The sink settles what it was given.
+        letters.ShouldAllBe(letter => !((InMemoryDelivery)letter.Delivery).IsAcked);
+    }
+
+    [Fact]
+    public async Task No_more_batches_are_under_way_than_allowed_and_what_comes_meanwhile_is_merged()
+    {
+        var gate = new TaskCompletionSource();
+        var calls = 0;
+        _store.BeforeCall = operation =>
+        {
+            Interlocked.Increment(ref calls);
+            return gate.Task;
+        };
+        var writer = Writer("linger = 0ms, batch-size = 2, max-in-flight = 3");
+        for (var id = 1; id <= 20; id++)
+        {
+            writer.Tell(new WriteFact { OrderId = id, Order = Shop.Order(_orders, id) });
+        }
+
+        for (var id = 1; id <= 20; id++)
+        {
+            writer.Tell(new WriteFact { OrderId = id, Payment = Shop.Payment(_payments, id), Guarded = true });
+        }
+
+        await IsIdle(writer);
+        Volatile.Read(ref calls).ShouldBe(3);
+        gate.SetResult();
+        await Eventually.True(() => _orders.Acked == 20 && _payments.Acked == 20, "all of it is written");
+
+        // What was not under way when its payment came went with it: one row each.
+        _store.RowsWritten.ShouldBeInRange(20, 26);
+    }
+
+    [Fact]
+    public async Task A_refused_payment_takes_with_it_the_duplicates_that_were_settled_behind_it()
+    {
+        var gate = new TaskCompletionSource();
+        var writer = Writer("linger = 0ms");
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1), Payment = Shop.Payment(_payments, 1, paymentId: 1) });
+        await Eventually.True(() => _payments.Acked == 1, "the first payment is written");
+        _store.BeforeCall = operation => operation == StoreOperation.Write ? gate.Task : Task.CompletedTask;
+        var (refused, again) = (Shop.Payment(_payments, 1, paymentId: 2), Shop.Payment(_payments, 1, paymentId: 2));
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1, at: 5_000_001), Payment = refused, Guarded = true });
+        await IsIdle(writer);
+        writer.Tell(new SettleAfterWrites(again));
+        gate.SetResult();
+        var returned = new[] { (await _shard.ExpectMsgAsync<PaymentRefused>()).Payment, (await _shard.ExpectMsgAsync<PaymentRefused>()).Payment };
+        returned.ShouldBe([refused, again], ignoreOrder: true);
+        await Eventually.True(() => _orders.Acked == 2, "the order of the same write is settled");
+        _payments.Acked.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_read_that_fails_is_tried_again()
+    {
+        var failures = 0;
+        _store.BeforeCall = operation => operation == StoreOperation.Read && Interlocked.Increment(ref failures) <= 3
+            ? Task.FromException(new StoreUnavailableException("not there"))
+            : Task.CompletedTask;
+        var writer = Writer("linger = 0ms, min-backoff = 5ms, max-backoff = 10ms");
+        writer.Tell(new LoadOrder(1, TestActor));
+        (await ExpectMsgAsync<OrderLoaded>()).Row.ShouldBeNull();
+        failures.ShouldBe(4);
+    }
+
+    // What was sent before has been handled, and so has what it sent to itself.
+    private async Task IsIdle(IActorRef writer)
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            await writer.Ask<ActorIdentity>(new Identify(i));
+        }
+    }
+
     private IActorRef Writer(string hocon)
     {
         var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString($"ecomstream.writer {{ {hocon} }}"));

@@ -241,6 +241,151 @@ public sealed class OrderSupervisorTests : TestKit
         _writer.ExpectMsg<WriteFact>().OrderId.ShouldBe(1);
     }
 
+    [Fact]
+    public void A_vacancy_is_refused_when_more_was_sent_meanwhile()
+    {
+        // Each pair completes its order, so its actor offers its vacancy while more of the same order is on its way.
+        var shard = Shard("ecomstream.join.shards = 1");
+        const int Rounds = 2_000;
+        for (var id = 1; id <= Rounds; id++)
+        {
+            shard.Tell(new ShardBatch([Shop.Order(_orders, id), Shop.Payment(_payments, id)]));
+            shard.Tell(new ShardBatch([Shop.Order(_orders, id), Shop.Order(_orders, id + Rounds)]));
+        }
+
+        // A message that a handed-on actor takes for another order would be written under that order's id.
+        var seen = new Dictionary<long, int>();
+        for (var messages = 0; messages < 4 * Rounds;)
+        {
+            switch (_writer.ReceiveOne(TimeSpan.FromSeconds(10)))
+            {
+                case WriteFact write:
+                    (write.Order?.OrderId ?? write.OrderId).ShouldBe(write.OrderId);
+                    (write.Payment?.OrderId ?? write.OrderId).ShouldBe(write.OrderId);
+                    seen[write.OrderId] = seen.GetValueOrDefault(write.OrderId) + 1;
+                    messages += (write.Order is null ? 0 : 1) + (write.Payment is null ? 0 : 1);
+                    break;
+                case SettleAfterWrites:
+                    messages++;
+                    break;
+                case var other:
+                    throw new InvalidOperationException($"{other} after {messages} messages");
+            }
+        }
+
+        seen.Count.ShouldBe(2 * Rounds);
+    }
+
+    [Fact]
+    public void Vacant_actors_above_the_bound_are_stopped()
+    {
+        var shard = Shard("ecomstream.join { max-vacant = 2, shards = 1 }");
+        shard.Tell(new ShardBatch([.. Enumerable.Range(1, 5).SelectMany<int, OrderMessage>(id => [Shop.Order(_orders, id), Shop.Payment(_payments, id)])]));
+        for (var write = 0; write < 10; write++)
+        {
+            _writer.ExpectMsg<WriteFact>();
+        }
+
+        AwaitCondition(() => ((ActorRefWithCell)shard).Children.Count() == 2);
+    }
+
+    [Fact]
+    public void A_payment_that_waits_unacked_keeps_its_actor_until_its_row_is_written()
+    {
+        var shard = Shard("ecomstream { join.max-live-orders = 1, join.shards = 1, join.max-vacant = 0, unmatched.park-after = 500ms }");
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        WaitUntilIdle(shard);
+
+        // Above the bound the oldest is asked to go; it cannot yet.
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 2)]));
+        _writer.ExpectMsg<WriteFact>().OrderId.ShouldBe(2);
+        WaitUntilIdle(shard);
+        ((ActorRefWithCell)shard).Children.Count().ShouldBe(2);
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
+        var joined = _writer.ExpectMsg<WriteFact>();
+        joined.OrderId.ShouldBe(1);
+        joined.Payment.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public void A_payment_whose_row_is_being_written_keeps_its_actor_until_that_is_durable()
+    {
+        var shard = Shard("ecomstream { join.max-vacant = 0, join.passivate-after = 1s, unmatched.park-after = 50ms }");
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        WaitUntilIdle(shard);
+        Advance(shard, TimeSpan.FromSeconds(10));
+        var park = _sink.ExpectMsg<ParkPayments>();
+        ((ActorRefWithCell)shard).Children.Count().ShouldBe(1);
+        park.ReplyTo.Tell(PaymentsParked.Instance);
+        WaitUntilIdle(shard);
+        Advance(shard, TimeSpan.FromSeconds(10));
+        AwaitCondition(() => !((ActorRefWithCell)shard).Children.Any());
+    }
+
+    [Fact]
+    public void When_the_pipeline_drains_everything_that_waits_gets_its_row_at_once()
+    {
+        var shard = Shard("ecomstream.unmatched.park-after = 1h");
+        for (var id = 1; id <= 3; id++)
+        {
+            shard.Tell(new ShardBatch([Shop.Payment(_payments, id)]));
+            _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(id, null, []));
+        }
+
+        WaitUntilIdle(shard);
+        shard.Tell(ParkAll.Instance);
+        var parked = Enumerable.Range(0, 3).Select(_ => _sink.ExpectMsg<ParkPayments>().Payments.Single().OrderId).ToList();
+        parked.ShouldBe([1, 2, 3], ignoreOrder: true);
+    }
+
+    [Fact]
+    public void A_refused_payment_reads_the_row_and_is_decided_by_it_even_when_its_order_is_no_longer_in_memory()
+    {
+        var shard = Shard();
+        var (other, refused) = (Shop.Payment(_payments, 1, paymentId: 1, at: 9_000_001), Shop.Payment(_payments, 1, paymentId: 2));
+        shard.Tell(new PaymentRefused(refused));
+        var row = new OrderFact(1, Shop.Order(_orders, 1).Order, new Stamp(1), other.Payment, other.Stamp);
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, row, []));
+        _sink.ExpectMsg<DeadLetterPayments>().Payments.ShouldHaveSingleItem()
+            .ShouldBe(new DeadLetterPayment(refused, DeadLetterReason.Superseded));
+    }
+
+    [Fact]
+    public void A_recheck_that_finds_the_order_joins_its_payment_and_heals_the_row()
+    {
+        var shard = Shard();
+        var payment = Shop.Payment(_payments, 1);
+        shard.Tell(new RecheckOrder(1, long.MaxValue / 2, TestActor));
+        var row = new OrderFact(1, Shop.Order(_orders, 1).Order, new Stamp(1), null, Stamp.None);
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, row, [payment]));
+        var write = _writer.ExpectMsg<WriteFact>();
+        write.Payment.ShouldBe(payment);
+        write.Heal.ShouldBe([payment]);
+        ExpectMsg<OrderRechecked>().OrderId.ShouldBe(1);
+        _sink.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+    }
+
+    [Fact]
+    public void A_failure_inside_an_order_gives_back_all_that_it_held()
+    {
+        var shard = Shard("ecomstream.unmatched.park-after = 1h");
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        WaitUntilIdle(shard);
+
+        // One payment waits, a recheck reads the row, and more messages come behind it.
+        shard.Tell(new RecheckOrder(1, 0, ActorRefs.Nobody));
+        var load = _writer.ExpectMsg<LoadOrder>();
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1, paymentId: 2), Shop.Order(_orders, 1)]));
+        WaitUntilIdle(shard);
+        load.ReplyTo.Tell(new OrderLoaded(1, null, null!));
+        AwaitAssert(() => _payments.Nacked.ShouldBe(2));
+        AwaitAssert(() => _orders.Nacked.ShouldBe(1));
+        _writer.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+    }
+
     // Step by step, because a timer that is started by what a step caused counts from there.
     private void Advance(IActorRef shard, TimeSpan by)
     {

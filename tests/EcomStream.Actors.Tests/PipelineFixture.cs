@@ -10,11 +10,11 @@ internal sealed class PipelineFixture : IAsyncDisposable
     private readonly ActorSystem _system;
     private bool _hasCrashed;
 
-    private PipelineFixture(ActorSystem system, InMemoryFactStore store, int maxOutstanding)
+    private PipelineFixture(ActorSystem system, InMemoryFactStore store, InMemorySubscription? orders, int maxOutstanding)
     {
         _system = system;
         Store = store;
-        Orders = new InMemorySubscription("orders-sub", maxOutstanding: maxOutstanding);
+        Orders = orders ?? new InMemorySubscription("orders-sub", maxOutstanding: maxOutstanding);
         Payments = new InMemorySubscription("payments-sub", maxOutstanding: maxOutstanding);
         Pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, Orders, Payments, Publisher));
     }
@@ -30,7 +30,8 @@ internal sealed class PipelineFixture : IAsyncDisposable
     public EcomStreamPipeline Pipeline { get; }
 
     /// <summary>Starts a pipeline that is quick to wait and to give up, unless <paramref name="hocon"/> says otherwise.</summary>
-    public static PipelineFixture Start(string hocon = "", InMemoryFactStore? store = null, int maxOutstanding = int.MaxValue)
+    public static PipelineFixture Start(
+        string hocon = "", InMemoryFactStore? store = null, int maxOutstanding = int.MaxValue, InMemorySubscription? orders = null)
     {
         var config = ConfigurationFactory.ParseString(hocon)
             .WithFallback(ConfigurationFactory.ParseString(
@@ -42,7 +43,7 @@ internal sealed class PipelineFixture : IAsyncDisposable
                 ecomstream.dead-letters { min-backoff = 10ms, max-backoff = 50ms }
                 """))
             .WithFallback(EcomStreamSettings.Reference);
-        return new PipelineFixture(ActorSystem.Create("test", config), store ?? new InMemoryFactStore(), maxOutstanding);
+        return new PipelineFixture(ActorSystem.Create("test", config), store ?? new InMemoryFactStore(), orders, maxOutstanding);
     }
 
     public bool IsDrained => Orders.IsDrained && Payments.IsDrained;

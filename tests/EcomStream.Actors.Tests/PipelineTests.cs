@@ -265,6 +265,97 @@ public sealed class PipelineTests
     }
 
     [Fact]
+    public async Task A_store_that_is_not_there_at_the_start_is_waited_for()
+    {
+        var tries = 0;
+        var store = new InMemoryFactStore
+        {
+            BeforeCall = operation => operation == StoreOperation.Initialize && Interlocked.Increment(ref tries) <= 3
+                ? Task.FromException(new StoreUnavailableException("not yet"))
+                : Task.CompletedTask,
+        };
+        await using var pipeline = PipelineFixture.Start(store: store);
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        await pipeline.Drained();
+        tries.ShouldBe(4);
+        pipeline.Pipeline.Started.IsCompletedSuccessfully.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_store_that_will_never_open_fails_the_pipeline_with_its_reason()
+    {
+        var store = new InMemoryFactStore
+        {
+            BeforeCall = _ => Task.FromException(new StoreRejectedException("the table has other columns")),
+        };
+        await using var pipeline = PipelineFixture.Start(store: store);
+        var failure = await Should.ThrowAsync<StoreRejectedException>(() => pipeline.Pipeline.Completion.WaitAsync(TimeSpan.FromSeconds(20)));
+        failure.Message.ShouldBe("the table has other columns");
+        await Should.ThrowAsync<StoreRejectedException>(() => pipeline.Pipeline.Started);
+    }
+
+    [Fact]
+    public async Task A_subscription_whose_stream_fails_is_read_again()
+    {
+        var subscription = new InMemorySubscription("orders-sub") { Failure = new InvalidOperationException("torn") };
+        await using var pipeline = PipelineFixture.Start("akka.loglevel = OFF", orders: subscription);
+        await pipeline.Pipeline.Started;
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        pipeline.Orders.Failure = null;
+        await pipeline.Drained();
+        pipeline.Store.Facts.ShouldContainKey(1);
+        pipeline.Pipeline.Completion.IsCompleted.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Draining_with_the_store_down_ends_within_the_shutdown_timeout_and_acks_nothing()
+    {
+        var store = new InMemoryFactStore();
+        var pipeline = PipelineFixture.Start("ecomstream.shutdown-timeout = 500ms", store);
+        await pipeline.Pipeline.Started;
+        store.BeforeCall = _ => Task.FromException(new StoreUnavailableException("down"));
+        pipeline.Orders.Publish(Enumerable.Range(1, 50).Select(id => Shop.OrderData(id)));
+        pipeline.Payments.Publish(Enumerable.Range(1, 50).Select(id => Shop.PaymentData(id)));
+        await Eventually.True(() => pipeline.Orders.Status.OutstandingMessages == 50, "they are in flight");
+        await pipeline.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+        pipeline.Pipeline.Completion.IsCompletedSuccessfully.ShouldBeTrue();
+        (pipeline.Orders.Acked + pipeline.Payments.Acked).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_order_that_is_redelivered_or_out_of_date_never_wipes_its_payment()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;
+        var order = pipeline.Orders.Publish(Shop.OrderData(7, "Shipped"), now + 20);
+        pipeline.Payments.Publish(Shop.PaymentData(7), now + 30);
+        await pipeline.Drained();
+        pipeline.Orders.Redeliver(order, order);
+        pipeline.Orders.Publish(Shop.OrderData(7, "Pending"), now + 10);
+        await pipeline.Drained();
+        var row = pipeline.Store.Facts[7];
+        row.Order!.OrderStatus.ShouldBe("Shipped");
+        row.Payment!.PaymentId.ShouldBe(1_007);
+        pipeline.Publisher.Published.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Of_two_payments_of_one_order_that_wait_each_is_given_up_in_its_own_time()
+    {
+        await using var pipeline = PipelineFixture.Start("ecomstream.unmatched.grace = 1s");
+        var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;
+        pipeline.Payments.Publish(Shop.PaymentData(7, 1), now - 500_000);
+        pipeline.Payments.Publish(Shop.PaymentData(7, 2), now + 500_000);
+        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "the first is given up");
+        pipeline.DeadLetters.ShouldBe([("1", "no-matching-order")]);
+
+        // It must not be forgotten: no other payment waits that would bring the sweep here.
+        await Eventually.True(() => pipeline.DeadLetters.Count == 2, "the second is given up");
+        pipeline.DeadLetters.ShouldBe([("1", "no-matching-order"), ("2", "no-matching-order")]);
+        await Eventually.True(() => pipeline.Pipeline.Status.WaitingOrders == 0, "nothing waits any more");
+    }
+
+    [Fact]
     public async Task A_subscription_that_cannot_be_read_fails_the_pipeline_with_its_reason()
     {
         await using var pipeline = PipelineFixture.Start("akka.loglevel = OFF");

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Configuration;
 using EcomStream.Core;
+using EcomStream.TestSupport;
 using Microsoft.Extensions.Time.Testing;
 
 namespace EcomStream.Actors.Tests;
@@ -102,6 +103,43 @@ public sealed class SmallPartsTests
     }
 
     [Fact]
+    public void The_linked_mailbox_counts_what_it_holds_and_leaves_it_to_the_dead_letters_when_its_actor_goes()
+    {
+        var (queue, deadLetters) = (new LinkedMessageQueue(), new LinkedMessageQueue());
+        for (var i = 0; i < 3; i++)
+        {
+            queue.Enqueue(ActorRefs.Nobody, new Envelope(i, ActorRefs.NoSender));
+            queue.Count.ShouldBe(i + 1);
+            queue.HasMessages.ShouldBeTrue();
+        }
+
+        queue.CleanUp(ActorRefs.Nobody, deadLetters);
+        queue.HasMessages.ShouldBeFalse();
+        queue.Count.ShouldBe(0);
+        deadLetters.Count.ShouldBe(3);
+        deadLetters.TryDequeue(out var first).ShouldBeTrue();
+        first.Message.ShouldBe(0);
+    }
+
+    [Fact]
+    public void A_batch_is_routed_to_the_shards_of_its_orders_with_each_orders_messages_in_their_order()
+    {
+        var shards = Enumerable.Range(0, 5).Select(_ => new Recorder()).ToArray();
+        var router = new OrderRouter();
+        router.Use(shards);
+        var source = new InMemorySubscription("orders");
+        var messages = Enumerable.Range(0, 400).Select(i => (OrderMessage)Shop.Order(source, i % 37)).ToList();
+        router.Route(messages);
+        router.Route([]);
+        shards.SelectMany(shard => shard.Batches).Sum(batch => batch.Messages.Count).ShouldBe(400);
+        for (var shard = 0; shard < 5; shard++)
+        {
+            shards[shard].Batches.ShouldHaveSingleItem().Messages
+                .ShouldBe(messages.Where(message => Shards.Of(message.OrderId, 5) == shard));
+        }
+    }
+
+    [Fact]
     public void The_defaults_are_valid_and_those_of_the_design()
     {
         var settings = EcomStreamSettings.Read(Config.Empty);
@@ -118,6 +156,14 @@ public sealed class SmallPartsTests
     [InlineData("unmatched.grace = soon")]
     [InlineData("writer.max-backoff = 1ms")]
     [InlineData("ingest.orders-subscription = \"\"")]
+    [InlineData("ingest.decoders = 257")]
+    [InlineData("writer.batch-size = -1")]
+    [InlineData("writer.linger = -5ms")]
+    [InlineData("writer.max-in-flight = 1.5")]
+    [InlineData("unmatched.grace = infinite")]
+    [InlineData("unmatched.sweep-interval = 1ms")]
+    [InlineData("dead-letters.payments-topic = \" \"")]
+    [InlineData("shutdown-timeout = 0s")]
     public void A_wrong_setting_names_its_path(string setting) =>
         Should.Throw<ConfigurationException>(() => EcomStreamSettings.Read(ConfigurationFactory.ParseString("ecomstream." + setting)))
             .Message.ShouldContain("ecomstream." + setting.Split(' ')[0]);
@@ -128,6 +174,17 @@ public sealed class SmallPartsTests
         var backoff = new Backoff(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(1));
         Enumerable.Range(1, 6).Select(n => backoff.After(n).TotalMilliseconds).ShouldBe([100, 200, 400, 800, 1_000, 1_000]);
         backoff.After(1_000).ShouldBe(TimeSpan.FromSeconds(1));
+    }
+
+    private sealed class Recorder : MinimalActorRef
+    {
+        public List<ShardBatch> Batches { get; } = [];
+
+        public override ActorPath Path => ActorRefs.Nobody.Path;
+
+        public override IActorRefProvider Provider => throw new NotSupportedException();
+
+        protected override void TellInternal(object message, IActorRef sender) => Batches.Add((ShardBatch)message);
     }
 
     private static SubscriptionStatus Reading(int outstanding = 0, bool isReading = true) => new(isReading, outstanding, 0);
