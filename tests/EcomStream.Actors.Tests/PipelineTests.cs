@@ -323,6 +323,35 @@ public sealed class PipelineTests
     }
 
     [Fact]
+    public async Task Draining_while_the_store_is_still_waited_for_is_no_failure()
+    {
+        var tries = 0;
+        var store = new InMemoryFactStore
+        {
+            BeforeCall = _ =>
+            {
+                Interlocked.Increment(ref tries);
+                return Task.FromException(new StoreUnavailableException("not there"));
+            },
+        };
+        using var system = Akka.Actor.ActorSystem.Create("draining", Akka.Configuration.ConfigurationFactory
+            .ParseString("akka.loglevel = OFF, ecomstream.writer { min-backoff = 5ms, max-backoff = 5ms }")
+            .WithFallback(EcomStreamSettings.Reference));
+        var closing = new TaskCompletionSource();
+        using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(
+            store, new SlowToClose(closing.Task), new InMemorySubscription("payments"), new InMemoryPublisher()));
+        await Eventually.True(() => Volatile.Read(ref tries) > 1, "the store is waited for");
+        var drain = pipeline.DrainAsync();
+
+        // The try that finds itself cancelled comes while the subscriptions are being closed.
+        await Task.WhenAny(pipeline.Completion, Task.Delay(200));
+        closing.SetResult();
+        await drain;
+        await pipeline.Completion;
+        await system.Terminate();
+    }
+
+    [Fact]
     public async Task An_order_that_is_redelivered_or_out_of_date_never_wipes_its_payment()
     {
         await using var pipeline = PipelineFixture.Start();
@@ -383,6 +412,19 @@ public sealed class PipelineTests
         await pipeline.Drained();
         pipeline.Store.Facts.Values.Count(row => row is { Order: not null, Payment: not null }).ShouldBe(10_000);
         pipeline.Publisher.Published.ShouldBeEmpty();
+    }
+
+    private sealed class SlowToClose(Task closing) : ISubscription
+    {
+        public string Name => "orders";
+
+        public SubscriptionStatus Status => default;
+
+        public IAsyncEnumerable<IReadOnlyList<Delivery>> ReceiveAsync(CancellationToken stop) => throw new NotSupportedException();
+
+        public Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public async ValueTask DisposeAsync() => await closing;
     }
 
     private sealed class BrokenStart : IAsyncDisposable

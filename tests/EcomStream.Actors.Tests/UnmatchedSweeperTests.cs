@@ -71,6 +71,33 @@ public sealed class UnmatchedSweeperTests : TestKit
         await _shard.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(200));
     }
 
+    [Fact]
+    public async Task Nothing_is_listed_while_nothing_waits()
+    {
+        var lists = 0;
+        _store.BeforeCall = _ =>
+        {
+            Interlocked.Increment(ref lists);
+            return Task.CompletedTask;
+        };
+        await Sweeper("grace = 0s, sweep-interval = 10ms", watermark: 2_000_000);
+        await _shard.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
+        Volatile.Read(ref lists).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_list_that_fails_is_asked_for_again_at_the_next_sweep()
+    {
+        await Waiting(1, publishedAt: 1);
+        var lists = 0;
+        _store.BeforeCall = operation => operation == StoreOperation.List && Interlocked.Increment(ref lists) <= 3
+            ? Task.FromException(new StoreUnavailableException("down"))
+            : Task.CompletedTask;
+        await Sweeper("grace = 0s, sweep-interval = 10ms", watermark: 2_000_000);
+        (await _shard.ExpectMsgAsync<RecheckOrder>()).OrderId.ShouldBe(1);
+        lists.ShouldBe(4);
+    }
+
     private async Task Waiting(long orderId, long publishedAt)
     {
         await _store.WriteUnmatchedAsync(
