@@ -22,10 +22,12 @@ public sealed class OutsideClientTests : IDisposable
             $"needs Node and @google-cloud/pubsub: run 'npm ci' in tests/EcomStream.EndToEnd.Tests/outside-client and set {FolderVariable} to that folder");
         await using var broker = await EmbeddedBroker.StartAsync(new EmbeddedBrokerOptions { DataDirectory = _folder.Path });
 
-        var said = JsonDocument.Parse(await NodeAsync(client!, broker.Endpoint, "3000")).RootElement;
+        // Fewer than the 3,000 acks at which the client sends a batch by itself: an ack() that finds the batch full waits
+        // for that call, and close() drops it (seen with 5.3.1).
+        var said = JsonDocument.Parse(await NodeAsync(client!, broker.Endpoint, "2000")).RootElement;
 
-        said.GetProperty("published").GetInt32().ShouldBe(3_000);
-        said.GetProperty("right").GetInt32().ShouldBe(3_000);
+        said.GetProperty("published").GetInt32().ShouldBe(2_000);
+        said.GetProperty("right").GetInt32().ShouldBe(2_000);
         said.GetProperty("nackedCameBack").GetBoolean().ShouldBeTrue();
         said.GetProperty("topics").EnumerateArray().Select(name => name.GetString()).ShouldBe(["projects/outside/topics/everyday"]);
         said.GetProperty("subscriptions").EnumerateArray().Select(name => name.GetString()).ShouldBe(["projects/outside/subscriptions/everyday-sub"]);
