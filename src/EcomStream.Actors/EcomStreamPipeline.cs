@@ -157,6 +157,7 @@ public sealed class EcomStreamPipeline : IDisposable
 
         await Ports.Orders.DisposeAsync();
         await Ports.Payments.DisposeAsync();
+        _started.TrySetCanceled();
         _completion.TrySetResult();
     }
 }

@@ -31,6 +31,9 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
     {
         switch (message)
         {
+            case Opened or Status.Failure { Cause: OperationCanceledException } or TryAgain when _pipeline.Stopping.IsCancellationRequested:
+                // Told to stop before it had started: there is nothing to drain, and it is no failure.
+                break;
             case Opened:
                 Start();
                 break;
