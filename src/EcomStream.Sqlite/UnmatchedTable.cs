@@ -38,7 +38,7 @@ internal sealed class UnmatchedTable : IDisposable
             .Bind(5, row.MessageId)
             .Bind(6, row.Subscription)
             .Bind(7, row.Reason.ToAttribute())
-            .Bind(8, StateText(row.State))
+            .Bind(8, row.State.ToText())
             .Bind(9, row.SinceMicros)
             .Bind(10, row.ChangedMicros)
             .Bind(11, row.Detail)
@@ -66,7 +66,7 @@ internal sealed class UnmatchedTable : IDisposable
         // listing without a state would sort the whole table for every page.
         var states = query.State is { } one ? [one] : Enum.GetValues<UnmatchedState>();
         var selects = states.Select(state =>
-            $"SELECT {Columns} FROM unmatched_payments WHERE state = '{StateText(state)}' AND publish_time <= ?2"
+            $"SELECT {Columns} FROM unmatched_payments WHERE state = '{state.ToText()}' AND publish_time <= ?2"
             + (query.Reason is { } reason ? $" AND reason = '{reason.ToAttribute()}'" : "")
             + (query.OrderId is null ? "" : " AND order_id = ?3")
             + (after is null ? "" : " AND (publish_time, order_id, payment_key) > (?4, ?5, ?6)"));
@@ -109,7 +109,7 @@ internal sealed class UnmatchedTable : IDisposable
         var page = new List<(long, string, UnmatchedState)>();
         while (list.Step())
         {
-            page.Add((list.Int64(0), list.Text(1), State(list.Text(2))));
+            page.Add((list.Int64(0), list.Text(1), UnmatchedStates.OfRow(list.Text(2))));
         }
 
         return page;
@@ -140,28 +140,10 @@ internal sealed class UnmatchedTable : IDisposable
         Reason = DeadLetterReasons.TryParse(row.Text(6), out var reason)
             ? reason
             : throw new StoreRejectedException($"unmatched_payments has the unknown reason '{row.Text(6)}': correct or remove the row."),
-        State = State(row.Text(7)),
+        State = UnmatchedStates.OfRow(row.Text(7)),
         SinceMicros = row.Int64(8),
         ChangedMicros = row.Int64(9),
         Detail = row.Text(10),
         Replays = (int)row.Int64(11),
-    };
-
-    private static string StateText(UnmatchedState state) => state switch
-    {
-        UnmatchedState.Waiting => "waiting",
-        UnmatchedState.DeadLettered => "dead-lettered",
-        UnmatchedState.Healed => "healed",
-        UnmatchedState.Discarded => "discarded",
-        _ => throw new ArgumentOutOfRangeException(nameof(state), state, "Not a state of an unmatched payment."),
-    };
-
-    private static UnmatchedState State(string text) => text switch
-    {
-        "waiting" => UnmatchedState.Waiting,
-        "dead-lettered" => UnmatchedState.DeadLettered,
-        "healed" => UnmatchedState.Healed,
-        "discarded" => UnmatchedState.Discarded,
-        _ => throw new StoreRejectedException($"unmatched_payments has the unknown state '{text}': correct or remove the row."),
     };
 }

@@ -1,0 +1,386 @@
+using System.Runtime.CompilerServices;
+using EcomStream.Cassandra.Cluster;
+using EcomStream.Cassandra.Protocol;
+using EcomStream.Core;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace EcomStream.Cassandra;
+
+/// <summary>
+/// The fact store on Apache Cassandra. A batch of writes becomes unlogged batches, each for the partitions of one
+/// replica set; each side of a row carries its message's stamp as the write timestamp, so that rows converge on their
+/// own. Guarded payments are read first: that needs, as the port says, that one order's writes come one at a time.
+/// </summary>
+public sealed class CassandraFactStore : IFactStore
+{
+    private const int ScanPage = 1_000;
+    private const int FetchRows = 500;
+
+    private readonly CassandraSettings _settings;
+    private readonly CassandraSchema _schema;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _opening = new(1, 1);
+    private CqlSession? _session;
+    private Tables? _tables;
+    private long _lastTimestamp;
+
+    /// <summary>Makes a store; nothing is connected before <see cref="InitializeAsync"/>.</summary>
+    /// <param name="settings">Where and how.</param>
+    /// <param name="loggers">Where it logs; nowhere when left out.</param>
+    /// <param name="time">The clock; the system's when left out.</param>
+    /// <exception cref="StoreRejectedException">A name in the settings is none that CQL takes.</exception>
+    public CassandraFactStore(CassandraSettings settings, ILoggerFactory? loggers = null, TimeProvider? time = null)
+    {
+        _settings = settings;
+        _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<CassandraFactStore>();
+        _time = time ?? TimeProvider.System;
+        try
+        {
+            _schema = new CassandraSchema(settings);
+        }
+        catch (CqlConfigurationException wrong)
+        {
+            throw new StoreRejectedException(wrong.Message, wrong);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask InitializeAsync(CancellationToken cancellationToken)
+    {
+        await _opening.WaitAsync(cancellationToken);
+        try
+        {
+            _session ??= await CqlSession.ConnectAsync(_settings, _logger, _time, cancellationToken);
+            var session = _session;
+            var differences = await _schema.DifferencesAsync(session, cancellationToken);
+            if (differences.Count > 0 && _settings.CreateSchema)
+            {
+                await _schema.ApplyAsync(session, cancellationToken);
+                differences = await _schema.DifferencesAsync(session, cancellationToken);
+            }
+
+            if (differences.Count > 0)
+            {
+                throw new StoreRejectedException(
+                    $"Cassandra at {string.Join(", ", _settings.ContactPoints)} has not the schema that EcomStream needs: {string.Join("; ", differences)}. 'ecomstream schema print' shows it, 'schema apply' makes what is missing.");
+            }
+
+            _tables = new Tables(
+                session,
+                await FactTable.PrepareAsync(session, $"{_settings.Keyspace}.{_settings.FactsTable}", cancellationToken),
+                await UnmatchedTable.PrepareAsync(session, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken));
+        }
+        catch (CqlException failed)
+        {
+            throw StoreErrors.AtStart(failed, _settings);
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var (session, facts, _) = Opened;
+        try
+        {
+            var refused = await RefusedAsync(writes, cancellationToken);
+            using var batches = new BatchSet(session, _settings, "write facts");
+            foreach (var write in writes)
+            {
+                var withPayment = write.Payment is not null && !(refused?.Contains(write.OrderId) ?? false);
+                if (withPayment || write.Order is not null)
+                {
+                    facts.Write(batches.For(Murmur3.Token(write.OrderId)), write, withPayment);
+                    batches.RowIsComplete();
+                }
+            }
+
+            await batches.SendAsync(cancellationToken);
+            return refused is null ? [] : [.. refused];
+        }
+        catch (CqlException failed)
+        {
+            throw StoreErrors.OfWrite(failed, _settings);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<long, OrderFact>(orderIds.Count);
+        await ReadByIdAsync(Opened.Facts.Read, orderIds, row =>
+        {
+            var fact = FactTable.ToFact(row);
+            found[fact.OrderId] = fact;
+        }, cancellationToken);
+        return [.. orderIds.Select(found.GetValueOrDefault)];
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var (session, _, unmatched) = Opened;
+        try
+        {
+            using var batches = new BatchSet(session, _settings, "write unmatched payments");
+            var ttl = (int)Math.Min(int.MaxValue, _settings.FinishedTtl.TotalSeconds);
+            foreach (var row in rows)
+            {
+                unmatched.Write(batches.For(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId))), row, NextTimestamp(), ttl);
+                batches.RowIsComplete();
+            }
+
+            await batches.SendAsync(cancellationToken);
+        }
+        catch (CqlException failed)
+        {
+            throw StoreErrors.OfWrite(failed, _settings);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(
+        IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var (session, _, unmatched) = Opened;
+        try
+        {
+            var reads = orderIds.Distinct().GroupBy(UnmatchedTable.Bucket).SelectMany(bucket => bucket.Chunk(_settings.ReadBatch).Select(async ids =>
+            {
+                var request = session.Execute(unmatched.Read, $"read unmatched payments of {ids.Length} orders", values =>
+                {
+                    values.Value(bucket.Key);
+                    values.List(ids);
+                });
+                var page = RowSet.Read(
+                    await session.SendAsync(request, session.ReplicasOf(Murmur3.Token(bucket.Key)), speculative: true, cancellationToken), unmatched.Read);
+                var rows = new List<UnmatchedPayment>(page.Count);
+                while (page.Next())
+                {
+                    if (UnmatchedTable.IsWhole(page))
+                    {
+                        rows.Add(UnmatchedTable.ToRow(page));
+                    }
+                }
+
+                return rows;
+            }));
+            return [.. (await Task.WhenAll(reads)).SelectMany(rows => rows)];
+        }
+        catch (CqlException failed)
+        {
+            throw StoreErrors.OfRead(failed, _settings);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// The table is ordered by order, not by time: the keys of all rows that are asked for are read and sorted, some
+    /// 60 bytes each, and then the rows a few hundred at a time.
+    /// </remarks>
+    public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
+        UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var chunk in (await KeysAsync(query, cancellationToken)).Chunk(FetchRows))
+        {
+            var wanted = chunk.Select(key => (key.OrderId, key.PaymentKey)).ToHashSet();
+            var rows = await ReadUnmatchedAsync([.. chunk.Select(key => key.OrderId)], cancellationToken);
+
+            // What has changed since its key was read is no longer asked for.
+            foreach (var row in rows
+                .Where(row => wanted.Contains((row.OrderId, row.PaymentKey)) && (query.State is null || row.State == query.State))
+                .OrderBy(row => row.PublishTimeMicros).ThenBy(row => row.OrderId).ThenBy(row => row.PaymentKey, StringComparer.Ordinal))
+            {
+                yield return row;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var key in ScanAsync(cancellationToken))
+        {
+            if (key.IsHealable)
+            {
+                yield return (key.OrderId, key.State);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_session is { } session)
+        {
+            _session = null;
+            await session.DisposeAsync();
+        }
+
+        _opening.Dispose();
+    }
+
+    private Tables Opened => _tables ?? throw new InvalidOperationException("The store is used before InitializeAsync.");
+
+    /// <summary>Warnings that the servers have sent: a batch that is too large, too many partitions.</summary>
+    internal long Warnings => _session?.Warnings ?? 0;
+
+    // The orders whose guarded payment would displace another one.
+    private async Task<HashSet<long>?> RefusedAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
+    {
+        Dictionary<long, long?>? guarded = null;
+        foreach (var write in writes)
+        {
+            if (write is { PaymentGuarded: true, Payment: { } payment })
+            {
+                (guarded ??= [])[write.OrderId] = payment.PaymentId;
+            }
+        }
+
+        if (guarded is null)
+        {
+            return null;
+        }
+
+        HashSet<long>? refused = null;
+        await ReadByIdAsync(Opened.Facts.ReadPayments, [.. guarded.Keys], row =>
+        {
+            var (orderId, hasPayment, paymentId) = FactTable.ToPayment(row);
+            if (hasPayment && paymentId != guarded[orderId])
+            {
+                (refused ??= []).Add(orderId);
+            }
+        }, cancellationToken);
+        return refused;
+    }
+
+    // Ids of one replica set are asked for together; the rows are handed over one answer after the other.
+    private async Task ReadByIdAsync(PreparedStatement statement, IReadOnlyCollection<long> orderIds, Action<RowSet> take, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var (session, _, _) = Opened;
+        try
+        {
+            var reads = orderIds
+                .Distinct()
+                .GroupBy(id => session.ReplicasOf(Murmur3.Token(id)))
+                .SelectMany(group => group.Chunk(_settings.ReadBatch).Select(async ids =>
+                {
+                    var request = session.Execute(statement, $"read {ids.Length} orders", values => values.List(ids));
+                    return RowSet.Read(await session.SendAsync(request, group.Key, speculative: true, cancellationToken), statement);
+                }))
+                .ToList();
+            foreach (var page in await Task.WhenAll(reads))
+            {
+                while (page.Next())
+                {
+                    take(page);
+                }
+            }
+        }
+        catch (CqlException failed)
+        {
+            throw StoreErrors.OfRead(failed, _settings);
+        }
+    }
+
+    private async Task<IReadOnlyList<UnmatchedKey>> KeysAsync(UnmatchedQuery query, CancellationToken cancellationToken)
+    {
+        var keys = new List<UnmatchedKey>();
+        if (query.Limit <= 0)
+        {
+            return keys;
+        }
+
+        if (query.OrderId is { } orderId)
+        {
+            keys.AddRange((await ReadUnmatchedAsync([orderId], cancellationToken))
+                .Select(row => new UnmatchedKey(row.PublishTimeMicros, row.OrderId, row.PaymentKey, row.State, row.Reason))
+                .Where(Matches));
+        }
+        else
+        {
+            await foreach (var key in ScanAsync(cancellationToken))
+            {
+                if (!Matches(key))
+                {
+                    continue;
+                }
+
+                keys.Add(key);
+                if (keys.Count >= 2 * (long)query.Limit && keys.Count > ScanPage)
+                {
+                    keys.Sort();
+                    keys.RemoveRange(query.Limit, keys.Count - query.Limit);
+                }
+            }
+        }
+
+        keys.Sort();
+        return keys.Count <= query.Limit ? keys : keys.GetRange(0, query.Limit);
+
+        bool Matches(UnmatchedKey key) =>
+            (query.State is null || key.State == query.State)
+            && (query.Reason is null || key.Reason == query.Reason)
+            && key.PublishTimeMicros <= query.PublishedUntilMicros;
+    }
+
+    private async IAsyncEnumerable<UnmatchedKey> ScanAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var (session, _, unmatched) = Opened;
+        for (var bucket = 0; bucket < UnmatchedTable.Buckets; bucket++)
+        {
+            byte[]? next = null;
+            do
+            {
+                RowSet page;
+                try
+                {
+                    var of = bucket;
+                    var request = session.Execute(unmatched.Keys, "list unmatched payments", values => values.Value(of), ScanPage, next);
+                    page = RowSet.Read(
+                        await session.SendAsync(request, session.ReplicasOf(Murmur3.Token(bucket)), speculative: true, cancellationToken), unmatched.Keys);
+                }
+                catch (CqlException failed)
+                {
+                    throw StoreErrors.OfRead(failed, _settings);
+                }
+
+                next = page.PagingState;
+                while (page.Next())
+                {
+                    if (UnmatchedTable.ToKey(page) is { } key)
+                    {
+                        yield return key;
+                    }
+                }
+            }
+            while (next is not null);
+        }
+    }
+
+    // Microseconds, and greater than every one before, so that of two writes of one row the later one remains.
+    private long NextTimestamp()
+    {
+        while (true)
+        {
+            var last = Interlocked.Read(ref _lastTimestamp);
+            var next = Math.Max(last + 1, _time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000);
+            if (Interlocked.CompareExchange(ref _lastTimestamp, next, last) == last)
+            {
+                return next;
+            }
+        }
+    }
+
+    private sealed record Tables(CqlSession Session, FactTable Facts, UnmatchedTable Unmatched);
+}

@@ -1,0 +1,100 @@
+using System.Text.RegularExpressions;
+using EcomStream.Cassandra.Cluster;
+
+namespace EcomStream.Cassandra;
+
+/// <summary>
+/// The schema that EcomStream needs, read from <c>cassandra_table_syntax.cql</c>, for the keyspace, tables and
+/// replication of some settings; and what of it a cluster has.
+/// </summary>
+internal sealed partial class CassandraSchema
+{
+    private const string Resource = "EcomStream.Cassandra.cassandra_table_syntax.cql";
+
+    private readonly CassandraSettings _settings;
+
+    /// <exception cref="CqlConfigurationException">A name is none that CQL takes without quotes.</exception>
+    public CassandraSchema(CassandraSettings settings)
+    {
+        foreach (var name in new[] { settings.Keyspace, settings.FactsTable, settings.UnmatchedTable })
+        {
+            if (!Identifier().IsMatch(name))
+            {
+                throw new CqlConfigurationException(
+                    $"'{name}' is no name of a keyspace or table: it must be of lower-case letters, digits and underscores, 48 at most, and begin with a letter.");
+            }
+        }
+
+        _settings = settings;
+        using var stream = typeof(CassandraSchema).Assembly.GetManifestResourceStream(Resource)
+            ?? throw new InvalidOperationException($"The resource {Resource} is missing.");
+        using var reader = new StreamReader(stream);
+        Text = Replication().Replace(
+            reader.ReadToEnd()
+                .Replace("ecom_store.orders_payments_facts", $"{settings.Keyspace}.{settings.FactsTable}", StringComparison.Ordinal)
+                .Replace("ecom_store.unmatched_payments", $"{settings.Keyspace}.{settings.UnmatchedTable}", StringComparison.Ordinal)
+                .Replace("EXISTS ecom_store\n", $"EXISTS {settings.Keyspace}\n", StringComparison.Ordinal),
+            $"WITH replication = {settings.Replication.Replace("$", "$$", StringComparison.Ordinal)};");
+    }
+
+    /// <summary>All of it, as CQL with its comments.</summary>
+    public string Text { get; }
+
+    /// <summary>Its statements, in order.</summary>
+    public IReadOnlyList<string> Statements =>
+        [.. Comment().Replace(Text, "").Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+
+    /// <summary>What the cluster lacks or has otherwise, one line each; empty when all is as it should be.</summary>
+    public async Task<IReadOnlyList<string>> DifferencesAsync(CqlSession session, CancellationToken cancellationToken)
+    {
+        if (!await ExistsAsync(session, $"SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '{_settings.Keyspace}'", cancellationToken))
+        {
+            return [$"the keyspace {_settings.Keyspace} is missing"];
+        }
+
+        var differences = new List<string>();
+        foreach (var statement in Statements.Where(statement => statement.StartsWith("CREATE TABLE", StringComparison.Ordinal)))
+        {
+            var expected = TableDefinition.Parse(statement);
+            var actual = await ReadAsync(session, expected.Name, cancellationToken);
+            differences.AddRange(actual is null ? [$"the table {_settings.Keyspace}.{expected.Name} is missing"] : expected.Differences(actual));
+        }
+
+        return differences;
+    }
+
+    /// <summary>Makes what is missing; what is there stays as it is.</summary>
+    public async Task ApplyAsync(CqlSession session, CancellationToken cancellationToken)
+    {
+        foreach (var statement in Statements)
+        {
+            await session.QueryAsync(statement, cancellationToken);
+        }
+    }
+
+    private async Task<TableDefinition?> ReadAsync(CqlSession session, string table, CancellationToken cancellationToken)
+    {
+        var rows = await session.QueryAsync(
+            $"SELECT column_name, type, kind, position FROM system_schema.columns WHERE keyspace_name = '{_settings.Keyspace}' AND table_name = '{table}'",
+            cancellationToken);
+        var columns = new List<ColumnDefinition>();
+        while (rows.Next())
+        {
+            columns.Add(new ColumnDefinition(rows.Text(0), rows.Text(1), rows.Text(2), rows.Int32(3)));
+        }
+
+        return columns.Count == 0 ? null : new TableDefinition(table, columns);
+    }
+
+    private static async Task<bool> ExistsAsync(CqlSession session, string query, CancellationToken cancellationToken) =>
+        (await session.QueryAsync(query, cancellationToken)).Count > 0;
+
+    [GeneratedRegex("^[a-z][a-z0-9_]{0,47}$")]
+    private static partial Regex Identifier();
+
+    [GeneratedRegex(@"WITH replication = \{[^}]*\};")]
+    private static partial Regex Replication();
+
+    [GeneratedRegex(@"--[^\n]*")]
+    private static partial Regex Comment();
+}

@@ -1,0 +1,255 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using EcomStream.Cassandra.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Cassandra.Cluster;
+
+/// <summary>
+/// A cluster as one thing to ask: requests go to a node that holds their partition, and to another one when that fails
+/// in a way that another may not. Everything that is sent must be idempotent.
+/// </summary>
+internal sealed partial class CqlSession : IAsyncDisposable
+{
+    private const int ValuesFlag = 0x01;
+    private const int SkipMetadataFlag = 0x02;
+    private static readonly TimeSpan _warnEvery = TimeSpan.FromMinutes(1);
+
+    private readonly ClusterContext _context;
+    private readonly ControlConnection _control;
+    private readonly ConcurrentDictionary<string, PreparedStatement> _statements = new();
+    private int _turn;
+    private long _warned;
+
+    private CqlSession(ClusterContext context, ControlConnection control)
+    {
+        (_context, _control) = (context, control);
+        context.Forget = statement => _statements.TryRemove(new KeyValuePair<string, PreparedStatement>(statement.Cql, statement));
+    }
+
+    public byte Version => _context.Version;
+
+    public IReadOnlyCollection<CqlNode> Nodes => _control.Nodes;
+
+    public string LocalDatacenter => _control.LocalDatacenter;
+
+    /// <summary>Warnings that servers sent with their answers.</summary>
+    public long Warnings => Interlocked.Read(ref _warnings);
+
+    private long _warnings;
+
+    /// <summary>Connects to the first contact point that answers, learns the cluster from it, and connects to its nodes.</summary>
+    /// <exception cref="CqlAuthenticationException">The credentials or certificates are wrong.</exception>
+    /// <exception cref="CqlNoNodeException">No contact point answers.</exception>
+    public static async Task<CqlSession> ConnectAsync(
+        CassandraSettings settings, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var context = new ClusterContext(settings, settings.Tls is { } tls ? new TlsHandshake(tls) : null, logger, time);
+        var control = new ControlConnection(context);
+        try
+        {
+            await control.StartAsync(cancellationToken);
+            return new CqlSession(context, control);
+        }
+        catch
+        {
+            await control.DisposeAsync();
+            context.Tls?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The nodes that hold a token of the settings' keyspace.</summary>
+    public ReplicaSet ReplicasOf(long token) => _control.Tokens.ReplicasOf(token);
+
+    /// <summary>Prepares a statement, once.</summary>
+    public async ValueTask<PreparedStatement> PrepareAsync(string cql, CancellationToken cancellationToken)
+    {
+        if (_statements.TryGetValue(cql, out var known))
+        {
+            return known;
+        }
+
+        var prepared = await OnSomeNode($"PREPARE {cql}", null, node => node.PrepareAsync(cql, cancellationToken), cancellationToken);
+        return _statements.GetOrAdd(cql, prepared);
+    }
+
+    /// <summary>Runs CQL without values. Schema changes return when the nodes agree on the schema.</summary>
+    public async Task<RowSet> QueryAsync(string cql, CancellationToken cancellationToken, int pageSize = 0, byte[]? pagingState = null)
+    {
+        var request = Query.Request(cql, Version, _context.Settings.Consistency, pageSize, pagingState);
+        var answer = await SendAsync(request, null, speculative: false, cancellationToken);
+        if (IsSchemaChange(answer))
+        {
+            await _control.AwaitSchemaAgreementAsync(cancellationToken);
+        }
+
+        return RowSet.Read(answer);
+    }
+
+    /// <summary>An EXECUTE (native_protocol_v5.spec, section 4.1.6).</summary>
+    /// <param name="statement">The statement.</param>
+    /// <param name="name">What it does, for errors.</param>
+    /// <param name="values">Writes the values of all its parameters, in order.</param>
+    /// <param name="pageSize">Rows per page; 0 for all.</param>
+    /// <param name="pagingState">What the page before returned.</param>
+    public CqlRequest Execute(PreparedStatement statement, string name, Action<ByteWriter> values, int pageSize = 0, byte[]? pagingState = null)
+    {
+        using var body = new ByteWriter();
+        body.ShortBytes(statement.Id);
+        var result = statement.Result;
+        if (Version >= 5)
+        {
+            body.ShortBytes(result.Id);
+        }
+
+        var flags = (statement.Parameters.Count > 0 ? ValuesFlag : 0) | (result.Columns.Count > 0 ? SkipMetadataFlag : 0);
+        Query.Parameters(body, Version, _context.Settings.Consistency, flags, pageSize, pagingState, writer =>
+        {
+            if (statement.Parameters.Count > 0)
+            {
+                writer.Short(statement.Parameters.Count);
+                values(writer);
+            }
+        });
+        return new CqlRequest(Opcode.Execute, body.Written.ToArray(), name) { Prepared = [statement] };
+    }
+
+    /// <summary>Runs a prepared statement with values as objects, all pages.</summary>
+    public async IAsyncEnumerable<RowSet> ExecuteAllAsync(
+        string cql, object?[] values, int pageSize, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var statement = await PrepareAsync(cql, cancellationToken);
+        byte[]? next = null;
+        do
+        {
+            var request = Execute(
+                statement,
+                cql,
+                writer =>
+                {
+                    for (var i = 0; i < statement.Parameters.Count; i++)
+                    {
+                        CqlValue.Write(writer, statement.Parameters[i].Type, values[i]);
+                    }
+                },
+                pageSize,
+                next);
+            var page = RowSet.Read(await SendAsync(request, null, speculative: false, cancellationToken), statement);
+            next = page.PagingState;
+            yield return page;
+        }
+        while (next is not null);
+    }
+
+    /// <summary>Sends a request to a replica, and on to the next node while the errors are such that another may do better.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="replicas">The nodes that hold its partition; null when it does not matter.</param>
+    /// <param name="speculative">Whether a second node is asked when the first one is slow: for reads.</param>
+    /// <param name="cancellationToken">Gives it up; it may be carried out all the same.</param>
+    /// <exception cref="CqlException">The error that no other node would mend, or what each node said.</exception>
+    public async Task<CqlResponse> SendAsync(CqlRequest request, ReplicaSet? replicas, bool speculative, CancellationToken cancellationToken)
+    {
+        var answer = speculative && _context.Settings.SpeculativeReadDelay > TimeSpan.Zero
+            ? await Speculate(request, replicas, cancellationToken)
+            : await OnSomeNode(request.Name, replicas, node => node.SendAsync(request, cancellationToken), cancellationToken);
+        if (answer.Warnings.Count > 0)
+        {
+            Warn(answer.Warnings);
+        }
+
+        return answer;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _control.DisposeAsync();
+        _context.Tls?.Dispose();
+    }
+
+    private async Task<CqlResponse> Speculate(CqlRequest request, ReplicaSet? replicas, CancellationToken cancellationToken)
+    {
+        var first = OnSomeNode(request.Name, replicas, node => node.SendAsync(request, cancellationToken), cancellationToken);
+        if (await Task.WhenAny(first, Task.Delay(_context.Settings.SpeculativeReadDelay, _context.Time, cancellationToken)) == first)
+        {
+            return await first;
+        }
+
+        var second = OnSomeNode(request.Name, replicas, node => node.SendAsync(request, cancellationToken), cancellationToken, skip: 1);
+        var winner = await Task.WhenAny(first, second);
+        return winner.IsCompletedSuccessfully ? await winner : await (winner == first ? second : first);
+    }
+
+    private async Task<T> OnSomeNode<T>(
+        string name, ReplicaSet? replicas, Func<CqlNode, Task<T>> send, CancellationToken cancellationToken, int skip = 0)
+    {
+        List<(string, Exception)>? tried = null;
+        var plan = Plan(replicas);
+        for (var i = 0; i < plan.Count; i++)
+        {
+            var node = plan[(i + skip) % plan.Count];
+            try
+            {
+                return await send(node);
+            }
+            catch (CqlException failed) when (failed.IsRetryable)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                (tried ??= []).Add((node.Endpoint.ToString(), failed));
+            }
+        }
+
+        throw new CqlNoNodeException(name, tried ?? []);
+    }
+
+    // The replicas first, the one with the least under way before the others; then the datacenter's other nodes in turn.
+    private List<CqlNode> Plan(ReplicaSet? replicas)
+    {
+        var plan = new List<CqlNode>(4);
+        if (replicas is not null)
+        {
+            foreach (var node in replicas.Nodes)
+            {
+                if (node.IsUp && node.Datacenter == LocalDatacenter)
+                {
+                    plan.Add(node);
+                }
+            }
+
+            if (plan.Count > 1)
+            {
+                plan.Sort(static (a, b) => a.InFlight.CompareTo(b.InFlight));
+            }
+        }
+
+        var nodes = _control.LocalNodes;
+        var first = (int)((uint)Interlocked.Increment(ref _turn) % (uint)Math.Max(1, nodes.Count));
+        for (var i = 0; i < nodes.Count; i++)
+        {
+            var node = nodes[(first + i) % nodes.Count];
+            if (node.IsUp && !plan.Contains(node))
+            {
+                plan.Add(node);
+            }
+        }
+
+        return plan;
+    }
+
+    private static bool IsSchemaChange(CqlResponse answer) =>
+        answer.Opcode == Opcode.Result && (ResultKind)new ByteReader(answer.Body).Int() == ResultKind.SchemaChange;
+
+    private void Warn(IReadOnlyList<string> warnings)
+    {
+        Interlocked.Add(ref _warnings, warnings.Count);
+        var now = _context.Time.GetTimestamp();
+        var last = Interlocked.Read(ref _warned);
+        if ((last == 0 || _context.Time.GetElapsedTime(last, now) >= _warnEvery) && Interlocked.CompareExchange(ref _warned, now, last) == last)
+        {
+            LogWarning(_context.Logger, warnings[0]);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Cassandra warns (shown once a minute at most): {Warning}")]
+    private static partial void LogWarning(ILogger logger, string warning);
+}

@@ -1,0 +1,130 @@
+using System.Net;
+using EcomStream.Cassandra.Protocol;
+
+namespace EcomStream.Cassandra.Cluster;
+
+/// <summary>What a node says of the cluster: system.local, system.peers_v2 (or system.peers before Cassandra 4), system_schema.</summary>
+internal static class Topology
+{
+    private const string Columns = "host_id, data_center, rack, tokens, schema_version";
+
+    /// <summary>All nodes, the one that was asked first.</summary>
+    public static async Task<IReadOnlyList<NodeDescription>> ReadAsync(CqlConnection connection, byte version, CancellationToken cancellationToken)
+    {
+        var nodes = new List<NodeDescription>();
+        var local = await Query.SendAsync(connection, version, $"SELECT {Columns} FROM system.local WHERE key = 'local'", cancellationToken);
+        while (local.Next())
+        {
+            if (Describe(local, connection.Endpoint) is { } self)
+            {
+                nodes.Add(self);
+            }
+        }
+
+        nodes.AddRange(await PeersAsync(connection, version, cancellationToken));
+        return nodes;
+    }
+
+    /// <summary>A keyspace's replication; empty when the keyspace does not exist.</summary>
+    public static async Task<IReadOnlyDictionary<string, string>> ReplicationAsync(
+        CqlConnection connection, byte version, string keyspace, CancellationToken cancellationToken)
+    {
+        var rows = await Query.SendAsync(
+            connection, version, $"SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}'", cancellationToken);
+        return rows.Next() && rows.Value(0) is Dictionary<object, object?> map
+            ? map.ToDictionary(option => (string)option.Key, option => (string?)option.Value ?? "")
+            : new Dictionary<string, string>();
+    }
+
+    private static async Task<List<NodeDescription>> PeersAsync(CqlConnection connection, byte version, CancellationToken cancellationToken)
+    {
+        RowSet peers;
+        var hasPort = true;
+        try
+        {
+            peers = await Query.SendAsync(connection, version, $"SELECT {Columns}, native_address, native_port FROM system.peers_v2", cancellationToken);
+        }
+        catch (CqlServerException missing) when (missing.Code == CqlErrorCode.Invalid)
+        {
+            hasPort = false;
+            peers = await Query.SendAsync(connection, version, $"SELECT {Columns}, rpc_address, peer FROM system.peers", cancellationToken);
+        }
+
+        var nodes = new List<NodeDescription>();
+        while (peers.Next())
+        {
+            var address = (IPAddress?)peers.Value(5);
+            if (address is not null && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)) && !hasPort)
+            {
+                address = (IPAddress?)peers.Value(6);
+            }
+
+            var port = hasPort ? (int?)peers.Value(6) ?? connection.Endpoint.Port : connection.Endpoint.Port;
+            if (address is not null && Describe(peers, new IPEndPoint(address, port)) is { } node)
+            {
+                nodes.Add(node);
+            }
+        }
+
+        return nodes;
+    }
+
+    // A row that is not complete yet is of a node that is just joining.
+    private static NodeDescription? Describe(RowSet row, IPEndPoint endpoint) =>
+        row.Value(0) is Guid hostId && row.TextOrNull(1) is { } datacenter && row.TextOrNull(2) is { } rack && row.Value(3) is List<object?> tokens
+            ? new NodeDescription(
+                hostId,
+                endpoint,
+                datacenter,
+                rack,
+                [.. tokens.OfType<string>().Where(token => long.TryParse(token, out _)).Select(long.Parse)],
+                (Guid?)row.Value(4))
+            : null;
+}
+
+/// <summary>Makes requests of CQL text.</summary>
+internal static class Query
+{
+    private const int PageSizeFlag = 0x04;
+    private const int PagingStateFlag = 0x08;
+
+    /// <summary>A QUERY without values (native_protocol_v5.spec, section 4.1.4).</summary>
+    public static CqlRequest Request(string cql, byte version, Consistency consistency, int pageSize = 0, byte[]? pagingState = null)
+    {
+        using var body = new ByteWriter();
+        body.LongString(cql);
+        Parameters(body, version, consistency, 0, pageSize, pagingState, null);
+        return new CqlRequest(Opcode.Query, body.Written.ToArray(), cql);
+    }
+
+    /// <summary>Asks one connection, in one page.</summary>
+    public static async Task<RowSet> SendAsync(CqlConnection connection, byte version, string cql, CancellationToken cancellationToken) =>
+        RowSet.Read(await connection.SendAsync(Request(cql, version, Consistency.One), cancellationToken));
+
+    /// <summary>Writes the parameters of a QUERY or EXECUTE; their flags are a byte before v5 and an [int] since.</summary>
+    public static void Parameters(
+        ByteWriter body, byte version, Consistency consistency, int flags, int pageSize, byte[]? pagingState, Action<ByteWriter>? values)
+    {
+        body.Short((int)consistency);
+        flags |= (pageSize > 0 ? PageSizeFlag : 0) | (pagingState is null ? 0 : PagingStateFlag);
+        if (version >= 5)
+        {
+            body.Int(flags);
+        }
+        else
+        {
+            body.Byte((byte)flags);
+        }
+
+        values?.Invoke(body);
+        if (pageSize > 0)
+        {
+            body.Int(pageSize);
+        }
+
+        if (pagingState is not null)
+        {
+            body.Value(pagingState);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using System.Text;
+using EcomStream.Cassandra.Cluster;
+using EcomStream.Cassandra.Protocol;
+using EcomStream.Core;
+
+namespace EcomStream.Cassandra;
+
+/// <summary>The statements of the table of unmatched payments.</summary>
+internal sealed class UnmatchedTable
+{
+    /// <summary>Partitions of the table.</summary>
+    public const int Buckets = 256;
+
+    // Above every since, and small enough to leave twice a since below it.
+    private const long SinceCeiling = 1L << 53;
+    private const string Columns =
+        "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays";
+
+    private readonly PreparedStatement _write;
+    private readonly PreparedStatement _writeSince;
+
+    private UnmatchedTable(PreparedStatement write, PreparedStatement writeSince, PreparedStatement read, PreparedStatement keys) =>
+        (_write, _writeSince, Read, Keys) = (write, writeSince, read, keys);
+
+    /// <summary>Reads whole rows of some orders of one bucket.</summary>
+    public PreparedStatement Read { get; }
+
+    /// <summary>Reads the keys and what decides of all rows of one bucket.</summary>
+    public PreparedStatement Keys { get; }
+
+    public static async Task<UnmatchedTable> PrepareAsync(CqlSession session, string table, CancellationToken cancellationToken) => new(
+        await session.PrepareAsync(
+            $"INSERT INTO {table} (bucket, order_id, payment_key, data, publish_time, message_id, subscription, reason, state, changed, detail, replays) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
+            cancellationToken),
+        await session.PrepareAsync(
+            $"UPDATE {table} USING TIMESTAMP ? AND TTL ? SET since = ? WHERE bucket = ? AND order_id = ? AND payment_key = ?", cancellationToken),
+        await session.PrepareAsync($"SELECT {Columns} FROM {table} WHERE bucket = ? AND order_id IN ?", cancellationToken),
+        await session.PrepareAsync($"SELECT order_id, payment_key, publish_time, state, reason FROM {table} WHERE bucket = ?", cancellationToken));
+
+    /// <summary>The bucket of an order: the top byte of a multiplicative hash. It is in the data, so it never changes.</summary>
+    public static int Bucket(long orderId) => (int)(((ulong)orderId * 0x9E3779B97F4A7C15) >> 56);
+
+    /// <summary>Adds a row's statements.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="row">The row.</param>
+    /// <param name="timestamp">Its write timestamp: greater than that of every write before.</param>
+    /// <param name="finishedTtl">Seconds that it is kept when it is finished; 0 for ever.</param>
+    public void Write(StatementBatch batch, UnmatchedPayment row, long timestamp, int finishedTtl)
+    {
+        var finished = row.State is UnmatchedState.Healed or UnmatchedState.Discarded
+            || (row.State == UnmatchedState.DeadLettered && !row.IsHealable);
+        var ttl = finished ? finishedTtl : 0;
+        var bucket = Bucket(row.OrderId);
+        var values = batch.Add(_write);
+        values.Value(bucket);
+        values.Value(row.OrderId);
+        values.Value(row.PaymentKey);
+        values.Value(row.Data.Span);
+        values.Value(row.PublishTimeMicros);
+        values.Value(row.MessageId);
+        values.Value(row.Subscription);
+        values.Value(row.Reason.ToAttribute());
+        values.Value(row.State.ToText());
+        values.Value(row.ChangedMicros);
+        values.Value(row.Detail);
+        values.Value(row.Replays);
+        values.Value(timestamp);
+        values.Value(ttl);
+
+        // The earliest since remains: the earlier it is, the higher is its write timestamp. A finished row's, of the
+        // same time, is higher by one, or it would outlive the row.
+        values = batch.Add(_writeSince);
+        values.Value(Math.Max(1, SinceCeiling - (2 * row.SinceMicros) + (finished ? 1 : 0)));
+        values.Value(ttl);
+        values.Value(row.SinceMicros);
+        values.Value(bucket);
+        values.Value(row.OrderId);
+        values.Value(row.PaymentKey);
+    }
+
+    /// <summary>A row of <see cref="Read"/>.</summary>
+    public static UnmatchedPayment ToRow(RowSet row)
+    {
+        var changed = row.Int64(9);
+        return new UnmatchedPayment
+        {
+            OrderId = row.Int64(0),
+            PaymentKey = row.Text(1),
+            Data = row.Bytes(2).ToArray(),
+            PublishTimeMicros = row.Int64(3),
+            MessageId = row.Text(4),
+            Subscription = row.Text(5),
+            Reason = Reason(row.Text(6)),
+            State = UnmatchedStates.OfRow(row.Text(7)),
+
+            // It has a life of its own: where it has ended, the row has been waiting since it changed at the latest.
+            SinceMicros = row.Int64OrNull(8) ?? changed,
+            ChangedMicros = changed,
+            Detail = row.Text(10),
+            Replays = row.Int32(11),
+        };
+    }
+
+    /// <summary>A row of <see cref="Keys"/>; null for one that is just expiring.</summary>
+    public static UnmatchedKey? ToKey(RowSet row) =>
+        row.TextOrNull(3) is { } state && row.TextOrNull(4) is { } reason
+            ? new UnmatchedKey(row.Int64(2), row.Int64(0), Encoding.UTF8.GetString(row.Bytes(1)), UnmatchedStates.OfRow(state), Reason(reason))
+            : null;
+
+    /// <summary>Whether the row of <see cref="Read"/> is whole: one that is just expiring may have lost columns.</summary>
+    public static bool IsWhole(RowSet row) => !row.IsNull(7) && !row.IsNull(6);
+
+    private static DeadLetterReason Reason(string text) =>
+        DeadLetterReasons.TryParse(text, out var reason)
+            ? reason
+            : throw new StoreRejectedException($"unmatched_payments has the unknown reason '{text}': correct or remove the row.");
+}
+
+/// <summary>The key of an unmatched row and what a query asks about; ordered by publish time, then by key.</summary>
+internal readonly record struct UnmatchedKey(long PublishTimeMicros, long OrderId, string PaymentKey, UnmatchedState State, DeadLetterReason Reason)
+    : IComparable<UnmatchedKey>
+{
+    public bool IsHealable => State == UnmatchedState.Waiting
+        || (State == UnmatchedState.DeadLettered && Reason == DeadLetterReason.NoMatchingOrder);
+
+    public int CompareTo(UnmatchedKey other)
+    {
+        var byTime = PublishTimeMicros.CompareTo(other.PublishTimeMicros);
+        var byOrder = byTime != 0 ? byTime : OrderId.CompareTo(other.OrderId);
+        return byOrder != 0 ? byOrder : string.CompareOrdinal(PaymentKey, other.PaymentKey);
+    }
+}

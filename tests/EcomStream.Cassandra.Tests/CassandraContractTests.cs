@@ -1,0 +1,30 @@
+using EcomStream.Core;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Cassandra.Tests;
+
+/// <summary>The store contract on a real Cassandra, with batches, over the newest protocol version.</summary>
+public class CassandraContractTests(TestKeyspace keyspace) : FactStoreContract, IClassFixture<TestKeyspace>
+{
+    // A keyspace for each test would cost a second; ids of its own cost nothing.
+    protected override long FirstOrderId { get; } = Random.Shared.NextInt64(1, 1L << 40) << 20;
+
+    protected override bool StartsEmpty => false;
+
+    protected virtual CassandraSettings Settings => keyspace.Settings;
+
+    protected override Task<IFactStore> CreateAsync() => Task.FromResult<IFactStore>(new CassandraFactStore(Settings));
+
+    protected override async Task<IFactStore?> ReopenAsync()
+    {
+        await Store.DisposeAsync();
+        return await CreateAsync();
+    }
+}
+
+/// <summary>The same with one row per request, two connections and compressed frames.</summary>
+public sealed class CompressedSingleRowContractTests(TestKeyspace keyspace) : CassandraContractTests(keyspace)
+{
+    protected override CassandraSettings Settings =>
+        base.Settings with { BatchRows = 1, Compression = true, ReadBatch = 1, ConnectionsPerNode = 2, MaxInFlight = 200 };
+}

@@ -1,0 +1,21 @@
+namespace EcomStream.Cassandra.Tests;
+
+/// <summary>A keyspace for the tests of one class, dropped after them.</summary>
+public sealed class TestKeyspace : IAsyncLifetime
+{
+    private readonly string _name = $"test_{Guid.NewGuid():N}"[..20];
+
+    /// <summary>Settings for it; the test is skipped where there is no Cassandra.</summary>
+    public CassandraSettings Settings => CassandraServer.Settings with { Keyspace = _name };
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        if (CassandraServer.IsThere)
+        {
+            await using var session = await CassandraServer.ConnectAsync(Settings);
+            await session.QueryAsync($"DROP KEYSPACE IF EXISTS {_name}", CancellationToken.None);
+        }
+    }
+}
