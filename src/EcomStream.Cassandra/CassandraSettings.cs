@@ -74,6 +74,9 @@ public sealed record CassandraSettings
 
     /// <summary>Replication of a keyspace that is made, as in CQL.</summary>
     public string Replication { get; init; } = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
+
+    /// <summary>The protocol version to speak, so that a test can ask for the older one; 0 to agree on the newest.</summary>
+    internal byte ProtocolVersion { get; init; }
 }
 
 /// <summary>TLS to the nodes.</summary>

@@ -1,5 +1,6 @@
 using Akka.Configuration;
 using EcomStream.Actors;
+using EcomStream.Cassandra;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
 using EcomStream.Sqlite;
@@ -16,6 +17,10 @@ internal sealed record HostSettings
     public required PubSubSettings PubSub { get; init; }
 
     public required string DataDirectory { get; init; }
+
+    public required StoreKind StoreKind { get; init; }
+
+    public required CassandraSettings Cassandra { get; init; }
 
     public required SqliteDurability SqliteDurability { get; init; }
 
@@ -56,18 +61,14 @@ internal sealed record HostSettings
     {
         var config = user.WithFallback(Reference);
         var host = config.GetConfig("ecomstream");
-        var kind = host.GetString("store.kind");
-        if (kind != "sqlite")
-        {
-            throw new ConfigurationException($"ecomstream.store.kind = {kind}: it must be sqlite; this version has no other store.");
-        }
-
         return new HostSettings
         {
             Config = config,
             Pipeline = EcomStreamSettings.Read(config),
             PubSub = PubSubSettings.Read(config, emulatorHost),
             DataDirectory = host.GetString("data-dir"),
+            StoreKind = OneOf<StoreKind>(host, "store.kind"),
+            Cassandra = CassandraSettingsReader.Read(config),
             SqliteDurability = OneOf<SqliteDurability>(host, "store.sqlite.durability"),
             EmbeddedBroker = Switch(host, "broker.embedded"),
             BrokerHost = host.GetString("broker.host"),

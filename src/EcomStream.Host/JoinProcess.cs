@@ -3,7 +3,6 @@ using EcomStream.Actors;
 using EcomStream.Core;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
-using EcomStream.Sqlite;
 using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -67,7 +66,7 @@ internal sealed class JoinProcess : IAsyncDisposable
 
         EmbeddedBroker? broker = null;
         PubSubConnection? connection = null;
-        SqliteFactStore? store = null;
+        IFactStore? store = null;
         try
         {
             if (settings.RunsBroker)
@@ -86,7 +85,7 @@ internal sealed class JoinProcess : IAsyncDisposable
             }
 
             connection = PubSubConnection.Create(settings.PubSub, loggers);
-            store = new SqliteFactStore(new SqliteSettings(settings.StorePath) { Durability = settings.SqliteDurability });
+            store = Stores.Create(settings, loggers);
             await Setup.CreateMissingAsync(settings, connection, loggers, cancellationToken);
             var ports = new EcomStreamPorts(
                 store,

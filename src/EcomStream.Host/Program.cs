@@ -9,6 +9,7 @@ var root = new RootCommand("EcomStream joins a shop's orders with their payments
     BrokerCommand.Create(),
     OrdersCommand.Create(),
     DeadLettersCommand.Create(),
+    SchemaCommand.Create(),
     ConfigCommand.Create(),
 };
 

@@ -28,3 +28,9 @@ public sealed class CompressedSingleRowContractTests(TestKeyspace keyspace) : Ca
     protected override CassandraSettings Settings =>
         base.Settings with { BatchRows = 1, Compression = true, ReadBatch = 1, ConnectionsPerNode = 2, MaxInFlight = 200 };
 }
+
+/// <summary>The same over protocol v4, with its own framing and compression.</summary>
+public sealed class ProtocolV4ContractTests(TestKeyspace keyspace) : CassandraContractTests(keyspace)
+{
+    protected override CassandraSettings Settings => base.Settings with { ProtocolVersion = 4, Compression = true };
+}

@@ -11,6 +11,7 @@ public sealed class ArchitectureTests
     private const string PubSub = "EcomStream.PubSub";
     private const string Broker = "EcomStream.PubSub.Broker";
     private const string Sqlite = "EcomStream.Sqlite";
+    private const string Cassandra = "EcomStream.Cassandra";
     private const string Host = "ecomstream";
 
     [Fact]
@@ -21,6 +22,7 @@ public sealed class ArchitectureTests
     [InlineData(Actors, "Akka", "Google.Protobuf", "Reactive.Streams", "Microsoft.Extensions")]
     [InlineData(PubSub, "Akka", "Grpc", "Google.Protobuf", "Google.Apis", "Microsoft.Extensions")]
     [InlineData(Broker, "Grpc", "Google.Protobuf", "Microsoft.AspNetCore", "Microsoft.Extensions")]
+    [InlineData(Cassandra, "K4os.Compression.LZ4", "System.IO.Hashing", "Microsoft.Extensions")]
     [InlineData(Sqlite, "Microsoft.Data.Sqlite", "SQLitePCLRaw", "Microsoft.Extensions")]
     public void Each_project_references_core_and_its_own_libraries_only(string project, params string[] libraries) =>
         References(project).Where(name => !IsFramework(name) && name != Core)
@@ -30,6 +32,7 @@ public sealed class ArchitectureTests
     [InlineData(PubSub)]
     [InlineData(Broker)]
     [InlineData(Sqlite)]
+    [InlineData(Cassandra)]
     [InlineData("EcomStream.Host")]
     public void Actors_know_no_adapter(string adapter) =>
         Types.InAssembly(Assembly.Load(Actors)).ShouldNot().HaveDependencyOn(adapter).GetResult().IsSuccessful.ShouldBeTrue();
@@ -49,7 +52,7 @@ public sealed class ArchitectureTests
     [Fact]
     public void The_host_is_where_everything_meets() =>
         References(Host).ShouldBe(
-            References(Host).Union([Actors, Core, PubSub, Broker, Sqlite]), ignoreOrder: true);
+            References(Host).Union([Actors, Core, PubSub, Broker, Cassandra, Sqlite]), ignoreOrder: true);
 
     private static string[] References(string assembly) =>
         [.. Assembly.Load(assembly).GetReferencedAssemblies().Select(name => name.Name!)];

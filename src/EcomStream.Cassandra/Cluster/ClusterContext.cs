@@ -18,7 +18,7 @@ internal sealed class ClusterContext(CassandraSettings settings, TlsHandshake? t
     public TimeProvider Time => time;
 
     /// <summary>The protocol version agreed on with the first node; 0 before.</summary>
-    public byte Version { get; set; }
+    public byte Version { get; set; } = settings.ProtocolVersion;
 
     /// <summary>Is told of a statement whose id is not what it was.</summary>
     public Action<PreparedStatement> Forget { get; set; } = _ => { };

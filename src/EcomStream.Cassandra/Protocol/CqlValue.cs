@@ -129,9 +129,9 @@ internal static class CqlValue
                 list.ForEach(element => Write(writer, type.Of[0], element));
                 break;
             case CqlTypeCode.Map:
-                var map = ((System.Collections.IDictionary)value).Cast<System.Collections.DictionaryEntry>().ToList();
+                var map = (System.Collections.IDictionary)value;
                 writer.Int(map.Count);
-                foreach (var entry in map)
+                foreach (System.Collections.DictionaryEntry entry in map)
                 {
                     Write(writer, type.Of[0], entry.Key);
                     Write(writer, type.Of[1], entry.Value);

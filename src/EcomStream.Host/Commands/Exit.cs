@@ -33,6 +33,11 @@ internal static class Exit
             await Console.Error.WriteLineAsync("ecomstream: " + error.Message);
             return Usage;
         }
+        catch (StoreUnavailableException error)
+        {
+            await Console.Error.WriteLineAsync("ecomstream: " + error.Message);
+            return Failed;
+        }
         catch (RpcException error)
         {
             await Console.Error.WriteLineAsync($"ecomstream: Pub/Sub answers {error.StatusCode}: {error.Status.Detail}");

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using EcomStream.Sqlite;
 using Spectre.Console;
 
 namespace EcomStream.Host.Commands;
@@ -22,7 +21,7 @@ internal static class OrdersCommand
             var row = (await store.ReadAsync([orderId], stop))[0];
             if (row is null)
             {
-                await Console.Error.WriteLineAsync($"ecomstream: there is no row for order {orderId} in {settings.StorePath}.");
+                await Console.Error.WriteLineAsync($"ecomstream: there is no row for order {orderId} in {Stores.Describe(settings)}.");
                 return Exit.Failed;
             }
 

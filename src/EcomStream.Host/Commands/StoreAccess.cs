@@ -1,4 +1,4 @@
-using EcomStream.Sqlite;
+using EcomStream.Core;
 
 namespace EcomStream.Host.Commands;
 
@@ -6,14 +6,14 @@ namespace EcomStream.Host.Commands;
 internal static class StoreAccess
 {
     /// <exception cref="UsageException">There is no store.</exception>
-    public static async Task<SqliteFactStore> OpenAsync(HostSettings settings, CancellationToken cancellationToken)
+    public static async Task<IFactStore> OpenAsync(HostSettings settings, CancellationToken cancellationToken)
     {
-        if (!File.Exists(settings.StorePath))
+        if (settings.StoreKind == StoreKind.Sqlite && !File.Exists(settings.StorePath))
         {
             throw new UsageException($"There is no store at {settings.StorePath}. Give the folder of a run with --data.");
         }
 
-        var store = new SqliteFactStore(new SqliteSettings(settings.StorePath) { Durability = settings.SqliteDurability });
+        var store = Stores.Create(settings);
         try
         {
             await store.InitializeAsync(cancellationToken);
