@@ -61,7 +61,7 @@ public sealed record CassandraSettings
     public int BatchRows { get; init; } = 20;
 
     /// <summary>Bytes of values in one unlogged batch at most. Cassandra logs a warning above 5 KiB of its own count.</summary>
-    public int BatchBytes { get; init; } = 4_096;
+    public int BatchBytes { get; init; } = 3_000;
 
     /// <summary>Orders asked for in one read at most.</summary>
     public int ReadBatch { get; init; } = 40;
