@@ -10,23 +10,21 @@ internal sealed class BatchSet(CqlSession session, CassandraSettings settings, s
 {
     private readonly Dictionary<ReplicaSet, StatementBatch> _open = [];
     private readonly List<Task> _sent = [];
-    private StatementBatch? _current;
 
-    /// <summary>The batch for a row of this token; <see cref="RowIsComplete"/> must follow when the row is in it.</summary>
+    /// <summary>The batch for a row of this token; <see cref="RowIsComplete"/> must follow with it when the row is in it.</summary>
     public StatementBatch For(long token)
     {
         var replicas = session.ReplicasOf(token);
-        if (!_open.TryGetValue(replicas, out _current))
+        if (!_open.TryGetValue(replicas, out var batch))
         {
-            _open.Add(replicas, _current = new StatementBatch(replicas, session.Version));
+            _open.Add(replicas, batch = new StatementBatch(replicas, session.Version));
         }
 
-        return _current;
+        return batch;
     }
 
-    public void RowIsComplete()
+    public void RowIsComplete(StatementBatch batch)
     {
-        var batch = _current ?? throw new InvalidOperationException("No row was begun.");
         batch.Rows++;
         if (batch.Rows >= settings.BatchRows || batch.Length >= settings.BatchBytes)
         {
@@ -54,8 +52,6 @@ internal sealed class BatchSet(CqlSession session, CassandraSettings settings, s
         {
             batch.Dispose();
         }
-
-        _current?.Dispose();
     }
 
     private void Send(StatementBatch batch)

@@ -10,13 +10,13 @@ public sealed class CassandraAdmin(CassandraSettings settings)
 {
     /// <summary>The schema as CQL, with the settings' names and replication.</summary>
     /// <exception cref="StoreRejectedException">A name in the settings is none that CQL takes.</exception>
-    public string Print() => Schema().Text;
+    public string Print() => StoreErrors.Schema(settings).Text;
 
     /// <summary>What the cluster lacks or has otherwise, one line each; empty when all is as it should be.</summary>
     /// <exception cref="StoreUnavailableException">Cassandra does not answer.</exception>
     /// <exception cref="StoreRejectedException">It refuses.</exception>
     public Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken) =>
-        WithSession(session => Schema().DifferencesAsync(session, cancellationToken), cancellationToken);
+        WithSession(session => StoreErrors.Schema(settings).DifferencesAsync(session, cancellationToken), cancellationToken);
 
     /// <summary>Makes what is missing; what is there stays as it is.</summary>
     /// <returns>What still differs.</returns>
@@ -25,23 +25,11 @@ public sealed class CassandraAdmin(CassandraSettings settings)
     public Task<IReadOnlyList<string>> ApplyAsync(CancellationToken cancellationToken) => WithSession(
         async session =>
         {
-            var schema = Schema();
+            var schema = StoreErrors.Schema(settings);
             await schema.ApplyAsync(session, cancellationToken);
             return await schema.DifferencesAsync(session, cancellationToken);
         },
         cancellationToken);
-
-    private CassandraSchema Schema()
-    {
-        try
-        {
-            return new CassandraSchema(settings);
-        }
-        catch (CqlConfigurationException wrong)
-        {
-            throw new StoreRejectedException(wrong.Message, wrong);
-        }
-    }
 
     private async Task<T> WithSession<T>(Func<CqlSession, Task<T>> work, CancellationToken cancellationToken)
     {

@@ -36,14 +36,7 @@ public sealed class CassandraFactStore : IFactStore
         _settings = settings;
         _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<CassandraFactStore>();
         _time = time ?? TimeProvider.System;
-        try
-        {
-            _schema = new CassandraSchema(settings);
-        }
-        catch (CqlConfigurationException wrong)
-        {
-            throw new StoreRejectedException(wrong.Message, wrong);
-        }
+        _schema = StoreErrors.Schema(settings);
     }
 
     /// <inheritdoc/>
@@ -96,8 +89,9 @@ public sealed class CassandraFactStore : IFactStore
                 var withPayment = write.Payment is not null && !(refused?.Contains(write.OrderId) ?? false);
                 if (withPayment || write.Order is not null)
                 {
-                    facts.Write(batches.For(Murmur3.Token(write.OrderId)), write, withPayment);
-                    batches.RowIsComplete();
+                    var batch = batches.For(Murmur3.Token(write.OrderId));
+                    facts.Write(batch, write, withPayment);
+                    batches.RowIsComplete(batch);
                 }
             }
 
@@ -133,8 +127,9 @@ public sealed class CassandraFactStore : IFactStore
             var ttl = (int)Math.Min(int.MaxValue, _settings.FinishedTtl.TotalSeconds);
             foreach (var row in rows)
             {
-                unmatched.Write(batches.For(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId))), row, NextTimestamp(), ttl);
-                batches.RowIsComplete();
+                var batch = batches.For(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId)));
+                unmatched.Write(batch, row, NextTimestamp(), ttl);
+                batches.RowIsComplete(batch);
             }
 
             await batches.SendAsync(cancellationToken);
@@ -155,13 +150,16 @@ public sealed class CassandraFactStore : IFactStore
         {
             var reads = orderIds.Distinct().GroupBy(UnmatchedTable.Bucket).SelectMany(bucket => bucket.Chunk(_settings.ReadBatch).Select(async ids =>
             {
-                var request = session.Execute(unmatched.Read, $"read unmatched payments of {ids.Length} orders", values =>
-                {
-                    values.Value(bucket.Key);
-                    values.List(ids);
-                });
-                var page = RowSet.Read(
-                    await session.SendAsync(request, session.ReplicasOf(Murmur3.Token(bucket.Key)), speculative: true, cancellationToken), unmatched.Read);
+                var page = await session.ReadAsync(
+                    unmatched.Read,
+                    $"read unmatched payments of {ids.Length} orders",
+                    session.ReplicasOf(Murmur3.Token(bucket.Key)),
+                    values =>
+                    {
+                        values.Value(bucket.Key);
+                        values.List(ids);
+                    },
+                    cancellationToken);
                 var rows = new List<UnmatchedPayment>(page.Count);
                 while (page.Next())
                 {
@@ -231,9 +229,6 @@ public sealed class CassandraFactStore : IFactStore
 
     private Tables Opened => _tables ?? throw new InvalidOperationException("The store is used before InitializeAsync.");
 
-    /// <summary>Warnings that the servers have sent: a batch that is too large, too many partitions.</summary>
-    internal long Warnings => _session?.Warnings ?? 0;
-
     // The orders whose guarded payment would displace another one.
     private async Task<HashSet<long>?> RefusedAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
     {
@@ -273,12 +268,8 @@ public sealed class CassandraFactStore : IFactStore
             var reads = orderIds
                 .Distinct()
                 .GroupBy(id => session.ReplicasOf(Murmur3.Token(id)))
-                .SelectMany(group => group.Chunk(_settings.ReadBatch).Select(async ids =>
-                {
-                    var request = session.Execute(statement, $"read {ids.Length} orders", values => values.List(ids));
-                    return RowSet.Read(await session.SendAsync(request, group.Key, speculative: true, cancellationToken), statement);
-                }))
-                .ToList();
+                .SelectMany(group => group.Chunk(_settings.ReadBatch).Select(ids =>
+                    session.ReadAsync(statement, $"read {ids.Length} orders", group.Key, values => values.List(ids), cancellationToken)));
             foreach (var page in await Task.WhenAll(reads))
             {
                 while (page.Next())
@@ -346,9 +337,14 @@ public sealed class CassandraFactStore : IFactStore
                 try
                 {
                     var of = bucket;
-                    var request = session.Execute(unmatched.Keys, "list unmatched payments", values => values.Value(of), ScanPage, next);
-                    page = RowSet.Read(
-                        await session.SendAsync(request, session.ReplicasOf(Murmur3.Token(bucket)), speculative: true, cancellationToken), unmatched.Keys);
+                    page = await session.ReadAsync(
+                        unmatched.Keys,
+                        "list unmatched payments",
+                        session.ReplicasOf(Murmur3.Token(of)),
+                        values => values.Value(of),
+                        cancellationToken,
+                        ScanPage,
+                        next);
                 }
                 catch (CqlException failed)
                 {

@@ -51,15 +51,10 @@ internal sealed class FactTable
         {
             var values = batch.Add(_setOrder);
             values.Value(write.OrderId);
-            if (order is { CustomerId: null, Item: null, Quantity: null, Price: null, ShippingAddress: null, OrderStatus: null, CreationDate: null })
-            {
-                values.EmptyValue();
-            }
-            else
-            {
-                values.Value(order.CustomerId);
-            }
-
+            WriteFirst(
+                values,
+                order.CustomerId,
+                isBare: order is { CustomerId: null, Item: null, Quantity: null, Price: null, ShippingAddress: null, OrderStatus: null, CreationDate: null });
             values.Value(order.Item);
             values.Value(order.Quantity);
             values.Value(order.Price);
@@ -73,15 +68,10 @@ internal sealed class FactTable
         {
             var values = batch.Add(_setPayment);
             values.Value(write.PaymentStamp.Micros);
-            if (payment is { PaymentId: null, PaymentMethod: null, CardLastFour: null, PaymentStatus: null, PaymentDatetime: null })
-            {
-                values.EmptyValue();
-            }
-            else
-            {
-                values.Value(payment.PaymentId);
-            }
-
+            WriteFirst(
+                values,
+                payment.PaymentId,
+                isBare: payment is { PaymentId: null, PaymentMethod: null, CardLastFour: null, PaymentStatus: null, PaymentDatetime: null });
             values.Value(payment.PaymentMethod);
             values.Value(payment.CardLastFour);
             values.Value(payment.PaymentStatus);
@@ -129,6 +119,19 @@ internal sealed class FactTable
     /// <summary>A row of <see cref="ReadPayments"/>: whether it has a payment, and its id.</summary>
     public static (long OrderId, bool HasPayment, long? PaymentId) ToPayment(RowSet row) =>
         (row.Int64(0), HasAny(row, 1, PaymentColumnCount), row.Int64OrNull(1));
+
+    // A side whose columns are all null is marked by an empty value, which readers take for null, in its first column.
+    private static void WriteFirst(ByteWriter values, long? id, bool isBare)
+    {
+        if (isBare)
+        {
+            values.EmptyValue();
+        }
+        else
+        {
+            values.Value(id);
+        }
+    }
 
     private static bool HasAny(RowSet row, int first, int count)
     {

@@ -5,9 +5,23 @@ namespace EcomStream.Cassandra;
 /// <summary>What goes wrong between the store and Cassandra, as the port's exceptions.</summary>
 internal static class StoreErrors
 {
+    /// <summary>The schema of some settings.</summary>
+    /// <exception cref="StoreRejectedException">A name in the settings is none that CQL takes.</exception>
+    public static CassandraSchema Schema(CassandraSettings settings)
+    {
+        try
+        {
+            return new CassandraSchema(settings);
+        }
+        catch (CqlConfigurationException wrong)
+        {
+            throw new StoreRejectedException(wrong.Message, wrong);
+        }
+    }
+
     /// <summary>At the start, what no waiting mends must be told at once.</summary>
     public static Exception AtStart(CqlException failed, CassandraSettings settings) =>
-        failed.IsRetryable || failed is CqlTimeoutException
+        failed.IsRetryable
             ? Unavailable("Opening", failed, settings)
             : new StoreRejectedException($"Opening Cassandra at {Where(settings)}: {failed.Message}", failed);
 

@@ -47,8 +47,7 @@ internal sealed class UnmatchedTable
     /// <param name="finishedTtl">Seconds that it is kept when it is finished; 0 for ever.</param>
     public void Write(StatementBatch batch, UnmatchedPayment row, long timestamp, int finishedTtl)
     {
-        var finished = row.State is UnmatchedState.Healed or UnmatchedState.Discarded
-            || (row.State == UnmatchedState.DeadLettered && !row.IsHealable);
+        var finished = !row.IsHealable;
         var ttl = finished ? finishedTtl : 0;
         var bucket = Bucket(row.OrderId);
         var values = batch.Add(_write);
@@ -90,7 +89,7 @@ internal sealed class UnmatchedTable
             PublishTimeMicros = row.Int64(3),
             MessageId = row.Text(4),
             Subscription = row.Text(5),
-            Reason = Reason(row.Text(6)),
+            Reason = DeadLetterReasons.OfRow(row.Text(6)),
             State = UnmatchedStates.OfRow(row.Text(7)),
 
             // It has a life of its own: where it has ended, the row has been waiting since it changed at the latest.
@@ -104,24 +103,18 @@ internal sealed class UnmatchedTable
     /// <summary>A row of <see cref="Keys"/>; null for one that is just expiring.</summary>
     public static UnmatchedKey? ToKey(RowSet row) =>
         row.TextOrNull(3) is { } state && row.TextOrNull(4) is { } reason
-            ? new UnmatchedKey(row.Int64(2), row.Int64(0), Encoding.UTF8.GetString(row.Bytes(1)), UnmatchedStates.OfRow(state), Reason(reason))
+            ? new UnmatchedKey(row.Int64(2), row.Int64(0), Encoding.UTF8.GetString(row.Bytes(1)), UnmatchedStates.OfRow(state), DeadLetterReasons.OfRow(reason))
             : null;
 
     /// <summary>Whether the row of <see cref="Read"/> is whole: one that is just expiring may have lost columns.</summary>
     public static bool IsWhole(RowSet row) => !row.IsNull(7) && !row.IsNull(6);
-
-    private static DeadLetterReason Reason(string text) =>
-        DeadLetterReasons.TryParse(text, out var reason)
-            ? reason
-            : throw new StoreRejectedException($"unmatched_payments has the unknown reason '{text}': correct or remove the row.");
 }
 
 /// <summary>The key of an unmatched row and what a query asks about; ordered by publish time, then by key.</summary>
 internal readonly record struct UnmatchedKey(long PublishTimeMicros, long OrderId, string PaymentKey, UnmatchedState State, DeadLetterReason Reason)
     : IComparable<UnmatchedKey>
 {
-    public bool IsHealable => State == UnmatchedState.Waiting
-        || (State == UnmatchedState.DeadLettered && Reason == DeadLetterReason.NoMatchingOrder);
+    public bool IsHealable => State.IsHealable(Reason);
 
     public int CompareTo(UnmatchedKey other)
     {

@@ -45,4 +45,11 @@ public static class DeadLetterReasons
         reason = default;
         return false;
     }
+
+    /// <summary>The reason that a store's row names.</summary>
+    /// <exception cref="StoreRejectedException">There is none of that name.</exception>
+    public static DeadLetterReason OfRow(string text) =>
+        TryParse(text, out var reason)
+            ? reason
+            : throw new StoreRejectedException($"unmatched_payments has the unknown reason '{text}': correct or remove the row.");
 }

@@ -59,8 +59,7 @@ public sealed record UnmatchedPayment
     public Stamp Stamp => Stamp.Of(PublishTimeMicros, MessageId);
 
     /// <summary>Whether an order that arrives now is to take this payment.</summary>
-    public bool IsHealable => State == UnmatchedState.Waiting
-        || (State == UnmatchedState.DeadLettered && Reason == DeadLetterReason.NoMatchingOrder);
+    public bool IsHealable => State.IsHealable(Reason);
 
     /// <summary>
     /// The id that every copy of this payment's dead letter carries, so that a reader can drop duplicates.

@@ -1,8 +1,10 @@
 namespace EcomStream.Core;
 
-/// <summary>The names by which stores keep <see cref="UnmatchedState"/>.</summary>
+/// <summary>What stores share about the state of an unmatched payment: its name in a row, and whether an order heals it.</summary>
 public static class UnmatchedStates
 {
+    private static readonly UnmatchedState[] _states = Enum.GetValues<UnmatchedState>();
+
     /// <summary>waiting, dead-lettered, healed or discarded.</summary>
     public static string ToText(this UnmatchedState state) => state switch
     {
@@ -13,24 +15,22 @@ public static class UnmatchedStates
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, "Not a state of an unmatched payment."),
     };
 
-    /// <summary>The state of a name.</summary>
-    public static bool TryParse(string text, out UnmatchedState state)
-    {
-        (var known, state) = text switch
-        {
-            "waiting" => (true, UnmatchedState.Waiting),
-            "dead-lettered" => (true, UnmatchedState.DeadLettered),
-            "healed" => (true, UnmatchedState.Healed),
-            "discarded" => (true, UnmatchedState.Discarded),
-            _ => (false, default),
-        };
-        return known;
-    }
-
     /// <summary>The state that a store's row names.</summary>
     /// <exception cref="StoreRejectedException">There is none of that name.</exception>
-    public static UnmatchedState OfRow(string text) =>
-        TryParse(text, out var state)
-            ? state
-            : throw new StoreRejectedException($"unmatched_payments has the unknown state '{text}': correct or remove the row.");
+    public static UnmatchedState OfRow(string text)
+    {
+        foreach (var state in _states)
+        {
+            if (state.ToText() == text)
+            {
+                return state;
+            }
+        }
+
+        throw new StoreRejectedException($"unmatched_payments has the unknown state '{text}': correct or remove the row.");
+    }
+
+    /// <summary>Whether an order that arrives now is to take a payment in this state, here for this reason.</summary>
+    public static bool IsHealable(this UnmatchedState state, DeadLetterReason reason) =>
+        state == UnmatchedState.Waiting || (state == UnmatchedState.DeadLettered && reason == DeadLetterReason.NoMatchingOrder);
 }

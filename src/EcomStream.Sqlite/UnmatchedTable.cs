@@ -137,9 +137,7 @@ internal sealed class UnmatchedTable : IDisposable
         PublishTimeMicros = row.Int64(3),
         MessageId = row.Text(4),
         Subscription = row.Text(5),
-        Reason = DeadLetterReasons.TryParse(row.Text(6), out var reason)
-            ? reason
-            : throw new StoreRejectedException($"unmatched_payments has the unknown reason '{row.Text(6)}': correct or remove the row."),
+        Reason = DeadLetterReasons.OfRow(row.Text(6)),
         State = UnmatchedStates.OfRow(row.Text(7)),
         SinceMicros = row.Int64(8),
         ChangedMicros = row.Int64(9),

@@ -33,11 +33,6 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
     public string LocalDatacenter => _control.LocalDatacenter;
 
-    /// <summary>Warnings that servers sent with their answers.</summary>
-    public long Warnings => Interlocked.Read(ref _warnings);
-
-    private long _warnings;
-
     /// <summary>Connects to the first contact point that answers, learns the cluster from it, and connects to its nodes.</summary>
     /// <exception cref="CqlAuthenticationException">The credentials or certificates are wrong.</exception>
     /// <exception cref="CqlNoNodeException">No contact point answers.</exception>
@@ -87,33 +82,25 @@ internal sealed partial class CqlSession : IAsyncDisposable
         return RowSet.Read(answer);
     }
 
-    /// <summary>An EXECUTE (native_protocol_v5.spec, section 4.1.6).</summary>
+    /// <summary>Runs a prepared read on a replica, and on a second one when the first is slow.</summary>
     /// <param name="statement">The statement.</param>
     /// <param name="name">What it does, for errors.</param>
+    /// <param name="replicas">The nodes that hold its partitions.</param>
     /// <param name="values">Writes the values of all its parameters, in order.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
     /// <param name="pageSize">Rows per page; 0 for all.</param>
     /// <param name="pagingState">What the page before returned.</param>
-    public CqlRequest Execute(PreparedStatement statement, string name, Action<ByteWriter> values, int pageSize = 0, byte[]? pagingState = null)
-    {
-        using var body = new ByteWriter();
-        body.ShortBytes(statement.Id);
-        var result = statement.Result;
-        if (Version >= 5)
-        {
-            body.ShortBytes(result.Id);
-        }
-
-        var flags = (statement.Parameters.Count > 0 ? ValuesFlag : 0) | (result.Columns.Count > 0 ? SkipMetadataFlag : 0);
-        Query.Parameters(body, Version, _context.Settings.Consistency, flags, pageSize, pagingState, writer =>
-        {
-            if (statement.Parameters.Count > 0)
-            {
-                writer.Short(statement.Parameters.Count);
-                values(writer);
-            }
-        });
-        return new CqlRequest(Opcode.Execute, body.Written.ToArray(), name) { Prepared = [statement] };
-    }
+    /// <exception cref="CqlException">As of <see cref="SendAsync"/>.</exception>
+    public async Task<RowSet> ReadAsync(
+        PreparedStatement statement,
+        string name,
+        ReplicaSet replicas,
+        Action<ByteWriter> values,
+        CancellationToken cancellationToken,
+        int pageSize = 0,
+        byte[]? pagingState = null) =>
+        RowSet.Read(
+            await SendAsync(Execute(statement, name, values, pageSize, pagingState), replicas, speculative: true, cancellationToken), statement);
 
     /// <summary>Runs a prepared statement with values as objects, all pages.</summary>
     public async IAsyncEnumerable<RowSet> ExecuteAllAsync(
@@ -165,6 +152,29 @@ internal sealed partial class CqlSession : IAsyncDisposable
     {
         await _control.DisposeAsync();
         _context.Tls?.Dispose();
+    }
+
+    // An EXECUTE (native_protocol_v5.spec, section 4.1.6).
+    private CqlRequest Execute(PreparedStatement statement, string name, Action<ByteWriter> values, int pageSize, byte[]? pagingState)
+    {
+        using var body = new ByteWriter();
+        body.ShortBytes(statement.Id);
+        var result = statement.Result;
+        if (Version >= 5)
+        {
+            body.ShortBytes(result.Id);
+        }
+
+        var flags = (statement.Parameters.Count > 0 ? ValuesFlag : 0) | (result.Columns.Count > 0 ? SkipMetadataFlag : 0);
+        Query.Parameters(body, Version, _context.Settings.Consistency, flags, pageSize, pagingState, writer =>
+        {
+            if (statement.Parameters.Count > 0)
+            {
+                writer.Short(statement.Parameters.Count);
+                values(writer);
+            }
+        });
+        return new CqlRequest(Opcode.Execute, body.Written.ToArray(), name) { Prepared = [statement] };
     }
 
     private async Task<CqlResponse> Speculate(CqlRequest request, ReplicaSet? replicas, CancellationToken cancellationToken)
@@ -241,7 +251,6 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
     private void Warn(IReadOnlyList<string> warnings)
     {
-        Interlocked.Add(ref _warnings, warnings.Count);
         var now = _context.Time.GetTimestamp();
         var last = Interlocked.Read(ref _warned);
         if ((last == 0 || _context.Time.GetElapsedTime(last, now) >= _warnEvery) && Interlocked.CompareExchange(ref _warned, now, last) == last)

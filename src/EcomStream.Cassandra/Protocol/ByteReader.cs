@@ -36,8 +36,6 @@ internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
 
     public int Int() => BinaryPrimitives.ReadInt32BigEndian(Take(sizeof(int)));
 
-    public long Long() => BinaryPrimitives.ReadInt64BigEndian(Take(sizeof(long)));
-
     /// <summary>[string].</summary>
     public string String() => Encoding.UTF8.GetString(Take(Short()));
 

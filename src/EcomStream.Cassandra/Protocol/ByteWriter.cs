@@ -13,9 +13,6 @@ internal sealed class ByteWriter(int capacity = 512) : IDisposable
     /// <summary>The length that says that a value is null.</summary>
     public const int Null = -1;
 
-    /// <summary>The length that says that a value is not set, and the column stays as it is.</summary>
-    public const int Unset = -2;
-
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(capacity);
 
     public int Length { get; private set; }
@@ -80,8 +77,6 @@ internal sealed class ByteWriter(int capacity = 512) : IDisposable
     }
 
     public void NullValue() => Int(Null);
-
-    public void UnsetValue() => Int(Unset);
 
     /// <summary>A value of no bytes, which is not null (section 6: legal for most types).</summary>
     public void EmptyValue() => Int(0);

@@ -269,13 +269,10 @@ internal sealed class CqlConnection : IAsyncDisposable
         {
             pending.Complete(header, body, Endpoint.ToString());
         }
-        catch (Exception malformed) when (malformed is not CqlException)
+        catch (Exception malformed)
         {
-            pending.TrySetException(new CqlProtocolException($"An answer of {Endpoint} to {pending.Name} cannot be read: {malformed.Message}"));
-        }
-        catch (CqlException malformed)
-        {
-            pending.TrySetException(malformed);
+            pending.TrySetException(malformed as CqlException
+                ?? new CqlProtocolException($"An answer of {Endpoint} to {pending.Name} cannot be read: {malformed.Message}"));
         }
     }
 

@@ -87,9 +87,6 @@ internal sealed class RowSet
 
     public bool IsNull(int column) => _values[column].Length < 0;
 
-    /// <summary>Whether the value has no bytes, which is not null.</summary>
-    public bool IsEmpty(int column) => _values[column].Length == 0;
-
     /// <summary>The value's bytes; empty for a null.</summary>
     public ReadOnlySpan<byte> Bytes(int column) => _values[column] is (var start, > 0 and var length) ? _body.AsSpan(start, length) : default;
 
