@@ -60,44 +60,28 @@ internal sealed record HostSettings
     public static HostSettings Read(Config user, string? emulatorHost)
     {
         var config = user.WithFallback(Reference);
-        var host = config.GetConfig("ecomstream");
+        var host = new SectionReader(config.GetConfig("ecomstream"), "ecomstream");
         return new HostSettings
         {
             Config = config,
             Pipeline = EcomStreamSettings.Read(config),
             PubSub = PubSubSettings.Read(config, emulatorHost),
-            DataDirectory = host.GetString("data-dir"),
-            StoreKind = OneOf<StoreKind>(host, "store.kind"),
+            DataDirectory = host.Text("data-dir"),
+            StoreKind = host.OneOf<StoreKind>("store.kind"),
             Cassandra = CassandraSettingsReader.Read(config),
-            SqliteDurability = OneOf<SqliteDurability>(host, "store.sqlite.durability"),
-            EmbeddedBroker = Switch(host, "broker.embedded"),
-            BrokerHost = host.GetString("broker.host"),
+            SqliteDurability = host.OneOf<SqliteDurability>("store.sqlite.durability"),
+            EmbeddedBroker = host.Switch("broker.embedded"),
+            BrokerHost = host.Text("broker.host"),
             BrokerPort = Port(host, "broker.port"),
-            BrokerFsync = OneOf<FsyncPolicy>(host, "broker.fsync"),
-            CreateMissing = Switch(host, "setup.create-missing"),
-            OrdersTopic = host.GetString("setup.orders-topic"),
-            PaymentsTopic = host.GetString("setup.payments-topic"),
-            PaymentsDeadLetterSubscription = host.GetString("setup.payments-dead-letter-subscription"),
-            OrdersDeadLetterSubscription = host.GetString("setup.orders-dead-letter-subscription"),
+            BrokerFsync = host.OneOf<FsyncPolicy>("broker.fsync"),
+            CreateMissing = host.Switch("setup.create-missing"),
+            OrdersTopic = host.Text("setup.orders-topic"),
+            PaymentsTopic = host.Text("setup.payments-topic"),
+            PaymentsDeadLetterSubscription = host.Text("setup.payments-dead-letter-subscription"),
+            OrdersDeadLetterSubscription = host.Text("setup.orders-dead-letter-subscription"),
         };
     }
 
-    private static T OneOf<T>(Config host, string path)
-        where T : struct, Enum =>
-        Enum.TryParse<T>(host.GetString(path), ignoreCase: true, out var value) && Enum.IsDefined(value)
-            ? value
-            : throw new ConfigurationException(
-                $"ecomstream.{path} = {host.GetString(path)}: it must be {string.Join(" or ", Enum.GetNames<T>()).ToLowerInvariant()}.");
-
-    private static bool Switch(Config host, string path) => host.GetString(path) switch
-    {
-        "on" or "true" or "yes" => true,
-        "off" or "false" or "no" => false,
-        var other => throw new ConfigurationException($"ecomstream.{path} = {other}: it must be on or off."),
-    };
-
-    private static int Port(Config host, string path) =>
-        int.TryParse(host.GetString(path), out var port) && port is >= 0 and <= 65_535
-            ? port
-            : throw new ConfigurationException($"ecomstream.{path} = {host.GetString(path)}: it must be a port, 0 to 65535.");
+    private static int Port(SectionReader host, string path) =>
+        int.TryParse(host.Text(path), out var port) && port is >= 0 and <= 65_535 ? port : throw host.Wrong(path, "a port, 0 to 65535");
 }
