@@ -73,17 +73,11 @@ internal sealed class BrokerState : IDisposable
             }
 
             var topic = OpenTopic(_nextId++, name);
-            try
-            {
-                Save();
-            }
-            catch
+            SaveOr(() =>
             {
                 _topicIds.Remove(topic);
                 topic.Dispose();
-                throw;
-            }
-
+            });
             _topics = new Dictionary<string, BrokerTopic>(_topics) { [name] = topic };
             return topic;
         }
@@ -117,18 +111,12 @@ internal sealed class BrokerState : IDisposable
             var subscription = topic.Add(() => new BrokerSubscription(
                 name, topic, ackDeadlineSeconds, AckLog.Create(AckPath(id), topic.Log.EndOffset), _options.Time));
             _subscriptionIds.Add(subscription, id);
-            try
-            {
-                Save();
-            }
-            catch
+            SaveOr(() =>
             {
                 _subscriptionIds.Remove(subscription);
                 topic.Remove(subscription);
                 subscription.Delete();
-                throw;
-            }
-
+            });
             _subscriptions = new Dictionary<string, BrokerSubscription>(_subscriptions) { [name] = subscription };
             return subscription;
         }
@@ -141,16 +129,7 @@ internal sealed class BrokerState : IDisposable
             var subscription = Subscription(name);
             var before = subscription.AckDeadlineSeconds;
             subscription.AckDeadlineSeconds = seconds;
-            try
-            {
-                Save();
-            }
-            catch
-            {
-                subscription.AckDeadlineSeconds = before;
-                throw;
-            }
-
+            SaveOr(() => subscription.AckDeadlineSeconds = before);
             return subscription;
         }
     }
@@ -303,6 +282,20 @@ internal sealed class BrokerState : IDisposable
         var topic = new BrokerTopic(name, TopicLog.Open(TopicFolder(id), _options.SegmentBytes, _options.Time, _logger));
         _topicIds.Add(topic, id);
         return topic;
+    }
+
+    // What could not be saved did not happen.
+    private void SaveOr(Action undo)
+    {
+        try
+        {
+            Save();
+        }
+        catch
+        {
+            undo();
+            throw;
+        }
     }
 
     private void DropIfUnused(BrokerTopic topic)
