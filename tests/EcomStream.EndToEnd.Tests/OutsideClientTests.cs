@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using EcomStream.TestSupport;
 
@@ -7,12 +6,10 @@ namespace EcomStream.EndToEnd.Tests;
 /// <summary>The official Node client of Cloud Pub/Sub, which knows nothing of EcomStream, at both ends.</summary>
 public sealed class OutsideClientTests
 {
-    private const string FolderVariable = "ECOMSTREAM_TEST_NODE_PUBSUB";
-
     [SkippableFact]
     public async Task The_official_client_publishes_orders_and_payments_they_are_joined_and_it_reads_the_dead_letters()
     {
-        SkipWithoutClient();
+        OfficialNodeClient.SkipWhereItIsNot();
         using var place = new Workplace();
         using var broker = EcomStreamProcess.Start("broker", "--data", Path.Combine(place.Folder, "broker"), "--port", $"{place.Port}");
         await Eventually.True(() => broker.Output.Contains("PUBSUB_EMULATOR_HOST", StringComparison.Ordinal), "the broker listens", TimeSpan.FromSeconds(60));
@@ -21,14 +18,14 @@ public sealed class OutsideClientTests
             "run", "--data", place.Folder, "--until-idle", "3s", "--set", "ecomstream.unmatched.grace=1s");
         await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
 
-        var published = await NodeAsync(place.Endpoint, "publish", "300", "350");
+        var published = await OfficialNodeClient.RunAsync("shop.cjs", place.Endpoint, "publish", "300", "350");
         published.ShouldContain("""{"published":650}""");
         (await run.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, run.Output);
         place.CompleteRows.ShouldBe(300, run.Output);
         place.Count("SELECT count(*) FROM orders_payments_facts WHERE shipping_address LIKE '%Köln' AND payment_datetime = '2024-01-21T45:01:30Z'")
             .ShouldBe(300);
 
-        var letters = (await NodeAsync(place.Endpoint, "read", "dlq_payments_data-sub", "50"))
+        var letters = (await OfficialNodeClient.RunAsync("shop.cjs", place.Endpoint, "read", "dlq_payments_data-sub", "50"))
             .Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => JsonDocument.Parse(line).RootElement)
             .ToList();
@@ -38,31 +35,5 @@ public sealed class OutsideClientTests
 
         // As received: what EcomStream does not know is still there.
         letters.ShouldAllBe(letter => letter.GetProperty("data").GetProperty("unknown_field").GetProperty("nested").GetArrayLength() == 2);
-    }
-
-    private static string? Folder => Environment.GetEnvironmentVariable(FolderVariable);
-
-    private static void SkipWithoutClient() => Skip.If(
-        string.IsNullOrEmpty(Folder),
-        $"needs Node and @google-cloud/pubsub: run 'npm ci' in tests/EcomStream.EndToEnd.Tests/outside-client and set {FolderVariable} to that folder");
-
-    private static async Task<string> NodeAsync(string endpoint, params string[] arguments)
-    {
-        var start = new ProcessStartInfo("node") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "outside-client", "shop.cjs"));
-        foreach (var argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        start.Environment["PUBSUB_EMULATOR_HOST"] = endpoint;
-        start.Environment["NODE_PATH"] = Path.Combine(Folder!, "node_modules");
-        using var node = Process.Start(start)!;
-        var output = node.StandardOutput.ReadToEndAsync();
-        var error = node.StandardError.ReadToEndAsync();
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        await node.WaitForExitAsync(deadline.Token);
-        node.ExitCode.ShouldBe(0, await error);
-        return await output;
     }
 }
