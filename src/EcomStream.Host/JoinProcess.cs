@@ -141,6 +141,8 @@ internal sealed class JoinProcess : IAsyncDisposable
                 await await Task.WhenAny(tick, Pipeline.Completion);
                 if (Pipeline.Completion.IsCompleted)
                 {
+                    // It may have failed just after the tick.
+                    await Pipeline.Completion;
                     return;
                 }
             }
