@@ -240,8 +240,8 @@ internal static class JoinScenario
         public IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken) =>
             AsyncEnumerable.Empty<UnmatchedPayment>();
 
-        public IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(CancellationToken cancellationToken) =>
-            AsyncEnumerable.Empty<(long, UnmatchedState)>();
+        public IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken) =>
+            AsyncEnumerable.Empty<HealablePayment>();
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

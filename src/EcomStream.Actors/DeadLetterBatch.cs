@@ -9,179 +9,107 @@ namespace EcomStream.Actors;
 /// </summary>
 internal sealed class DeadLetterBatch(SinkContext context, IReadOnlyList<SinkCommand> commands)
 {
-    private readonly Dictionary<(long, string), UnmatchedPayment> _rows = [];
-    private readonly Dictionary<(long, string), UnmatchedPayment> _changed = [];
-    private readonly Dictionary<string, OutgoingMessage> _paymentLetters = [];
-    private bool _published;
+    private UnmatchedLedger? _published;
 
     public int Count => commands.Count;
 
-    /// <summary>Dead letters published, by reason; known when it has run.</summary>
-    public Dictionary<DeadLetterReason, int> PublishedByReason { get; } = [];
-
-    /// <summary>The orders of the payments that were healed; known when it has run.</summary>
-    public List<long> HealedOrders { get; } = [];
-
-    /// <summary>How many payments got a row; known when it has run.</summary>
-    public int Parked { get; private set; }
+    /// <summary>What it did; known when it has run.</summary>
+    public UnmatchedLedger Ledger => _published ?? throw new InvalidOperationException("The batch has not run.");
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        if (!_published)
+        if (_published is null)
         {
-            await ReadRows(cancellationToken);
+            var ledger = new UnmatchedLedger(context.Time.GetUtcNow());
+            await ReadRows(ledger, cancellationToken);
             foreach (var command in commands)
             {
-                Apply(command);
+                Apply(command, ledger);
             }
 
-            await Publish(cancellationToken);
-            _published = true;
+            await Publish(ledger, cancellationToken);
+            _published = ledger;
         }
 
-        if (_changed.Count > 0)
+        if (_published.Changed.Count > 0)
         {
-            await context.Store.WriteUnmatchedAsync([.. _changed.Values], cancellationToken);
+            await context.Store.WriteUnmatchedAsync([.. _published.Changed], cancellationToken);
         }
 
+        Index(_published);
         Settle();
     }
 
-    private async Task ReadRows(CancellationToken cancellationToken)
+    private async Task ReadRows(UnmatchedLedger ledger, CancellationToken cancellationToken)
     {
-        _rows.Clear();
-        _changed.Clear();
-        _paymentLetters.Clear();
-        PublishedByReason.Clear();
-        HealedOrders.Clear();
-        Parked = 0;
-
-        // A first row, by far the most frequent command, needs no read where the index has no row of the order; a
-        // superseded payment may have a row that the index does not list.
-        var orderIds = commands
-            .SelectMany(command => command switch
+        var orderIds = commands.SelectMany(OrdersToRead).Distinct().ToList();
+        if (orderIds.Count > 0)
+        {
+            foreach (var row in await context.Store.ReadUnmatchedAsync(orderIds, cancellationToken))
             {
-                ParkPayments park => park.Payments.Select(p => p.OrderId).Where(context.Index.Contains),
-                DeadLetterPayments letters => letters.Payments.Select(p => p.Payment.OrderId),
-                HealPayments heal => heal.Payments.Select(p => p.OrderId),
-                _ => [],
-            })
-            .Distinct()
-            .ToList();
-        if (orderIds.Count == 0)
-        {
-            return;
-        }
-
-        foreach (var row in await context.Store.ReadUnmatchedAsync(orderIds, cancellationToken))
-        {
-            _rows[(row.OrderId, row.PaymentKey)] = row;
+                ledger.Know(row);
+            }
         }
     }
 
-    private void Apply(SinkCommand command)
+    // A first row, by far the most frequent command, needs no read where the index has no row of the order; a
+    // superseded or replayed payment may have a row that the index does not list.
+    private IEnumerable<long> OrdersToRead(SinkCommand command) => command switch
+    {
+        ParkPayments park => park.Payments
+            .Where(p => p.Replay is not null || p.Delivery is DeadLetterDelivery || context.Index.Contains(p.OrderId))
+            .SelectMany(OrdersOf),
+        DeadLetterPayments letters => letters.Payments.SelectMany(letter => OrdersOf(letter.Payment)),
+        HealPayments heal => heal.Payments.Select(p => p.OrderId),
+        HealReplayed replayed => replayed.Messages.SelectMany(OrdersOf),
+        RefreshIndex refresh => refresh.OrderIds,
+        DeadLetterMessage letter => [DeadLetterId.OrderOfMessage(letter.RowId)],
+        _ => [],
+    };
+
+    private static IEnumerable<long> OrdersOf(OrderMessage message)
+    {
+        yield return message.OrderId;
+        if (message.Replay is { } replay && DeadLetterId.TryGetRowKey(replay.Id, out var key))
+        {
+            yield return key.OrderId;
+        }
+    }
+
+    private static void Apply(SinkCommand command, UnmatchedLedger ledger)
     {
         switch (command)
         {
             case ParkPayments park:
-                foreach (var payment in park.Payments)
-                {
-                    Park(payment);
-                }
-
+                Each(park.Payments, ledger.Park);
                 break;
             case DeadLetterPayments letters:
-                foreach (var letter in letters.Payments)
-                {
-                    DeadLetter(letter);
-                }
-
+                Each(letters.Payments, ledger.GiveUp);
                 break;
             case HealPayments heal:
-                foreach (var payment in heal.Payments)
-                {
-                    Heal(payment);
-                }
-
+                Each(heal.Payments, ledger.Heal);
+                break;
+            case HealReplayed replayed:
+                Each(replayed.Messages, ledger.Joined);
+                break;
+            case DeadLetterMessage letter:
+                ledger.GiveUp(letter);
                 break;
         }
-    }
 
-    private void Park(PaymentReceived payment)
-    {
-        Parked++;
-        var row = UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, UnmatchedState.Waiting, NowMicros);
-        if (_rows.TryGetValue((row.OrderId, row.PaymentKey), out var existing))
+        static void Each<T>(IReadOnlyList<T> items, Action<T> apply)
         {
-            if (existing.Stamp > row.Stamp)
+            foreach (var item in items)
             {
-                return;
-            }
-
-            // One that was dead-lettered already is not published again; its row takes what the newer message says.
-            row = row with { State = existing.IsHealable ? existing.State : row.State, SinceMicros = existing.SinceMicros, Replays = existing.Replays };
-        }
-
-        Change(row);
-    }
-
-    private void DeadLetter(DeadLetterPayment letter)
-    {
-        var payment = letter.Payment;
-        var source = payment.Delivery;
-        var row = UnmatchedRows.Encode(payment, letter.Reason, UnmatchedState.DeadLettered, NowMicros) with
-        {
-            Detail = Detail(letter),
-        };
-        if (_rows.TryGetValue((row.OrderId, row.PaymentKey), out var existing))
-        {
-            row = row with { SinceMicros = existing.SinceMicros, Replays = existing.Replays };
-            if (existing.Stamp >= row.Stamp)
-            {
-                // The row and the letter say what the newest message of the payment says.
-                source = new StoredDelivery(existing.Data, existing.MessageId, existing.PublishTimeMicros, existing.Subscription);
-                row = row with
-                {
-                    Data = existing.Data,
-                    MessageId = existing.MessageId,
-                    PublishTimeMicros = existing.PublishTimeMicros,
-                    Subscription = existing.Subscription,
-                };
-            }
-
-            if (existing.State is (UnmatchedState.DeadLettered or UnmatchedState.Discarded) && !_paymentLetters.ContainsKey(row.DeadLetterId))
-            {
-                // It was published before: this is a redelivery, or a dead letter that turned out to be superseded.
-                Change(row with { State = existing.State });
-                return;
+                apply(item);
             }
         }
-
-        Change(row);
-        if (!_paymentLetters.ContainsKey(row.DeadLetterId))
-        {
-            CountPublished(letter.Reason);
-        }
-
-        _paymentLetters[row.DeadLetterId] = Core.DeadLetter.ToMessage(
-            source, letter.Reason, row.Detail, row.DeadLetterId, context.Time.GetUtcNow(), row.OrderId, payment.Payment.PaymentId, row.Replays);
     }
 
-    private void Heal(PaymentReceived payment)
+    private async Task Publish(UnmatchedLedger ledger, CancellationToken cancellationToken)
     {
-        // One that was superseded while its fact was being written stays superseded.
-        if (_rows.TryGetValue((payment.OrderId, payment.Payment.Key), out var existing) && existing.IsHealable)
-        {
-            Change(existing with { State = UnmatchedState.Healed, ChangedMicros = NowMicros });
-            HealedOrders.Add(payment.OrderId);
-        }
-    }
-
-    private async Task Publish(CancellationToken cancellationToken)
-    {
-        var byTopic = commands.OfType<DeadLetterMessage>()
-            .Select(letter => (letter.Topic, Message: ToMessage(letter)))
-            .Concat(_paymentLetters.Values.Select(message => (Topic: context.Settings.PaymentsDeadLetterTopic, Message: message)))
+        var byTopic = ledger.MessageLetters
+            .Concat(ledger.PaymentLetters.Select(message => (Topic: context.Settings.PaymentsDeadLetterTopic, Message: message)))
             .GroupBy(letter => letter.Topic, letter => letter.Message);
         foreach (var topic in byTopic)
         {
@@ -189,39 +117,34 @@ internal sealed class DeadLetterBatch(SinkContext context, IReadOnlyList<SinkCom
         }
     }
 
-    private OutgoingMessage ToMessage(DeadLetterMessage letter)
+    private void Index(UnmatchedLedger ledger)
     {
-        CountPublished(letter.Reason);
-        return Core.DeadLetter.ToMessage(
-            letter.Delivery,
-            letter.Reason,
-            letter.Detail,
-            $"{letter.Delivery.Subscription}-{letter.Delivery.MessageId}",
-            context.Time.GetUtcNow(),
-            letter.OrderId,
-            letter.PaymentId,
-            replays: 0);
-    }
-
-    private void Settle()
-    {
-        // Of an order that changed, every row that could be healed is known here: it was read, or the index had none.
-        foreach (var rows in _rows.Values.GroupBy(row => row.OrderId))
+        foreach (var orderId in commands.OfType<RefreshIndex>().SelectMany(refresh => refresh.OrderIds))
         {
-            if (rows.Any(row => row.State == UnmatchedState.Waiting))
+            context.Index.Remove(orderId);
+        }
+
+        // Of an order that changed, every row that could be healed is known here: it was read, or the index had none.
+        foreach (var rows in ledger.Rows.Where(row => !row.IsMessage).GroupBy(row => row.OrderId))
+        {
+            var waiting = rows.Where(row => row.State == UnmatchedState.Waiting).ToList();
+            if (waiting.Count > 0)
             {
-                context.Index.Set(rows.Key, UnmatchedState.Waiting);
+                context.Index.SetWaiting(rows.Key, waiting.Min(row => row.PublishTimeMicros));
             }
             else if (rows.Any(row => row.IsHealable))
             {
-                context.Index.Set(rows.Key, UnmatchedState.DeadLettered);
+                context.Index.SetDeadLettered(rows.Key);
             }
             else
             {
                 context.Index.Remove(rows.Key);
             }
         }
+    }
 
+    private void Settle()
+    {
         foreach (var command in commands)
         {
             switch (command)
@@ -248,22 +171,4 @@ internal sealed class DeadLetterBatch(SinkContext context, IReadOnlyList<SinkCom
             payment.Delivery.Ack();
         }
     }
-
-    private static string Detail(DeadLetterPayment letter) => letter.Reason switch
-    {
-        DeadLetterReason.NoMatchingOrder => $"no order {letter.Payment.OrderId} within the grace",
-        DeadLetterReason.Superseded => $"order {letter.Payment.OrderId} has a newer payment",
-        _ => "",
-    };
-
-    private void Change(UnmatchedPayment row)
-    {
-        _rows[(row.OrderId, row.PaymentKey)] = row;
-        _changed[(row.OrderId, row.PaymentKey)] = row;
-    }
-
-    private void CountPublished(DeadLetterReason reason) =>
-        PublishedByReason[reason] = PublishedByReason.GetValueOrDefault(reason) + 1;
-
-    private long NowMicros => context.Time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
 }

@@ -103,20 +103,21 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
 
     private void Report(DeadLetterBatch batch)
     {
-        foreach (var (reason, messages) in batch.PublishedByReason)
+        var ledger = batch.Ledger;
+        foreach (var (reason, messages) in ledger.LettersByReason)
         {
             _context.Metrics.DeadLettered(reason, messages);
         }
 
-        if (batch.HealedOrders.Count > 0)
+        if (ledger.Healed.Count > 0)
         {
-            _context.Metrics.Healed(batch.HealedOrders.Count);
-            _log.Info("{0} unmatched payments were joined after all, the last for order {1}", batch.HealedOrders.Count, batch.HealedOrders[^1]);
+            _context.Metrics.Healed(ledger.Healed.Count);
+            _log.Info("{0} dead letters or waiting payments were joined after all, the last is {1}", ledger.Healed.Count, ledger.Healed[^1]);
         }
 
-        if (batch.Parked > 0)
+        if (ledger.Parked > 0)
         {
-            _context.Metrics.Parked(batch.Parked);
+            _context.Metrics.Parked(ledger.Parked);
         }
     }
 

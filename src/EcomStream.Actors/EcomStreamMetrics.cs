@@ -45,6 +45,20 @@ public sealed class EcomStreamMetrics : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
 
+    /// <summary>What is observed rather than counted.</summary>
+    internal void Observe(Func<PipelineStatus> status, TimeProvider time)
+    {
+        _meter.CreateObservableGauge(
+            "ecomstream.orders.waiting", () => status().WaitingOrders, "{order}", "Order ids with a payment that waits for the order.");
+        _meter.CreateObservableGauge(
+            "ecomstream.orders.watermark.lag",
+            () => status().WatermarkMicros is { } micros
+                ? [new Measurement<double>(Math.Max(0, (time.GetUtcNow() - Timestamps.Time(micros)).TotalSeconds))]
+                : Array.Empty<Measurement<double>>(),
+            "s",
+            "How far the watermark of the orders is behind the clock; nothing while the subscription cannot be read.");
+    }
+
     internal void Received(string kind, int messages, int malformed)
     {
         _received.Add(messages, new KeyValuePair<string, object?>("kind", kind));

@@ -23,6 +23,7 @@ public sealed class EcomStreamPipeline : IDisposable
         Time = time;
         Watermark = new OrdersWatermark(time, settings.WatermarkIdle);
         _lastReceived = time.GetTimestamp();
+        Metrics.Observe(() => Status, time);
     }
 
     /// <summary>The settings it runs with.</summary>
@@ -41,6 +42,7 @@ public sealed class EcomStreamPipeline : IDisposable
     public PipelineStatus Status => new(
         Ports.Orders.Status,
         Ports.Payments.Status,
+        Ports.DeadLetters?.Status,
         Index.Waiting,
         Time.GetElapsedTime(Volatile.Read(ref _lastReceived)),
         Watermark.Read(Ports.Orders.Status));
@@ -114,12 +116,12 @@ public sealed class EcomStreamPipeline : IDisposable
         Volatile.Write(ref _lastReceived, Time.GetTimestamp());
     }
 
-    internal void PaymentsReceived(IReadOnlyList<Delivery> batch) =>
+    internal void Received(IReadOnlyList<Delivery> batch) =>
         Volatile.Write(ref _lastReceived, Time.GetTimestamp());
 
-    internal void MarkStarted(Task orders, Task payments)
+    internal void MarkStarted(IReadOnlyList<Task> streams)
     {
-        _streams = Task.WhenAll(orders, payments);
+        _streams = Task.WhenAll(streams);
         _started.TrySetResult();
     }
 
@@ -136,7 +138,7 @@ public sealed class EcomStreamPipeline : IDisposable
         try
         {
             await _streams.WaitAsync(deadline.Token);
-            while (Ports.Orders.Status.OutstandingMessages + Ports.Payments.Status.OutstandingMessages > 0)
+            while (Ports.Subscriptions.Any(subscription => subscription.Status.OutstandingMessages > 0))
             {
                 Router.Broadcast(ParkAll.Instance);
                 await Task.Delay(DrainPoll, Time, deadline.Token);
@@ -147,16 +149,21 @@ public sealed class EcomStreamPipeline : IDisposable
                 await sink.Ask<SinkDrained>(DrainSink.Instance, deadline.Token);
             }
 
-            await Ports.Orders.FlushAsync(deadline.Token);
-            await Ports.Payments.FlushAsync(deadline.Token);
+            foreach (var subscription in Ports.Subscriptions)
+            {
+                await subscription.FlushAsync(deadline.Token);
+            }
         }
         catch (Exception unfinished) when (unfinished is OperationCanceledException || _streams.IsFaulted)
         {
             // What is not finished in time is nacked below, and delivered to whoever reads next.
         }
 
-        await Ports.Orders.DisposeAsync();
-        await Ports.Payments.DisposeAsync();
+        foreach (var subscription in Ports.Subscriptions)
+        {
+            await subscription.DisposeAsync();
+        }
+
         _started.TrySetCanceled();
         _completion.TrySetResult();
     }
@@ -165,12 +172,14 @@ public sealed class EcomStreamPipeline : IDisposable
 /// <summary>What a pipeline has under way.</summary>
 /// <param name="Orders">The orders subscription.</param>
 /// <param name="Payments">The payments subscription.</param>
+/// <param name="DeadLetters">The subscription to heal from; null for none.</param>
 /// <param name="WaitingOrders">Order ids with a payment that waits for the order.</param>
 /// <param name="SinceLastReceived">Time since a message was last received, or since the start.</param>
 /// <param name="WatermarkMicros">The watermark of the orders, microseconds since the Unix epoch; null while it is unknown.</param>
 public readonly record struct PipelineStatus(
     SubscriptionStatus Orders,
     SubscriptionStatus Payments,
+    SubscriptionStatus? DeadLetters,
     int WaitingOrders,
     TimeSpan SinceLastReceived,
     long? WatermarkMicros)
@@ -179,6 +188,7 @@ public readonly record struct PipelineStatus(
     public bool IsIdleFor(TimeSpan time) =>
         Orders.IsReading && Payments.IsReading
         && Orders.OutstandingMessages == 0 && Payments.OutstandingMessages == 0
+        && DeadLetters is null or { IsReading: true, OutstandingMessages: 0 }
         && WaitingOrders == 0
         && SinceLastReceived >= time;
 }

@@ -7,4 +7,10 @@ namespace EcomStream.Actors;
 /// <param name="Orders">The orders subscription.</param>
 /// <param name="Payments">The payments subscription.</param>
 /// <param name="Publisher">Publishes dead letters.</param>
-public sealed record EcomStreamPorts(IFactStore Store, ISubscription Orders, ISubscription Payments, IPublisher Publisher);
+/// <param name="DeadLetters">A subscription of payments' dead letters to heal from; null for none.</param>
+public sealed record EcomStreamPorts(
+    IFactStore Store, ISubscription Orders, ISubscription Payments, IPublisher Publisher, ISubscription? DeadLetters = null)
+{
+    /// <summary>Every subscription that is read.</summary>
+    internal IEnumerable<ISubscription> Subscriptions => DeadLetters is null ? [Orders, Payments] : [Orders, Payments, DeadLetters];
+}

@@ -50,11 +50,20 @@ public sealed record EcomStreamSettings
     /// <summary>Payments waiting unacked at the same time, over all shards.</summary>
     public required int MaxParked { get; init; }
 
+    /// <summary>Orders with waiting payments that are kept in memory, over all shards.</summary>
+    public required int MaxWaiting { get; init; }
+
     /// <summary>How often waiting payments are looked at.</summary>
     public required TimeSpan SweepInterval { get; init; }
 
     /// <summary>Waiting payments looked at in one go.</summary>
     public required int SweepBatch { get; init; }
+
+    /// <summary>How often the whole table of unmatched payments is gone through.</summary>
+    public required TimeSpan FullSweepInterval { get; init; }
+
+    /// <summary>Subscription of payments' dead letters to heal from; null for none.</summary>
+    public required string? HealFromSubscription { get; init; }
 
     /// <summary>Silence after which the orders subscription counts as idle.</summary>
     public required TimeSpan WatermarkIdle { get; init; }
@@ -103,6 +112,9 @@ public sealed record EcomStreamSettings
             MaxParked = reader.Int("unmatched.max-parked", 0, 10_000_000),
             SweepInterval = reader.Time("unmatched.sweep-interval", TimeSpan.FromMilliseconds(10)),
             SweepBatch = reader.Int("unmatched.sweep-batch", 1, 100_000),
+            MaxWaiting = reader.Int("unmatched.max-waiting", 0, 100_000_000),
+            FullSweepInterval = reader.Time("unmatched.full-sweep-interval", TimeSpan.FromMilliseconds(10)),
+            HealFromSubscription = reader.TextOrOff("unmatched.heal-from-subscription"),
             WatermarkIdle = reader.Time("unmatched.watermark-idle", TimeSpan.FromMilliseconds(1)),
             PaymentsDeadLetterTopic = reader.Text("dead-letters.payments-topic"),
             OrdersDeadLetterTopic = reader.Text("dead-letters.orders-topic"),

@@ -106,7 +106,7 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
     {
         if (!_orders.TryGetValue(settle.Message.OrderId, out var work))
         {
-            settle.Message.Delivery.Ack();
+            SettleNow(settle.Message);
         }
         else if (work.Pending is { } pending)
         {
@@ -119,8 +119,18 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
         else
         {
             // Only a read is under way: everything written before it is durable.
-            settle.Message.Delivery.Ack();
+            SettleNow(settle.Message);
         }
+    }
+
+    private void SettleNow(OrderMessage message)
+    {
+        if (message.Replay is not null)
+        {
+            _context.Sink.Tell(new HealReplayed([message]), ActorRefs.NoSender);
+        }
+
+        message.Delivery.Ack();
     }
 
     private void Accept(LoadOrder load)
@@ -223,6 +233,7 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
         var batch = written.Batch;
         HashSet<long>? refused = written.Refused.Count > 0 ? [.. written.Refused] : null;
         List<PaymentReceived>? healed = null;
+        List<OrderMessage>? replayed = null;
         var payments = 0;
         var measure = _context.Metrics.MeasuresLatency;
         var nowMicros = measure ? _context.NowMicros : 0;
@@ -232,12 +243,22 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
             {
                 (healed ??= []).AddRange(heal);
             }
+
+            if (work.Current.HasReplay && refused?.Contains(work.OrderId) != true)
+            {
+                (replayed ??= []).AddRange(work.Current.Messages.Where(message => message.Replay is not null));
+            }
         }
 
         if (healed is not null)
         {
             // Before the acks: when nothing is outstanding any more, the sink knows all that is left to do.
             _context.Sink.Tell(new HealPayments(healed), ActorRefs.NoSender);
+        }
+
+        if (replayed is not null)
+        {
+            _context.Sink.Tell(new HealReplayed(replayed), ActorRefs.NoSender);
         }
 
         foreach (var work in batch.Work)

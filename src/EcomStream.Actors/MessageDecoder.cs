@@ -4,15 +4,21 @@ using EcomStream.Core;
 namespace EcomStream.Actors;
 
 /// <summary>Decodes the deliveries of one subscription; what is malformed goes to the dead-letter sink.</summary>
-internal abstract class MessageDecoder(string kind, string deadLetterTopic, IActorRef sink, EcomStreamMetrics metrics)
+internal abstract class MessageDecoder(string kind, string? deadLetterTopic, IActorRef sink, EcomStreamMetrics metrics)
 {
     public IReadOnlyList<OrderMessage> Decode(IReadOnlyList<Delivery> deliveries)
     {
         var messages = new List<OrderMessage>(deliveries.Count);
+        var done = 0;
         for (var i = 0; i < deliveries.Count; i++)
         {
             var delivery = deliveries[i];
-            if (TryDecode(delivery, out var error) is { } message)
+            if (IsDone(delivery))
+            {
+                delivery.Ack();
+                done++;
+            }
+            else if (TryDecode(delivery, out var error) is { } message)
             {
                 messages.Add(message);
             }
@@ -24,9 +30,12 @@ internal abstract class MessageDecoder(string kind, string deadLetterTopic, IAct
             }
         }
 
-        metrics.Received(kind, deliveries.Count, deliveries.Count - messages.Count);
+        metrics.Received(kind, deliveries.Count, deliveries.Count - messages.Count - done);
         return messages;
     }
+
+    /// <summary>Whether there is nothing to do about a delivery but to ack it.</summary>
+    protected virtual bool IsDone(Delivery delivery) => false;
 
     protected abstract OrderMessage? TryDecode(Delivery delivery, out DecodeError error);
 }
@@ -49,4 +58,28 @@ internal sealed class PaymentDecoder(EcomStreamSettings settings, IActorRef sink
         PaymentCodec.TryDecode(delivery.Data.Span, out var payment, out error)
             ? new PaymentReceived(payment, Stamp.Of(delivery.PublishTimeMicros, delivery.MessageId), delivery)
             : null;
+}
+
+/// <summary>
+/// Decodes payments that were dead-lettered for want of an order, as what they were before; the other dead letters
+/// are for people, and acked.
+/// </summary>
+internal sealed class DeadLetterDecoder(IActorRef sink, EcomStreamMetrics metrics)
+    : MessageDecoder("dead-letter", deadLetterTopic: null, sink, metrics)
+{
+    private static readonly string _noMatchingOrder = DeadLetterReason.NoMatchingOrder.ToAttribute();
+
+    protected override bool IsDone(Delivery delivery) =>
+        delivery.Attributes.TryGetValue(DeadLetter.Reason, out var reason) && reason != _noMatchingOrder;
+
+    protected override OrderMessage? TryDecode(Delivery delivery, out DecodeError error)
+    {
+        if (!PaymentCodec.TryDecode(delivery.Data.Span, out var payment, out error))
+        {
+            return null;
+        }
+
+        var source = new DeadLetterDelivery(delivery);
+        return new PaymentReceived(payment, Stamp.Of(source.PublishTimeMicros, source.MessageId), source);
+    }
 }

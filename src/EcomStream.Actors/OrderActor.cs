@@ -79,7 +79,8 @@ internal sealed class OrderActor : ActorBase
                 OfferVacancy();
             }
 
-            _passivate = false;
+            // Rows that are still being written hold it; it goes when they are durable.
+            _passivate &= _parking > 0;
         }
     }
 

@@ -18,10 +18,14 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
     private readonly Props _orderProps;
     private readonly int _maxLive;
     private readonly int _maxParked;
+    private readonly int _maxWaiting;
     private readonly Dictionary<long, OrderSlot> _live = [];
     private readonly Stack<OrderSlot> _vacant = new();
     private readonly OrderRecency _recency = new();
     private readonly Queue<(long DueTick, OrderSlot Slot, int Epoch)> _parking = new();
+
+    // Orders that were told to write rows and may still be in memory, the longest waiting first.
+    private readonly Queue<(OrderSlot Slot, int Epoch)> _waiting = new();
     private int _tick;
     private long _parkTick;
 
@@ -31,6 +35,7 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
         var settings = shard.Settings;
         _maxLive = Math.Max(1, settings.MaxLiveOrders / settings.Shards);
         _maxParked = settings.MaxParked / settings.Shards;
+        _maxWaiting = settings.MaxWaiting / settings.Shards;
         var context = new OrderContext(Self, shard.Writer, settings);
         _orderProps = Props.CreateBy(new OrderActorProducer(context))
             .WithDispatcher("ecomstream.shard-dispatcher")
@@ -200,13 +205,28 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
 
     private void Park((long DueTick, OrderSlot Slot, int Epoch) entry)
     {
-        // The order may have come, been completed and its actor handed on.
-        if (entry.Slot.Epoch == entry.Epoch && _live.TryGetValue(entry.Slot.OrderId, out var live) && live == entry.Slot)
+        if (!IsStillLive(entry.Slot, entry.Epoch))
         {
-            entry.Slot.Sent++;
-            entry.Slot.Actor.Tell(OrderCommand.Park, ActorRefs.NoSender);
+            return;
+        }
+
+        entry.Slot.Sent++;
+        entry.Slot.Actor.Tell(OrderCommand.Park, ActorRefs.NoSender);
+        _waiting.Enqueue((entry.Slot, entry.Epoch));
+        while (_waiting.Count > _maxWaiting)
+        {
+            // Its row is read again when it is its turn.
+            var (slot, epoch) = _waiting.Dequeue();
+            if (IsStillLive(slot, epoch))
+            {
+                Passivate(slot);
+            }
         }
     }
+
+    // The order may have come, been completed and its actor handed on.
+    private bool IsStillLive(OrderSlot slot, int epoch) =>
+        slot.Epoch == epoch && _live.TryGetValue(slot.OrderId, out var live) && live == slot;
 
     private sealed class IdleCheck
     {

@@ -24,6 +24,9 @@ internal sealed class PendingWrite
     /// <summary>The payments whose rows are healed when this is durable.</summary>
     public List<PaymentReceived>? Heal { get; private set; }
 
+    /// <summary>Whether one of the messages is a replay.</summary>
+    public bool HasReplay { get; private set; }
+
     /// <summary>The newest publish time of what is written, microseconds since the Unix epoch.</summary>
     public long NewestPublishTimeMicros => Math.Max(
         _order?.Delivery.PublishTimeMicros ?? long.MinValue,
@@ -64,6 +67,7 @@ internal sealed class PendingWrite
             return false;
         }
 
+        HasReplay |= write.Order?.Replay is not null || write.Payment?.Replay is not null;
         if (write.Order is { } order)
         {
             if (_order is null || order.Stamp > _order.Stamp)
@@ -89,6 +93,7 @@ internal sealed class PendingWrite
         if (write.SettleAlso is { } also)
         {
             (_more ??= []).AddRange(also);
+            HasReplay |= also.Any(payment => payment.Replay is not null);
         }
 
         if (write.Heal is { } heal)
@@ -105,6 +110,7 @@ internal sealed class PendingWrite
         if (message is not null)
         {
             (_more ??= []).Add(message);
+            HasReplay |= message.Replay is not null;
         }
     }
 

@@ -69,13 +69,9 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
         static async Task<Opened> OpenStore(EcomStreamPipeline pipeline)
         {
             await pipeline.Ports.Store.InitializeAsync(pipeline.Stopping);
-            await foreach (var (orderId, state) in pipeline.Ports.Store.ListHealableAsync(pipeline.Stopping))
+            await foreach (var payment in pipeline.Ports.Store.ListHealableAsync(pipeline.Stopping))
             {
-                // One that waits must not be hidden by one that was dead-lettered.
-                if (state == UnmatchedState.Waiting || !pipeline.Index.Contains(orderId))
-                {
-                    pipeline.Index.Set(orderId, state);
-                }
+                pipeline.Index.Add(payment);
             }
 
             return new Opened();
@@ -110,21 +106,25 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
 
         var watermark = _pipeline.Watermark;
         Context.ActorOf(
-            Props.Create(() => new UnmatchedSweeper(new SweeperContext(settings, ports.Store, ports.Orders, watermark, router, index))),
+            Props.Create(() => new UnmatchedSweeper(new SweeperContext(settings, ports.Store, ports.Orders, watermark, router, sink, index))),
             "sweeper");
 
         var materializer = Context.Materializer();
-        var orders = IngestGraph
-            .Create(ports.Orders, new OrderDecoder(settings, sink, metrics), router, settings.Decoders, _pipeline.OrdersReceived, _pipeline.Fail, _pipeline.Stopping)
-            .Run(materializer);
-        var payments = IngestGraph
-            .Create(ports.Payments, new PaymentDecoder(settings, sink, metrics), router, settings.Decoders, _pipeline.PaymentsReceived, _pipeline.Fail, _pipeline.Stopping)
-            .Run(materializer);
-        _pipeline.MarkStarted(orders, payments);
-        foreach (var stream in new[] { orders, payments })
+        Task[] streams =
+        [
+            Ingest(ports.Orders, new OrderDecoder(settings, sink, metrics), _pipeline.OrdersReceived),
+            Ingest(ports.Payments, new PaymentDecoder(settings, sink, metrics), _pipeline.Received),
+            .. ports.DeadLetters is { } letters ? [Ingest(letters, new DeadLetterDecoder(sink, metrics), _pipeline.Received)] : Array.Empty<Task>(),
+        ];
+        _pipeline.MarkStarted(streams);
+        foreach (var stream in streams)
         {
-            stream.PipeTo(Self, success: _ => new StreamEnded(null), failure: failure => new StreamEnded(failure));
+            stream.PipeTo(Self, success: () => new StreamEnded(null), failure: failure => new StreamEnded(failure));
         }
+
+        Task Ingest(ISubscription subscription, MessageDecoder decoder, Action<IReadOnlyList<Delivery>> received) => IngestGraph
+            .Create(subscription, decoder, router, settings.Decoders, received, _pipeline.Fail, _pipeline.Stopping)
+            .Run(materializer);
 
         _log.Info(
             "Joining {0} and {1} over {2} shards; {3} orders have unmatched payments, {4} of them wait",

@@ -29,6 +29,9 @@ internal sealed class SettingsReader(Config section, string root)
             : value;
     }
 
+    /// <summary>A name; null for "off".</summary>
+    public string? TextOrOff(string path) => Text(path) is var text && text == "off" ? null : text;
+
     public Backoff Backoff(string path)
     {
         var min = Time($"{path}.min-backoff", TimeSpan.FromMilliseconds(1));

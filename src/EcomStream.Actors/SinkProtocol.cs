@@ -15,9 +15,25 @@ internal sealed record DeadLetterPayments(IReadOnlyList<DeadLetterPayment> Payme
 /// <summary>The rows of these payments are healed: from a writer, when their fact is durable.</summary>
 internal sealed record HealPayments(IReadOnlyList<PaymentReceived> Payments) : SinkCommand;
 
-/// <summary>Publish a message as it came to a dead-letter topic: malformed, or rejected by the store.</summary>
+/// <summary>What these replayed messages caused is durable: from a writer.</summary>
+internal sealed record HealReplayed(IReadOnlyList<OrderMessage> Messages) : SinkCommand;
+
+/// <summary>What the index says of these orders may no longer be so: from the sweeper.</summary>
+internal sealed record RefreshIndex(IReadOnlyList<long> OrderIds) : SinkCommand;
+
+/// <summary>
+/// Publish a message as it came to a dead-letter topic, and write its row: malformed, or rejected by the store. Without
+/// a topic, because it comes from there, only its row is written.
+/// </summary>
 internal sealed record DeadLetterMessage(
-    Delivery Delivery, string Topic, DeadLetterReason Reason, string Detail, long? OrderId, long? PaymentId) : SinkCommand;
+    Delivery Delivery, string? Topic, DeadLetterReason Reason, string Detail, long? OrderId, long? PaymentId) : SinkCommand
+{
+    /// <summary>Id of the dead letter: that of the one that it is a replay of, where that was a message too.</summary>
+    public string RowId { get; } =
+        DeadLetter.ReplayOf(Delivery.Attributes) is { } replay && DeadLetterId.NamesMessage(replay.Id)
+            ? replay.Id
+            : DeadLetterId.OfMessage(Delivery.Subscription, Delivery.MessageId);
+}
 
 /// <summary>Asks for <see cref="SinkDrained"/> once every command before it has been carried out.</summary>
 internal sealed class DrainSink

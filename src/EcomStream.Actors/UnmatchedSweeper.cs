@@ -6,8 +6,9 @@ namespace EcomStream.Actors;
 
 /// <summary>
 /// Looks at waiting payments whose grace is over on the watermark of the orders, wherever they are: each order's
-/// actor, live or made for it, reads the store once more and joins or dead-letters them. After a full page the next one
-/// is listed when every order has answered, otherwise at the next interval.
+/// actor, live or made for it, reads the store once more and joins or dead-letters them. After a full page comes the
+/// next one when every order has answered, otherwise at the next interval. Now and then it goes through the whole
+/// table, and heals what was dead-lettered and has its order all the same, whoever wrote that.
 /// </summary>
 internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
 {
@@ -16,44 +17,58 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     private readonly SweeperContext _context;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly HashSet<long> _awaited = [];
-    private bool _listing;
-    private bool _lastPageWasFull;
+    private readonly List<long> _asked = [];
+    private bool _pageWasFull;
     private bool _clockStopped;
+    private bool _searching;
 
     public UnmatchedSweeper(SweeperContext context) => _context = context;
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PreStart() =>
+    protected override void PreStart()
+    {
         Timers.StartPeriodicTimer(nameof(Sweep), Sweep.Instance, _context.Settings.SweepInterval);
+        Timers.StartPeriodicTimer(nameof(Search), Search.Instance, _context.Settings.FullSweepInterval);
+    }
 
     protected override void OnReceive(object message)
     {
         switch (message)
         {
             case Sweep:
-                Start();
-                break;
-            case Listed listed:
-                Recheck(listed);
+                if (_awaited.Count == 0)
+                {
+                    // What was asked about and still waits, because another message of it came, is due again.
+                    _context.Index.PutBack(_asked);
+                    _asked.Clear();
+                    TakePage();
+                }
+
                 break;
             case OrderRechecked answer:
                 if (_awaited.Remove(answer.OrderId) && _awaited.Count == 0)
                 {
-                    Timers.Cancel(nameof(AnswerTimeout));
-                    if (_lastPageWasFull)
-                    {
-                        Start();
-                    }
+                    PageIsDone();
                 }
 
                 break;
             case GiveUpWaiting:
                 _awaited.Clear();
                 break;
+            case Search when !_searching:
+                _searching = true;
+                FindHealableAsync().PipeTo(Self);
+                break;
+            case Found found:
+                _searching = false;
+                Heal(found.OrderIds);
+                break;
             case Status.Failure failure:
-                _listing = false;
-                _log.Warning("Waiting payments could not be listed; the next sweep tries again: {0}", failure.Cause.Message);
+                _searching = false;
+                _log.Warning("Dead-lettered payments could not be searched for their orders; the next search tries again: {0}", failure.Cause.Message);
+                break;
+            case Search:
                 break;
             default:
                 Unhandled(message);
@@ -61,76 +76,120 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         }
     }
 
-    private void Start()
+    private void TakePage()
     {
-        if (_listing || _awaited.Count > 0 || _context.Index.Waiting == 0)
+        if (_context.Index.Waiting == 0 || !IsClockRunning(out var watermark))
         {
             return;
         }
 
-        if (_context.Watermark.Read(_context.Orders.Status) is not { } watermark)
+        var page = _context.Index.TakeDue(watermark - (long)_context.Settings.Grace.TotalMicroseconds, _context.Settings.SweepBatch);
+        if (page.Count == 0)
         {
-            if (!_clockStopped)
-            {
-                _clockStopped = true;
-                _log.Warning(
-                    "The subscription {0} cannot be read or says nothing yet: the grace of {1} orders with waiting payments stands still",
-                    _context.Orders.Name, _context.Index.Waiting);
-            }
-
             return;
         }
 
-        if (_clockStopped)
-        {
-            _clockStopped = false;
-            _log.Info("The grace of waiting payments runs again");
-        }
-
-        _listing = true;
-        var query = new UnmatchedQuery
-        {
-            State = UnmatchedState.Waiting,
-            PublishedUntilMicros = watermark - (long)_context.Settings.Grace.TotalMicroseconds,
-            Limit = _context.Settings.SweepBatch,
-        };
-        List(query, watermark).PipeTo(Self);
-    }
-
-    private async Task<Listed> List(UnmatchedQuery query, long watermark)
-    {
-        var orderIds = new HashSet<long>();
-        var rows = 0;
-        await foreach (var row in _context.Store.ListUnmatchedAsync(query, CancellationToken.None))
-        {
-            orderIds.Add(row.OrderId);
-            rows++;
-        }
-
-        return new Listed(orderIds, rows == query.Limit, watermark);
-    }
-
-    private void Recheck(Listed listed)
-    {
-        _listing = false;
-        _lastPageWasFull = listed.IsFull;
-        foreach (var orderId in listed.OrderIds)
+        _pageWasFull = page.Count == _context.Settings.SweepBatch;
+        _asked.AddRange(page);
+        foreach (var orderId in page)
         {
             _awaited.Add(orderId);
-            _context.Router.ShardOf(orderId).Tell(new RecheckOrder(orderId, listed.WatermarkMicros, Self), ActorRefs.NoSender);
+            _context.Router.ShardOf(orderId).Tell(new RecheckOrder(orderId, watermark, Self), ActorRefs.NoSender);
         }
 
-        if (_awaited.Count > 0)
+        Timers.StartSingleTimer(nameof(AnswerTimeout), GiveUpWaiting.Instance, AnswerTimeout);
+    }
+
+    private void PageIsDone()
+    {
+        Timers.Cancel(nameof(AnswerTimeout));
+
+        // Of one that still waits after its turn, the row may have been changed by another program.
+        var unchanged = _asked.Where(_context.Index.IsWaiting).ToList();
+        if (unchanged.Count > 0)
         {
-            Timers.StartSingleTimer(nameof(AnswerTimeout), GiveUpWaiting.Instance, AnswerTimeout);
+            _context.Sink.Tell(new RefreshIndex(unchanged), ActorRefs.NoSender);
+        }
+
+        if (_pageWasFull)
+        {
+            TakePage();
         }
     }
 
-    private sealed record Listed(HashSet<long> OrderIds, bool IsFull, long WatermarkMicros);
+    private bool IsClockRunning(out long watermark)
+    {
+        var current = _context.Watermark.Read(_context.Orders.Status);
+        if (current is null && !_clockStopped)
+        {
+            _clockStopped = true;
+            _log.Warning(
+                "The subscription {0} cannot be read or says nothing yet: the grace of {1} orders with waiting payments stands still",
+                _context.Orders.Name, _context.Index.Waiting);
+        }
+        else if (current is { } at && _clockStopped)
+        {
+            _clockStopped = false;
+            _log.Info("The grace of waiting payments runs again; orders have been read up to {0}", Timestamps.Rfc3339(at));
+        }
+
+        watermark = current ?? 0;
+        return current is not null;
+    }
+
+    // The rows of other programs, or of a heal that a crash cut short, are not in the index as they are in the table.
+    private async Task<Found> FindHealableAsync()
+    {
+        var found = new List<long>();
+        var page = new HashSet<long>();
+        await foreach (var payment in _context.Store.ListHealableAsync(CancellationToken.None))
+        {
+            if (!_context.Index.Contains(payment.OrderId))
+            {
+                _context.Index.Add(payment);
+            }
+
+            if (payment.State == UnmatchedState.DeadLettered && page.Add(payment.OrderId) && page.Count == _context.Settings.SweepBatch)
+            {
+                await AddJoinable();
+            }
+        }
+
+        await AddJoinable();
+        return new Found(found);
+
+        async Task AddJoinable()
+        {
+            long[] orderIds = [.. page];
+            page.Clear();
+            var rows = await _context.Store.ReadAsync(orderIds, CancellationToken.None);
+            found.AddRange(orderIds.Where((_, i) => rows[i]?.Order is not null));
+        }
+    }
+
+    private void Heal(IReadOnlyList<long> orderIds)
+    {
+        if (orderIds.Count > 0)
+        {
+            _log.Info("{0} dead-lettered payments have an order after all and are joined", orderIds.Count);
+        }
+
+        foreach (var orderId in orderIds)
+        {
+            _context.Router.ShardOf(orderId).Tell(new RecheckOrder(orderId, WatermarkMicros: 0, Self), ActorRefs.NoSender);
+        }
+    }
+
+    private sealed record Found(IReadOnlyList<long> OrderIds);
 
     private sealed class Sweep
     {
         public static readonly Sweep Instance = new();
+    }
+
+    private sealed class Search
+    {
+        public static readonly Search Instance = new();
     }
 
     private sealed class GiveUpWaiting
@@ -145,6 +204,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
 /// <param name="Orders">The orders subscription.</param>
 /// <param name="Watermark">Its watermark.</param>
 /// <param name="Router">The shards.</param>
+/// <param name="Sink">The dead-letter sink.</param>
 /// <param name="Index">The orders that have unmatched payments.</param>
 internal sealed record SweeperContext(
     EcomStreamSettings Settings,
@@ -152,4 +212,5 @@ internal sealed record SweeperContext(
     ISubscription Orders,
     OrdersWatermark Watermark,
     OrderRouter Router,
+    IActorRef Sink,
     UnmatchedIndex Index);

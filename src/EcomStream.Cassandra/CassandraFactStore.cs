@@ -189,13 +189,13 @@ public sealed class CassandraFactStore : IFactStore
     {
         foreach (var chunk in (await KeysAsync(query, cancellationToken)).Chunk(FetchRows))
         {
-            var wanted = chunk.Select(key => (key.OrderId, key.PaymentKey)).ToHashSet();
-            var rows = await ReadUnmatchedAsync([.. chunk.Select(key => key.OrderId)], cancellationToken);
+            var wanted = chunk.Select(key => (key.Place.OrderId, key.Place.PaymentKey)).ToHashSet();
+            var rows = await ReadUnmatchedAsync([.. chunk.Select(key => key.Place.OrderId)], cancellationToken);
 
             // What has changed since its key was read is no longer asked for.
             foreach (var row in rows
                 .Where(row => wanted.Contains((row.OrderId, row.PaymentKey)) && (query.State is null || row.State == query.State))
-                .OrderBy(row => row.PublishTimeMicros).ThenBy(row => row.OrderId).ThenBy(row => row.PaymentKey, StringComparer.Ordinal))
+                .OrderBy(UnmatchedCursor.Of))
             {
                 yield return row;
             }
@@ -203,14 +203,14 @@ public sealed class CassandraFactStore : IFactStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(
+    public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var key in ScanAsync(cancellationToken))
         {
             if (key.IsHealable)
             {
-                yield return (key.OrderId, key.State);
+                yield return new HealablePayment(key.Place.OrderId, key.State, key.Place.PublishTimeMicros);
             }
         }
     }
@@ -295,7 +295,7 @@ public sealed class CassandraFactStore : IFactStore
         if (query.OrderId is { } orderId)
         {
             keys.AddRange((await ReadUnmatchedAsync([orderId], cancellationToken))
-                .Select(row => new UnmatchedKey(row.PublishTimeMicros, row.OrderId, row.PaymentKey, row.State, row.Reason))
+                .Select(row => new UnmatchedKey(UnmatchedCursor.Of(row), row.State, row.Reason))
                 .Where(Matches));
         }
         else
@@ -322,7 +322,9 @@ public sealed class CassandraFactStore : IFactStore
         bool Matches(UnmatchedKey key) =>
             (query.State is null || key.State == query.State)
             && (query.Reason is null || key.Reason == query.Reason)
-            && key.PublishTimeMicros <= query.PublishedUntilMicros;
+            && key.Place.PublishTimeMicros >= query.PublishedFromMicros
+            && key.Place.PublishTimeMicros <= query.PublishedUntilMicros
+            && (query.After is not { } after || key.Place.CompareTo(after) > 0);
     }
 
     private async IAsyncEnumerable<UnmatchedKey> ScanAsync([EnumeratorCancellation] CancellationToken cancellationToken)

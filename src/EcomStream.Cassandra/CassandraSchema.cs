@@ -44,6 +44,9 @@ internal sealed partial class CassandraSchema
     public IReadOnlyList<string> Statements =>
         [.. Comment().Replace(Text, "").Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
 
+    private IEnumerable<TableDefinition> Tables =>
+        Statements.Where(statement => statement.StartsWith("CREATE TABLE", StringComparison.Ordinal)).Select(TableDefinition.Parse);
+
     /// <summary>What the cluster lacks or has otherwise, one line each; empty when all is as it should be.</summary>
     public async Task<IReadOnlyList<string>> DifferencesAsync(CqlSession session, CancellationToken cancellationToken)
     {
@@ -53,9 +56,8 @@ internal sealed partial class CassandraSchema
         }
 
         var differences = new List<string>();
-        foreach (var statement in Statements.Where(statement => statement.StartsWith("CREATE TABLE", StringComparison.Ordinal)))
+        foreach (var expected in Tables)
         {
-            var expected = TableDefinition.Parse(statement);
             var actual = await ReadAsync(session, expected.Name, cancellationToken);
             differences.AddRange(actual is null ? [$"the table {_settings.Keyspace}.{expected.Name} is missing"] : expected.Differences(actual));
         }
@@ -69,6 +71,32 @@ internal sealed partial class CassandraSchema
         foreach (var statement in Statements)
         {
             await session.QueryAsync(statement, cancellationToken);
+        }
+
+        await AddColumnsAsync(session, cancellationToken);
+    }
+
+    // A table of unmatched payments that an earlier version made lacks the newer columns. The facts are others' too:
+    // nothing is added to them.
+    private async Task AddColumnsAsync(CqlSession session, CancellationToken cancellationToken)
+    {
+        var expected = Tables.Single(table => table.Name == _settings.UnmatchedTable);
+        if (await ReadAsync(session, expected.Name, cancellationToken) is not { } actual)
+        {
+            return;
+        }
+
+        foreach (var column in expected.Columns.Where(column => column.Kind == "regular").ExceptBy(actual.Columns.Select(c => c.Name), column => column.Name))
+        {
+            try
+            {
+                await session.QueryAsync(
+                    $"ALTER TABLE {_settings.Keyspace}.{expected.Name} ADD {column.Name} {column.Type}", cancellationToken);
+            }
+            catch (CqlServerException refused) when (refused.Code == CqlErrorCode.Invalid)
+            {
+                // Another process has just added it; what is missing all the same is a difference.
+            }
         }
     }
 

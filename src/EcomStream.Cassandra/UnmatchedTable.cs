@@ -14,7 +14,7 @@ internal sealed class UnmatchedTable
     // Above every since, and small enough to leave twice a since below it.
     private const long SinceCeiling = 1L << 53;
     private const string Columns =
-        "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays";
+        "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays, attributes, history";
 
     private readonly PreparedStatement _write;
     private readonly PreparedStatement _writeSince;
@@ -30,7 +30,7 @@ internal sealed class UnmatchedTable
 
     public static async Task<UnmatchedTable> PrepareAsync(CqlSession session, string table, CancellationToken cancellationToken) => new(
         await session.PrepareAsync(
-            $"INSERT INTO {table} (bucket, order_id, payment_key, data, publish_time, message_id, subscription, reason, state, changed, detail, replays) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
+            $"INSERT INTO {table} (bucket, order_id, payment_key, data, publish_time, message_id, subscription, reason, state, changed, detail, replays, attributes, history) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
             cancellationToken),
         await session.PrepareAsync(
             $"UPDATE {table} USING TIMESTAMP ? AND TTL ? SET since = ? WHERE bucket = ? AND order_id = ? AND payment_key = ?", cancellationToken),
@@ -63,6 +63,8 @@ internal sealed class UnmatchedTable
         values.Value(row.ChangedMicros);
         values.Value(row.Detail);
         values.Value(row.Replays);
+        values.Value(row.AttributesJson);
+        values.Value(row.History);
         values.Value(timestamp);
         values.Value(ttl);
 
@@ -97,29 +99,30 @@ internal sealed class UnmatchedTable
             ChangedMicros = changed,
             Detail = row.Text(10),
             Replays = row.Int32(11),
+
+            // Null where an earlier version wrote the row.
+            AttributesJson = row.TextOrNull(12) ?? MessageAttributes.None,
+            History = row.TextOrNull(13) ?? "",
         };
     }
 
     /// <summary>A row of <see cref="Keys"/>; null for one that is just expiring.</summary>
     public static UnmatchedKey? ToKey(RowSet row) =>
         row.TextOrNull(3) is { } state && row.TextOrNull(4) is { } reason
-            ? new UnmatchedKey(row.Int64(2), row.Int64(0), Encoding.UTF8.GetString(row.Bytes(1)), UnmatchedStates.OfRow(state), DeadLetterReasons.OfRow(reason))
+            ? new UnmatchedKey(
+                new UnmatchedCursor(row.Int64(2), row.Int64(0), Encoding.UTF8.GetString(row.Bytes(1))),
+                UnmatchedStates.OfRow(state),
+                DeadLetterReasons.OfRow(reason))
             : null;
 
     /// <summary>Whether the row of <see cref="Read"/> is whole: one that is just expiring may have lost columns.</summary>
     public static bool IsWhole(RowSet row) => !row.IsNull(7) && !row.IsNull(6);
 }
 
-/// <summary>The key of an unmatched row and what a query asks about; ordered by publish time, then by key.</summary>
-internal readonly record struct UnmatchedKey(long PublishTimeMicros, long OrderId, string PaymentKey, UnmatchedState State, DeadLetterReason Reason)
-    : IComparable<UnmatchedKey>
+/// <summary>The place of an unmatched row in a listing, and what a query asks about.</summary>
+internal readonly record struct UnmatchedKey(UnmatchedCursor Place, UnmatchedState State, DeadLetterReason Reason) : IComparable<UnmatchedKey>
 {
     public bool IsHealable => State.IsHealable(Reason);
 
-    public int CompareTo(UnmatchedKey other)
-    {
-        var byTime = PublishTimeMicros.CompareTo(other.PublishTimeMicros);
-        var byOrder = byTime != 0 ? byTime : OrderId.CompareTo(other.OrderId);
-        return byOrder != 0 ? byOrder : string.CompareOrdinal(PaymentKey, other.PaymentKey);
-    }
+    public int CompareTo(UnmatchedKey other) => Place.CompareTo(other.Place);
 }

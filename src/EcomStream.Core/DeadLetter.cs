@@ -53,8 +53,8 @@ public static class DeadLetter
             [Detail] = Cut(detail),
             [SourceSubscription] = delivery.Subscription,
             [SourceMessageId] = delivery.MessageId,
-            [SourcePublishTime] = Rfc3339(DateTimeOffset.UnixEpoch.AddTicks(delivery.PublishTimeMicros * TimeSpan.TicksPerMicrosecond)),
-            [DeadLetteredAt] = Rfc3339(now),
+            [SourcePublishTime] = Timestamps.Rfc3339(delivery.PublishTimeMicros),
+            [DeadLetteredAt] = Timestamps.Rfc3339((now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond),
             [Replays] = replays.ToString(CultureInfo.InvariantCulture),
             [Id] = id,
         };
@@ -71,10 +71,35 @@ public static class DeadLetter
         return new OutgoingMessage(delivery.Data, attributes);
     }
 
+    /// <summary>What a message says of having been replayed from the dead letters.</summary>
+    /// <param name="attributes">The message's attributes.</param>
+    /// <returns>Null for a message that was not replayed.</returns>
+    public static Replay? ReplayOf(IReadOnlyDictionary<string, string> attributes) =>
+        attributes.Count > 0
+        && attributes.TryGetValue(Id, out var id)
+        && attributes.TryGetValue(Replays, out var replays)
+        && int.TryParse(replays, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0
+            ? new Replay(id, count)
+            : null;
+
+    /// <summary>Builds the message that gives a dead letter back to the topic that it came from: data and attributes as they were, and which dead letter it is.</summary>
+    /// <param name="row">The dead letter; its <see cref="UnmatchedPayment.Replays"/> count this one.</param>
+    public static OutgoingMessage ToReplay(UnmatchedPayment row)
+    {
+        var attributes = new Dictionary<string, string>(MessageAttributes.Of(row.AttributesJson))
+        {
+            [Id] = row.Id,
+            [Replays] = row.Replays.ToString(CultureInfo.InvariantCulture),
+        };
+        return new OutgoingMessage(row.Data, attributes);
+    }
+
     // 256 UTF-16 units are at most 768 bytes; half a surrogate pair could not be sent.
     private static string Cut(string detail) =>
         detail.Length <= 256 ? detail : detail[..(char.IsHighSurrogate(detail[255]) ? 255 : 256)];
-
-    private static string Rfc3339(DateTimeOffset time) =>
-        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
 }
+
+/// <summary>A message is the replay of a dead letter.</summary>
+/// <param name="Id">The dead letter's id.</param>
+/// <param name="Count">How often it has been replayed, this time included; 1 or more.</param>
+public sealed record Replay(string Id, int Count);

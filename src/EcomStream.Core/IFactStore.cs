@@ -31,12 +31,14 @@ public interface IFactStore : IAsyncDisposable
     /// <summary>Reads all unmatched rows of some orders, in no particular order.</summary>
     ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken);
 
-    /// <summary>Streams the unmatched rows that a query asks for, oldest publish time first.</summary>
+    /// <summary>
+    /// Streams the unmatched rows that a query asks for, oldest publish time first, then by order id and payment key.
+    /// </summary>
     IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Streams the order ids whose unmatched rows an order would heal: those that wait, and those that were
-    /// dead-lettered for <see cref="DeadLetterReason.NoMatchingOrder"/>. One element per row.
+    /// Streams the rows that an order would heal: those that wait, and those that were dead-lettered for
+    /// <see cref="DeadLetterReason.NoMatchingOrder"/>. In no particular order.
     /// </summary>
-    IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(CancellationToken cancellationToken);
+    IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken);
 }

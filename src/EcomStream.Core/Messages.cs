@@ -7,6 +7,7 @@ public abstract class OrderMessage
     {
         Stamp = stamp;
         Delivery = delivery;
+        Replay = DeadLetter.ReplayOf(delivery.Attributes);
     }
 
     /// <summary>The order that it concerns.</summary>
@@ -17,6 +18,9 @@ public abstract class OrderMessage
 
     /// <summary>What settles it.</summary>
     public Delivery Delivery { get; }
+
+    /// <summary>The dead letter that it is a replay of; null for an ordinary message.</summary>
+    public Replay? Replay { get; }
 }
 
 /// <summary>An order message was received and decoded.</summary>

@@ -5,6 +5,9 @@ namespace EcomStream.Core;
 /// <summary>What a payment provider says of one payment. Optional fields that a publisher left out are null.</summary>
 public sealed record Payment
 {
+    /// <summary><see cref="Key"/> of a payment without an id.</summary>
+    public const string NoKey = "none";
+
     /// <summary>The order that is paid: the key of the join.</summary>
     public required long OrderId { get; init; }
 
@@ -27,5 +30,5 @@ public sealed record Payment
     /// What tells this payment from another one of the same order: the payment id in decimal, or "none" where the
     /// publisher sent no id.
     /// </summary>
-    public string Key => PaymentId?.ToString(CultureInfo.InvariantCulture) ?? "none";
+    public string Key => PaymentId?.ToString(CultureInfo.InvariantCulture) ?? NoKey;
 }

@@ -16,17 +16,26 @@ public enum UnmatchedState
     Discarded = 3,
 }
 
-/// <summary>One row of <c>unmatched_payments</c>: a payment that waits for its order or was dead-lettered.</summary>
+/// <summary>
+/// One row of <c>unmatched_payments</c>: a payment that waits for its order or was dead-lettered, or a message that
+/// could not be joined at all (<see cref="IsMessage"/>).
+/// </summary>
 public sealed record UnmatchedPayment
 {
-    /// <summary>The order that the payment names.</summary>
+    /// <summary>
+    /// The order that the payment names. Of a message, which may name none, a negative number made from its id, so
+    /// that the row is found by the id and such rows are spread.
+    /// </summary>
     public required long OrderId { get; init; }
 
-    /// <summary><see cref="Payment.Key"/>: with the order id, the key of the row.</summary>
+    /// <summary><see cref="Payment.Key"/>, or of a message its dead-letter id: with the order id, the key of the row.</summary>
     public required string PaymentKey { get; init; }
 
-    /// <summary>The payment as received: the message's data, unchanged.</summary>
+    /// <summary>The message's data as received, unchanged.</summary>
     public required ReadOnlyMemory<byte> Data { get; init; }
+
+    /// <summary>The message's attributes as received, as <see cref="MessageAttributes.ToJson"/> writes them.</summary>
+    public string AttributesJson { get; init; } = MessageAttributes.None;
 
     /// <summary>Publish time of its message, microseconds since the Unix epoch.</summary>
     public required long PublishTimeMicros { get; init; }
@@ -55,16 +64,33 @@ public sealed record UnmatchedPayment
     /// <summary>How often an operator has replayed it.</summary>
     public int Replays { get; init; }
 
+    /// <summary>What happened to it, a line each; see <see cref="UnmatchedHistory"/>.</summary>
+    public string History { get; init; } = "";
+
     /// <summary>The stamp of its message.</summary>
     public Stamp Stamp => Stamp.Of(PublishTimeMicros, MessageId);
 
     /// <summary>Whether an order that arrives now is to take this payment.</summary>
     public bool IsHealable => State.IsHealable(Reason);
 
+    /// <summary>Whether it is a message that is no payment of a known order: malformed, or rejected by the store.</summary>
+    public bool IsMessage => DeadLetterId.NamesMessage(PaymentKey);
+
     /// <summary>
-    /// The id that every copy of this payment's dead letter carries, so that a reader can drop duplicates.
+    /// The id that every copy of its dead letter carries, so that a reader can drop duplicates.
     /// </summary>
-    public string DeadLetterId => $"{OrderId}-{PaymentKey}";
+    public string Id => IsMessage ? PaymentKey : DeadLetterId.OfPayment(OrderId, PaymentKey);
+
+    /// <summary>The row after something happened to it.</summary>
+    /// <param name="state">What became of it.</param>
+    /// <param name="atMicros">When, microseconds since the Unix epoch.</param>
+    /// <param name="note">What a human should know about that.</param>
+    public UnmatchedPayment Become(UnmatchedState state, long atMicros, string note = "") => this with
+    {
+        State = state,
+        ChangedMicros = atMicros,
+        History = UnmatchedHistory.Append(History, atMicros, state, note),
+    };
 }
 
 /// <summary>Which unmatched rows to list.</summary>
@@ -79,9 +105,21 @@ public sealed record UnmatchedQuery
     /// <summary>Only rows of this order; null for all.</summary>
     public long? OrderId { get; init; }
 
+    /// <summary>Only rows published at or after this time, microseconds since the Unix epoch.</summary>
+    public long PublishedFromMicros { get; init; } = long.MinValue;
+
     /// <summary>Only rows published at or before this time, microseconds since the Unix epoch.</summary>
     public long PublishedUntilMicros { get; init; } = long.MaxValue;
+
+    /// <summary>Only rows behind this one in the order of the listing; null from its beginning.</summary>
+    public UnmatchedCursor? After { get; init; }
 
     /// <summary>At most so many rows.</summary>
     public int Limit { get; init; } = int.MaxValue;
 }
+
+/// <summary>An unmatched row that an order would heal, without what it says.</summary>
+/// <param name="OrderId">The order.</param>
+/// <param name="State">Whether it waits or was dead-lettered.</param>
+/// <param name="PublishTimeMicros">Publish time of its message, microseconds since the Unix epoch.</param>
+public readonly record struct HealablePayment(long OrderId, UnmatchedState State, long PublishTimeMicros);

@@ -24,6 +24,8 @@ internal sealed record HostSettings
 
     public required SqliteDurability SqliteDurability { get; init; }
 
+    public required TimeSpan SqliteFinishedTtl { get; init; }
+
     public required bool EmbeddedBroker { get; init; }
 
     public required string BrokerHost { get; init; }
@@ -70,6 +72,7 @@ internal sealed record HostSettings
             StoreKind = host.OneOf<StoreKind>("store.kind"),
             Cassandra = CassandraSettingsReader.Read(config),
             SqliteDurability = host.OneOf<SqliteDurability>("store.sqlite.durability"),
+            SqliteFinishedTtl = host.TimeOrZero("store.sqlite.finished-ttl"),
             EmbeddedBroker = host.Switch("broker.embedded"),
             BrokerHost = host.Text("broker.host"),
             BrokerPort = Port(host, "broker.port"),

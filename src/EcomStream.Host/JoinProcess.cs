@@ -91,7 +91,8 @@ internal sealed class JoinProcess : IAsyncDisposable
                 store,
                 new PubSubSubscription(connection, settings.Pipeline.OrdersSubscription),
                 new PubSubSubscription(connection, settings.Pipeline.PaymentsSubscription),
-                new PubSubPublisher(connection));
+                new PubSubPublisher(connection),
+                settings.Pipeline.HealFromSubscription is { } letters ? new PubSubSubscription(connection, letters) : null);
 
             var pipeline = new TaskCompletionSource<EcomStreamPipeline>(TaskCreationOptions.RunContinuationsAsynchronously);
             builder.Services.AddAkka("ecomstream", akka => akka

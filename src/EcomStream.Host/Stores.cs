@@ -19,7 +19,7 @@ internal static class Stores
     public static IFactStore Create(HostSettings settings, ILoggerFactory? loggers = null) => settings.StoreKind switch
     {
         StoreKind.Cassandra => new CassandraFactStore(settings.Cassandra, loggers),
-        _ => new SqliteFactStore(new SqliteSettings(settings.StorePath) { Durability = settings.SqliteDurability }),
+        _ => new SqliteFactStore(new SqliteSettings(settings.StorePath) { Durability = settings.SqliteDurability, FinishedTtl = settings.SqliteFinishedTtl }),
     };
 
     /// <summary>Where it is, for people.</summary>

@@ -12,17 +12,22 @@ namespace EcomStream.Sqlite;
 public sealed class SqliteFactStore : IFactStore
 {
     private const int PageSize = 1_000;
+    private const int DeleteAtOnce = 5_000;
+    private static readonly TimeSpan DeleteEvery = TimeSpan.FromMinutes(1);
 
     private readonly SqliteSettings _settings;
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly SemaphoreSlim _reading = new(1, 1);
     private Session? _writer;
     private Session? _reader;
+    private readonly TimeProvider _time;
+    private long? _deletedAt;
     private bool _disposed;
 
     /// <summary>Makes a store; nothing is opened before <see cref="InitializeAsync"/>.</summary>
     /// <param name="settings">Where and how.</param>
-    public SqliteFactStore(SqliteSettings settings) => _settings = settings;
+    /// <param name="time">The clock; the system's when left out.</param>
+    public SqliteFactStore(SqliteSettings settings, TimeProvider? time = null) => (_settings, _time) = (settings, time ?? TimeProvider.System);
 
     /// <inheritdoc/>
     public async ValueTask InitializeAsync(CancellationToken cancellationToken) =>
@@ -63,6 +68,7 @@ public sealed class SqliteFactStore : IFactStore
                 session.Unmatched.Write(row);
             }
 
+            DeleteFinished(session);
             return true;
         }), cancellationToken);
 
@@ -84,7 +90,7 @@ public sealed class SqliteFactStore : IFactStore
     public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
         UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        (long, long, string)? after = null;
+        var after = query.After;
         for (var left = query.Limit; left > 0;)
         {
             var size = Math.Min(left, PageSize);
@@ -100,21 +106,21 @@ public sealed class SqliteFactStore : IFactStore
             }
 
             left -= page.Count;
-            after = (page[^1].PublishTimeMicros, page[^1].OrderId, page[^1].PaymentKey);
+            after = UnmatchedCursor.Of(page[^1]);
         }
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(
+    public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         (long, string)? after = null;
         while (true)
         {
             var page = await On(_reading, "Listing", () => Reader.Unmatched.HealablePage(after, PageSize), cancellationToken);
-            foreach (var (orderId, _, state) in page)
+            foreach (var (payment, _) in page)
             {
-                yield return (orderId, state);
+                yield return payment;
             }
 
             if (page.Count < PageSize)
@@ -122,7 +128,7 @@ public sealed class SqliteFactStore : IFactStore
                 yield break;
             }
 
-            after = (page[^1].OrderId, page[^1].Key);
+            after = (page[^1].Payment.OrderId, page[^1].Key);
         }
     }
 
@@ -154,6 +160,20 @@ public sealed class SqliteFactStore : IFactStore
     private Session Reader => _reader ?? throw NotInitialized();
 
     private static InvalidOperationException NotInitialized() => new("The store is used before InitializeAsync.");
+
+    // Rows expire beside the writes, some at a time.
+    private void DeleteFinished(Session session)
+    {
+        var now = _time.GetTimestamp();
+        if (_settings.FinishedTtl <= TimeSpan.Zero || (_deletedAt is { } last && _time.GetElapsedTime(last, now) < DeleteEvery))
+        {
+            return;
+        }
+
+        _deletedAt = now;
+        session.Unmatched.DeleteFinished(
+            (_time.GetUtcNow() - _settings.FinishedTtl - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond, DeleteAtOnce);
+    }
 
     private T InTransaction<T>(Func<Session, T> work)
     {

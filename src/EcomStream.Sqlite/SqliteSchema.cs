@@ -48,36 +48,64 @@ internal static class SqliteSchema
             changed INTEGER NOT NULL,
             detail TEXT NOT NULL,
             replays INTEGER NOT NULL,
+            attributes TEXT NOT NULL DEFAULT '{}',
+            history TEXT NOT NULL DEFAULT '',
             PRIMARY KEY (order_id, payment_key)
         ) WITHOUT ROWID;
         CREATE INDEX IF NOT EXISTS unmatched_payments_by_state ON unmatched_payments (state, publish_time);
+        CREATE INDEX IF NOT EXISTS unmatched_payments_by_change ON unmatched_payments (changed)
+            WHERE state <> 'waiting' AND NOT (state = 'dead-lettered' AND reason = 'no-matching-order');
         """;
+
+    // What a file of an earlier version lacks.
+    private static readonly (string Column, string Definition)[] _addedColumns =
+    [
+        ("attributes", "TEXT NOT NULL DEFAULT '{}'"),
+        ("history", "TEXT NOT NULL DEFAULT ''"),
+    ];
 
     public static void Apply(SqliteConnection connection)
     {
-        using var create = connection.CreateCommand();
-        create.CommandText = Create;
-        create.ExecuteNonQuery();
+        Execute(connection, Create);
+        var columns = Columns(connection, "unmatched_payments");
+        foreach (var (column, definition) in _addedColumns)
+        {
+            if (!columns.Contains(column))
+            {
+                Execute(connection, $"ALTER TABLE unmatched_payments ADD COLUMN {column} {definition}");
+            }
+        }
     }
 
     /// <summary>The facts table's columns that are missing or too many, for an error; empty when it is as it should be.</summary>
     public static IReadOnlyList<string> Differences(SqliteConnection connection)
     {
-        using var list = connection.CreateCommand();
-        list.CommandText = "SELECT name FROM pragma_table_info('orders_payments_facts')";
-        var found = new List<string>();
-        using (var reader = list.ExecuteReader())
-        {
-            while (reader.Read())
-            {
-                found.Add(reader.GetString(0));
-            }
-        }
-
+        var found = Columns(connection, "orders_payments_facts");
         return
         [
             .. FactColumns.Except(found).Select(column => $"{column} is missing"),
             .. found.Except(FactColumns).Select(column => $"{column} is unknown"),
         ];
+    }
+
+    private static void Execute(SqliteConnection connection, string text)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = text;
+        command.ExecuteNonQuery();
+    }
+
+    private static List<string> Columns(SqliteConnection connection, string table)
+    {
+        using var list = connection.CreateCommand();
+        list.CommandText = $"SELECT name FROM pragma_table_info('{table}')";
+        var found = new List<string>();
+        using var reader = list.ExecuteReader();
+        while (reader.Read())
+        {
+            found.Add(reader.GetString(0));
+        }
+
+        return found;
     }
 }

@@ -21,4 +21,7 @@ public sealed record SqliteSettings(string Path)
 
     /// <summary>How long a statement waits for another program's lock before the store counts as unavailable.</summary>
     public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the row of a payment that no order would heal any more is kept; zero for ever.</summary>
+    public TimeSpan FinishedTtl { get; init; } = TimeSpan.FromDays(30);
 }

@@ -7,11 +7,12 @@ namespace EcomStream.Sqlite;
 internal sealed class UnmatchedTable : IDisposable
 {
     private const string Columns =
-        "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays";
+        "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays, attributes, history";
 
     private readonly SqliteConnection _connection;
     private readonly Statement _upsert;
     private readonly Statement _readByOrder;
+    private readonly Statement _deleteFinished;
 
     public UnmatchedTable(SqliteConnection connection)
     {
@@ -19,14 +20,22 @@ internal sealed class UnmatchedTable : IDisposable
         _upsert = new Statement(
             connection,
             $"""
-            INSERT INTO unmatched_payments ({Columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            INSERT INTO unmatched_payments ({Columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
             ON CONFLICT (order_id, payment_key) DO UPDATE SET
                 data = excluded.data, publish_time = excluded.publish_time, message_id = excluded.message_id,
                 subscription = excluded.subscription, reason = excluded.reason, state = excluded.state,
                 since = min(since, excluded.since), changed = excluded.changed, detail = excluded.detail,
-                replays = excluded.replays
+                replays = excluded.replays, attributes = excluded.attributes, history = excluded.history
             """);
         _readByOrder = new Statement(connection, $"SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1");
+        _deleteFinished = new Statement(
+            connection,
+            """
+            DELETE FROM unmatched_payments WHERE (order_id, payment_key) IN (
+                SELECT order_id, payment_key FROM unmatched_payments
+                WHERE changed < ?1 AND state <> 'waiting' AND NOT (state = 'dead-lettered' AND reason = 'no-matching-order')
+                LIMIT ?2)
+            """);
     }
 
     public void Write(UnmatchedPayment row) =>
@@ -43,6 +52,8 @@ internal sealed class UnmatchedTable : IDisposable
             .Bind(10, row.ChangedMicros)
             .Bind(11, row.Detail)
             .Bind(12, row.Replays)
+            .Bind(13, row.AttributesJson)
+            .Bind(14, row.History)
             .Execute();
 
     /// <summary>Adds all rows of an order to <paramref name="rows"/>.</summary>
@@ -60,20 +71,20 @@ internal sealed class UnmatchedTable : IDisposable
     }
 
     /// <summary>One page of a listing, oldest publish time first, after the row with the given keys.</summary>
-    public List<UnmatchedPayment> Page(UnmatchedQuery query, (long PublishTime, long OrderId, string Key)? after, int size)
+    public List<UnmatchedPayment> Page(UnmatchedQuery query, UnmatchedCursor? after, int size)
     {
         // The index is by state and time. Rows in every state are therefore the merge of the listings of each: one
         // listing without a state would sort the whole table for every page.
         var states = query.State is { } one ? [one] : Enum.GetValues<UnmatchedState>();
         var selects = states.Select(state =>
-            $"SELECT {Columns} FROM unmatched_payments WHERE state = '{state.ToText()}' AND publish_time <= ?2"
+            $"SELECT {Columns} FROM unmatched_payments WHERE state = '{state.ToText()}' AND publish_time BETWEEN ?7 AND ?2"
             + (query.Reason is { } reason ? $" AND reason = '{reason.ToAttribute()}'" : "")
             + (query.OrderId is null ? "" : " AND order_id = ?3")
             + (after is null ? "" : " AND (publish_time, order_id, payment_key) > (?4, ?5, ?6)"));
         var text = string.Join(" UNION ALL ", selects) + " ORDER BY publish_time, order_id, payment_key LIMIT ?1";
 
         using var list = new Statement(_connection, text);
-        list.Bind(1, size).Bind(2, query.PublishedUntilMicros);
+        list.Bind(1, size).Bind(2, query.PublishedUntilMicros).Bind(7, query.PublishedFromMicros);
         if (query.OrderId is { } orderId)
         {
             list.Bind(3, orderId);
@@ -81,7 +92,7 @@ internal sealed class UnmatchedTable : IDisposable
 
         if (after is { } last)
         {
-            list.Bind(4, last.PublishTime).Bind(5, last.OrderId).Bind(6, last.Key);
+            list.Bind(4, last.PublishTimeMicros).Bind(5, last.OrderId).Bind(6, last.PaymentKey);
         }
 
         var page = new List<UnmatchedPayment>();
@@ -90,12 +101,12 @@ internal sealed class UnmatchedTable : IDisposable
     }
 
     /// <summary>One page of the healable rows, by key, after the row with the given key.</summary>
-    public List<(long OrderId, string Key, UnmatchedState State)> HealablePage((long OrderId, string Key)? after, int size)
+    public List<(HealablePayment Payment, string Key)> HealablePage((long OrderId, string Key)? after, int size)
     {
         using var list = new Statement(
             _connection,
             $"""
-            SELECT order_id, payment_key, state FROM unmatched_payments
+            SELECT order_id, payment_key, state, publish_time FROM unmatched_payments
             WHERE (state = 'waiting' OR (state = 'dead-lettered' AND reason = 'no-matching-order'))
                 {(after is null ? "" : "AND (order_id, payment_key) > (?2, ?3)")}
             ORDER BY order_id, payment_key LIMIT ?1
@@ -106,19 +117,26 @@ internal sealed class UnmatchedTable : IDisposable
             list.Bind(2, last.OrderId).Bind(3, last.Key);
         }
 
-        var page = new List<(long, string, UnmatchedState)>();
+        var page = new List<(HealablePayment, string)>();
         while (list.Step())
         {
-            page.Add((list.Int64(0), list.Text(1), UnmatchedStates.OfRow(list.Text(2))));
+            page.Add((new HealablePayment(list.Int64(0), UnmatchedStates.OfRow(list.Text(2)), list.Int64(3)), list.Text(1)));
         }
 
         return page;
     }
 
+    /// <summary>Deletes rows that no order would heal any more and that last changed before a time.</summary>
+    /// <param name="changedBeforeMicros">Microseconds since the Unix epoch.</param>
+    /// <param name="limit">At most so many.</param>
+    public void DeleteFinished(long changedBeforeMicros, int limit) =>
+        _deleteFinished.Bind(1, changedBeforeMicros).Bind(2, limit).Execute();
+
     public void Dispose()
     {
         _upsert.Dispose();
         _readByOrder.Dispose();
+        _deleteFinished.Dispose();
     }
 
     private static void ReadAll(Statement statement, List<UnmatchedPayment> rows)
@@ -143,5 +161,7 @@ internal sealed class UnmatchedTable : IDisposable
         ChangedMicros = row.Int64(9),
         Detail = row.Text(10),
         Replays = (int)row.Int64(11),
+        AttributesJson = row.Text(12),
+        History = row.Text(13),
     };
 }

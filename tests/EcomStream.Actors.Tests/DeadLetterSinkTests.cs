@@ -217,7 +217,12 @@ public sealed class DeadLetterSinkTests : TestKit
         topic.ShouldBe("somewhere");
         message.Data.ToArray().ShouldBe("rubbish"u8.ToArray());
         message.Attributes["dead_letter_id"].ShouldBe($"payments-sub-{delivery.MessageId}");
-        _store.Unmatched.ShouldBeEmpty();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.Id.ShouldBe($"payments-sub-{delivery.MessageId}");
+        row.IsMessage.ShouldBeTrue();
+        row.Reason.ShouldBe(DeadLetterReason.Malformed);
+        row.Detail.ShouldBe("at byte 0");
+        row.Data.ToArray().ShouldBe("rubbish"u8.ToArray());
     }
 
     [Fact]

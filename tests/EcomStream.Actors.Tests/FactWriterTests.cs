@@ -108,7 +108,7 @@ public sealed class FactWriterTests : TestKit
                 UnmatchedRows.Encode(Shop.Payment(_payments, 1, paymentId: 7), DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1),
             ],
             CancellationToken.None);
-        _index.Set(1, UnmatchedState.Waiting);
+        _index.SetWaiting(1, 1);
         var writer = Writer("linger = 0ms");
         writer.Tell(new LoadOrder(1, TestActor));
         var loaded = await ExpectMsgAsync<OrderLoaded>();

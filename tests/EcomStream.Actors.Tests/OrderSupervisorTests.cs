@@ -37,7 +37,7 @@ public sealed class OrderSupervisorTests : TestKit
     [Fact]
     public void An_order_that_the_index_lists_is_read_first()
     {
-        _index.Set(1, UnmatchedState.DeadLettered);
+        _index.SetDeadLettered(1);
         Shard().Tell(new ShardBatch([Shop.Order(_orders, 1)]));
         _writer.ExpectMsg<LoadOrder>().OrderId.ShouldBe(1);
     }

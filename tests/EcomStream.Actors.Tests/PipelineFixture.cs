@@ -16,7 +16,8 @@ internal sealed class PipelineFixture : IAsyncDisposable
         Store = store;
         Orders = orders ?? new InMemorySubscription("orders-sub", maxOutstanding: maxOutstanding);
         Payments = new InMemorySubscription("payments-sub", maxOutstanding: maxOutstanding);
-        Pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, Orders, Payments, Publisher));
+        var heals = EcomStreamSettings.Read(system.Settings.Config).HealFromSubscription is not null;
+        Pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, Orders, Payments, Publisher, heals ? DeadLetterSubscription : null));
     }
 
     public InMemoryFactStore Store { get; }
@@ -26,6 +27,9 @@ internal sealed class PipelineFixture : IAsyncDisposable
     public InMemorySubscription Payments { get; }
 
     public InMemoryPublisher Publisher { get; } = new();
+
+    /// <summary>Read when the settings name a subscription to heal from.</summary>
+    public InMemorySubscription DeadLetterSubscription { get; } = new("dlq_payments_data-sub");
 
     public EcomStreamPipeline Pipeline { get; }
 

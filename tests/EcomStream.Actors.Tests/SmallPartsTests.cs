@@ -55,11 +55,11 @@ public sealed class SmallPartsTests
     public void The_index_counts_waiting_orders_and_forgets_healed_ones()
     {
         var index = new UnmatchedIndex();
-        index.Set(1, UnmatchedState.Waiting);
-        index.Set(2, UnmatchedState.Waiting);
-        index.Set(2, UnmatchedState.Waiting);
+        index.SetWaiting(1, 10);
+        index.SetWaiting(2, 20);
+        index.SetWaiting(2, 20);
         index.Waiting.ShouldBe(2);
-        index.Set(2, UnmatchedState.DeadLettered);
+        index.SetDeadLettered(2);
         index.Waiting.ShouldBe(1);
         index.Contains(2).ShouldBeTrue();
         index.Remove(2);
@@ -67,6 +67,43 @@ public sealed class SmallPartsTests
         index.Remove(1);
         index.Waiting.ShouldBe(0);
         index.Contains(2).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void The_index_gives_out_who_waits_longest_once_and_again_when_put_back()
+    {
+        var index = new UnmatchedIndex();
+        index.SetWaiting(1, 30);
+        index.SetWaiting(2, 10);
+        index.SetWaiting(3, 20);
+        index.TakeDue(5, limit: 9).ShouldBeEmpty();
+        index.TakeDue(100, limit: 2).ShouldBe([2, 3]);
+        index.TakeDue(100, limit: 9).ShouldBe([1]);
+        index.TakeDue(100, limit: 9).ShouldBeEmpty();
+
+        // Its oldest payment was given up and another one waits on; one has been healed; one is as it was.
+        index.SetWaiting(2, 50);
+        index.Remove(3);
+        index.PutBack([1, 3]);
+        index.TakeDue(40, limit: 9).ShouldBe([1]);
+        index.TakeDue(100, limit: 9).ShouldBe([2]);
+    }
+
+    [Fact]
+    public void A_row_that_is_found_does_not_hide_what_the_index_knows()
+    {
+        var index = new UnmatchedIndex();
+        index.Add(new HealablePayment(1, UnmatchedState.Waiting, 30));
+        index.Add(new HealablePayment(1, UnmatchedState.DeadLettered, 10));
+        index.Add(new HealablePayment(1, UnmatchedState.Waiting, 20));
+        index.Add(new HealablePayment(1, UnmatchedState.Waiting, 40));
+        index.Add(new HealablePayment(2, UnmatchedState.DeadLettered, 10));
+        index.Waiting.ShouldBe(1);
+        index.Count.ShouldBe(2);
+        index.IsWaiting(2).ShouldBeFalse();
+        index.TakeDue(19, limit: 9).ShouldBeEmpty();
+        index.TakeDue(20, limit: 9).ShouldBe([1]);
+        index.TakeDue(100, limit: 9).ShouldBeEmpty();
     }
 
     [Fact]

@@ -70,7 +70,7 @@ public sealed class UnmatchedSweeperClockTests : TestKit
         await _store.WriteUnmatchedAsync(
             [UnmatchedRows.Encode(Shop.Payment(_payments, orderId, at: publishedAt), DeadLetterReason.NoMatchingOrder, UnmatchedState.Waiting, 1)],
             CancellationToken.None);
-        _index.Set(orderId, UnmatchedState.Waiting);
+        _index.SetWaiting(orderId, publishedAt);
     }
 
     private async Task StartSweeping(string hocon)
@@ -80,7 +80,7 @@ public sealed class UnmatchedSweeperClockTests : TestKit
         var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString($"ecomstream.unmatched {{ {hocon} }}"));
         var router = new OrderRouter();
         router.Use([_shard.Ref]);
-        var context = new SweeperContext(settings, _store, _orders, new OrdersWatermark(_time, settings.WatermarkIdle), router, _index);
+        var context = new SweeperContext(settings, _store, _orders, new OrdersWatermark(_time, settings.WatermarkIdle), router, TestActor, _index);
         _sweeper = Sys.ActorOf(Props.Create(() => new UnmatchedSweeper(context)));
         await Handled();
     }

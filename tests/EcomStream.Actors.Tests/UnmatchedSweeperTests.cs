@@ -51,9 +51,7 @@ public sealed class UnmatchedSweeperTests : TestKit
 
             foreach (var recheck in page)
             {
-                await _store.WriteUnmatchedAsync(
-                    [.. _store.Unmatched.Where(row => row.OrderId == recheck.OrderId).Select(row => row with { State = UnmatchedState.Healed })],
-                    CancellationToken.None);
+                _index.Remove(recheck.OrderId);
                 seen.Add(recheck.OrderId);
                 recheck.ReplyTo.Tell(new OrderRechecked(recheck.OrderId));
             }
@@ -72,38 +70,74 @@ public sealed class UnmatchedSweeperTests : TestKit
     }
 
     [Fact]
-    public async Task Nothing_is_listed_while_nothing_waits()
+    public async Task The_store_is_not_asked_who_waits()
     {
-        var lists = 0;
+        await Waiting(1, publishedAt: 1);
+        var calls = 0;
         _store.BeforeCall = _ =>
         {
-            Interlocked.Increment(ref lists);
+            Interlocked.Increment(ref calls);
             return Task.CompletedTask;
         };
         await Sweeper("grace = 0s, sweep-interval = 10ms", watermark: 2_000_000);
-        await _shard.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
-        Volatile.Read(ref lists).ShouldBe(0);
+        (await _shard.ExpectMsgAsync<RecheckOrder>()).OrderId.ShouldBe(1);
+        Volatile.Read(ref calls).ShouldBe(0);
     }
 
     [Fact]
-    public async Task A_list_that_fails_is_asked_for_again_at_the_next_sweep()
+    public async Task An_order_that_still_waits_after_its_turn_is_looked_up_in_the_store_and_is_due_again()
     {
         await Waiting(1, publishedAt: 1);
+        await Sweeper("grace = 0s, sweep-interval = 20ms", watermark: 2_000_000);
+        for (var turn = 0; turn < 3; turn++)
+        {
+            var recheck = await _shard.ExpectMsgAsync<RecheckOrder>();
+            recheck.ReplyTo.Tell(new OrderRechecked(1));
+            (await ExpectMsgAsync<RefreshIndex>()).OrderIds.ShouldBe([1]);
+        }
+    }
+
+    [Fact]
+    public async Task A_full_sweep_finds_dead_letters_whose_order_is_there_and_rows_that_the_index_does_not_know()
+    {
+        await Row(1, UnmatchedState.DeadLettered);
+        await Row(2, UnmatchedState.DeadLettered);
+        await Row(3, UnmatchedState.Waiting);
+        await _store.WriteAsync([OrderWrite(2), OrderWrite(3)], CancellationToken.None);
+        await Sweeper("grace = 1h, sweep-interval = 1h, full-sweep-interval = 20ms", watermark: 2_000_000);
+        var recheck = await _shard.ExpectMsgAsync<RecheckOrder>();
+        recheck.OrderId.ShouldBe(2);
+        _index.Contains(1).ShouldBeTrue();
+        _index.IsWaiting(3).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_full_sweep_that_fails_is_tried_again_at_the_next_interval()
+    {
+        await Row(1, UnmatchedState.DeadLettered);
+        await _store.WriteAsync([OrderWrite(1)], CancellationToken.None);
         var lists = 0;
         _store.BeforeCall = operation => operation == StoreOperation.List && Interlocked.Increment(ref lists) <= 3
             ? Task.FromException(new StoreUnavailableException("down"))
             : Task.CompletedTask;
-        await Sweeper("grace = 0s, sweep-interval = 10ms", watermark: 2_000_000);
+        await Sweeper("sweep-interval = 1h, full-sweep-interval = 10ms", watermark: 2_000_000);
         (await _shard.ExpectMsgAsync<RecheckOrder>()).OrderId.ShouldBe(1);
-        lists.ShouldBe(4);
+        lists.ShouldBeGreaterThanOrEqualTo(4);
     }
+
+    private static FactWrite OrderWrite(long orderId) =>
+        new() { OrderId = orderId, Order = new Order { OrderId = orderId }, OrderStamp = new Stamp(1) };
+
+    private async Task Row(long orderId, UnmatchedState state) =>
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(Shop.Payment(_payments, orderId), DeadLetterReason.NoMatchingOrder, state, 1)], CancellationToken.None);
 
     private async Task Waiting(long orderId, long publishedAt)
     {
         await _store.WriteUnmatchedAsync(
             [UnmatchedRows.Encode(Shop.Payment(_payments, orderId, at: publishedAt), DeadLetterReason.NoMatchingOrder, UnmatchedState.Waiting, 1)],
             CancellationToken.None);
-        _index.Set(orderId, UnmatchedState.Waiting);
+        _index.SetWaiting(orderId, publishedAt);
     }
 
     // The orders subscription is read and has one message in flight, published at the watermark.
@@ -120,6 +154,6 @@ public sealed class UnmatchedSweeperTests : TestKit
         mark.Received(watermark);
         var router = new OrderRouter();
         router.Use([_shard.Ref]);
-        Sys.ActorOf(Props.Create(() => new UnmatchedSweeper(new SweeperContext(settings, _store, _orders, mark, router, _index))));
+        Sys.ActorOf(Props.Create(() => new UnmatchedSweeper(new SweeperContext(settings, _store, _orders, mark, router, TestActor, _index))));
     }
 }

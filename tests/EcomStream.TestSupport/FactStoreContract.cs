@@ -498,11 +498,62 @@ public abstract class FactStoreContract : IAsyncLifetime
         (await Listed(new UnmatchedQuery { OrderId = Id(2) })).ShouldBe([2]);
         (await Listed(new UnmatchedQuery { OrderId = Id(9) })).ShouldBeEmpty();
         (await Listed(new UnmatchedQuery { PublishedUntilMicros = 20 })).ShouldBe([1, 2]);
+        (await Listed(new UnmatchedQuery { PublishedFromMicros = 20 })).ShouldBe([2, 3, 4]);
+        (await Listed(new UnmatchedQuery { PublishedFromMicros = 20, PublishedUntilMicros = 30 })).ShouldBe([2, 3]);
         (await Listed(new UnmatchedQuery { State = UnmatchedState.Waiting, PublishedUntilMicros = 39 })).ShouldBe([1]);
         (await Listed(new UnmatchedQuery { State = UnmatchedState.DeadLettered, Reason = DeadLetterReason.NoMatchingOrder })).ShouldBe([2]);
         (await Listed(new UnmatchedQuery { State = UnmatchedState.Waiting, OrderId = Id(2) })).ShouldBeEmpty();
         (await Listed(new UnmatchedQuery { Limit = 2 })).ShouldBe([1, 2]);
         (await Listed(new UnmatchedQuery { Limit = 0 })).ShouldBeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task A_listing_goes_on_behind_a_cursor_also_among_rows_of_one_time()
+    {
+        await Store.WriteUnmatchedAsync(
+            [
+                Unmatched(1, "1") with { PublishTimeMicros = 10 },
+                Unmatched(2, "10") with { PublishTimeMicros = 20 },
+                Unmatched(2, "9") with { PublishTimeMicros = 20, State = UnmatchedState.DeadLettered },
+                Unmatched(3, "1") with { PublishTimeMicros = 20 },
+                Unmatched(4, "1") with { PublishTimeMicros = 30 },
+            ],
+            default);
+
+        var whole = await List(new UnmatchedQuery());
+        whole.Select(row => (row.OrderId - FirstOrderId, row.PaymentKey)).ShouldBe([(1, "1"), (2, "10"), (2, "9"), (3, "1"), (4, "1")]);
+        for (var i = 0; i < whole.Count; i++)
+        {
+            (await List(new UnmatchedQuery { After = UnmatchedCursor.Of(whole[i]) })).Select(UnmatchedCursor.Of)
+                .ShouldBe(whole.Skip(i + 1).Select(UnmatchedCursor.Of));
+        }
+
+        (await List(new UnmatchedQuery { After = UnmatchedCursor.Of(whole[0]), State = UnmatchedState.Waiting, PublishedUntilMicros = 20 }))
+            .Select(row => row.PaymentKey).ShouldBe(["10", "1"]);
+    }
+
+    [SkippableFact]
+    public async Task A_message_that_is_no_payment_is_kept_with_its_attributes_and_history_and_found_by_its_id()
+    {
+        var id = DeadLetterId.OfMessage("payments_data-sub", $"{FirstOrderId}");
+        DeadLetterId.TryGetRowKey(id, out var key).ShouldBeTrue();
+        var row = Unmatched(1, "1") with
+        {
+            OrderId = key.OrderId,
+            PaymentKey = key.PaymentKey,
+            Reason = DeadLetterReason.Malformed,
+            Detail = "expected a value at byte 7",
+            AttributesJson = MessageAttributes.ToJson(new Dictionary<string, string> { ["source"] = "\"shop\" ü" }),
+        };
+        row = row.Become(UnmatchedState.DeadLettered, 1_700_000_000_000_002, "malformed").Become(UnmatchedState.Discarded, 1_700_000_000_000_003, "a test");
+        await Store.WriteUnmatchedAsync([row], default);
+
+        var read = (await Store.ReadUnmatchedAsync([key.OrderId], default)).ShouldHaveSingleItem();
+        ShouldBeSame(read, row);
+        read.Id.ShouldBe(id);
+        read.IsMessage.ShouldBeTrue();
+        MessageAttributes.Of(read.AttributesJson)["source"].ShouldBe("\"shop\" ü");
+        UnmatchedHistory.Lines(read.History).ShouldBe(["2023-11-14T22:13:20.000002Z dead-lettered malformed", "2023-11-14T22:13:20.000003Z discarded a test"]);
     }
 
     [SkippableFact]
@@ -676,11 +727,12 @@ public abstract class FactStoreContract : IAsyncLifetime
     private async Task<List<(long OrderId, UnmatchedState State)>> Healable()
     {
         var rows = new List<(long, UnmatchedState)>();
-        await foreach (var (orderId, state) in Store.ListHealableAsync(default))
+        await foreach (var payment in Store.ListHealableAsync(default))
         {
-            if (IsOurs(orderId))
+            if (IsOurs(payment.OrderId))
             {
-                rows.Add((orderId - FirstOrderId, state));
+                payment.PublishTimeMicros.ShouldBeGreaterThan(0);
+                rows.Add((payment.OrderId - FirstOrderId, payment.State));
             }
         }
 

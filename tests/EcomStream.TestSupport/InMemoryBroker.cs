@@ -52,6 +52,16 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     /// <summary>Publishes one message.</summary>
     public InMemoryDelivery Publish(byte[] data, long? publishTimeMicros = null) => Publish([data], publishTimeMicros)[0];
 
+    /// <summary>Publishes one message with attributes.</summary>
+    public InMemoryDelivery Publish(byte[] data, IReadOnlyDictionary<string, string> attributes, long? publishTimeMicros = null)
+    {
+        var delivery = new InMemoryDelivery(
+            this, data, Interlocked.Increment(ref _nextId).ToString(CultureInfo.InvariantCulture), publishTimeMicros ?? NowMicros, attributes);
+        Interlocked.Increment(ref Published);
+        _batches.Writer.TryWrite([delivery]);
+        return delivery;
+    }
+
     /// <summary>Delivers messages again, as a broker whose lease ran out does; the copies count as published.</summary>
     public void Redeliver(params IEnumerable<InMemoryDelivery> deliveries)
     {
@@ -120,7 +130,12 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
 }
 
 /// <summary>One delivery of an <see cref="InMemorySubscription"/>.</summary>
-public sealed class InMemoryDelivery(InMemorySubscription source, byte[] data, string messageId, long publishTimeMicros) : Delivery
+public sealed class InMemoryDelivery(
+    InMemorySubscription source,
+    byte[] data,
+    string messageId,
+    long publishTimeMicros,
+    IReadOnlyDictionary<string, string>? attributes = null) : Delivery
 {
     private int _settled;
 
@@ -128,7 +143,7 @@ public sealed class InMemoryDelivery(InMemorySubscription source, byte[] data, s
 
     public override ReadOnlyMemory<byte> Data => data;
 
-    public override IReadOnlyDictionary<string, string> Attributes => NoAttributes;
+    public override IReadOnlyDictionary<string, string> Attributes => attributes ?? NoAttributes;
 
     public override string MessageId => messageId;
 
@@ -153,7 +168,7 @@ public sealed class InMemoryDelivery(InMemorySubscription source, byte[] data, s
         }
     }
 
-    internal InMemoryDelivery Copy() => new(source, data, messageId, publishTimeMicros);
+    internal InMemoryDelivery Copy() => new(source, data, messageId, publishTimeMicros, attributes);
 }
 
 /// <summary>A publisher that remembers what it was given.</summary>

@@ -106,8 +106,9 @@ public sealed class InMemoryFactStore : IFactStore
             .Where(row => query.State is null || row.State == query.State)
             .Where(row => query.Reason is null || row.Reason == query.Reason)
             .Where(row => query.OrderId is null || row.OrderId == query.OrderId)
-            .Where(row => row.PublishTimeMicros <= query.PublishedUntilMicros)
-            .OrderBy(row => row.PublishTimeMicros)
+            .Where(row => row.PublishTimeMicros >= query.PublishedFromMicros && row.PublishTimeMicros <= query.PublishedUntilMicros)
+            .Where(row => query.After is not { } after || UnmatchedCursor.Of(row).CompareTo(after) > 0)
+            .OrderBy(UnmatchedCursor.Of)
             .Take(query.Limit);
         foreach (var row in rows)
         {
@@ -115,13 +116,13 @@ public sealed class InMemoryFactStore : IFactStore
         }
     }
 
-    public async IAsyncEnumerable<(long OrderId, UnmatchedState State)> ListHealableAsync(
+    public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Before(StoreOperation.List, cancellationToken);
         foreach (var row in _unmatched.Values.Where(row => row.IsHealable))
         {
-            yield return (row.OrderId, row.State);
+            yield return new HealablePayment(row.OrderId, row.State, row.PublishTimeMicros);
         }
     }
 

@@ -1,0 +1,95 @@
+using EcomStream.Core;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Time.Testing;
+
+namespace EcomStream.Sqlite.Tests;
+
+public sealed class UnmatchedRowsTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 24, 12, 0, 0, TimeSpan.Zero));
+
+    private long NowMicros => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
+
+    [Fact]
+    public async Task Finished_rows_expire_and_those_that_an_order_would_heal_never_do()
+    {
+        await using var store = await Open();
+        await store.WriteUnmatchedAsync(
+            [
+                Row(1, UnmatchedState.Waiting, DeadLetterReason.NoMatchingOrder),
+                Row(2, UnmatchedState.DeadLettered, DeadLetterReason.NoMatchingOrder),
+                Row(3, UnmatchedState.DeadLettered, DeadLetterReason.Superseded),
+                Row(4, UnmatchedState.Healed, DeadLetterReason.NoMatchingOrder),
+                Row(5, UnmatchedState.Discarded, DeadLetterReason.NoMatchingOrder),
+            ],
+            default);
+        _time.Advance(TimeSpan.FromDays(29));
+        await store.WriteUnmatchedAsync([Row(6, UnmatchedState.Healed, DeadLetterReason.NoMatchingOrder)], default);
+        (await Orders(store)).ShouldBe([1, 2, 3, 4, 5, 6]);
+
+        _time.Advance(TimeSpan.FromDays(2));
+        await store.WriteUnmatchedAsync([Row(7, UnmatchedState.Waiting, DeadLetterReason.NoMatchingOrder)], default);
+        (await Orders(store)).ShouldBe([1, 2, 6, 7]);
+    }
+
+    [Fact]
+    public async Task A_file_of_an_earlier_version_gets_the_newer_columns_and_keeps_its_rows()
+    {
+        await using (var connection = new SqliteConnection($"Data Source={_folder.File("ecomstream.db")};Pooling=False"))
+        {
+            connection.Open();
+            var create = connection.CreateCommand();
+            create.CommandText = """
+                CREATE TABLE unmatched_payments (
+                    order_id INTEGER NOT NULL, payment_key TEXT NOT NULL, data BLOB NOT NULL, publish_time INTEGER NOT NULL,
+                    message_id TEXT NOT NULL, subscription TEXT NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL,
+                    since INTEGER NOT NULL, changed INTEGER NOT NULL, detail TEXT NOT NULL, replays INTEGER NOT NULL,
+                    PRIMARY KEY (order_id, payment_key)) WITHOUT ROWID;
+                INSERT INTO unmatched_payments VALUES (1, '11', x'7b7d', 5, '6', 'payments_data-sub', 'no-matching-order', 'waiting', 7, 8, 'd', 0);
+                """;
+            create.ExecuteNonQuery();
+        }
+
+        await using var store = await Open();
+        var row = (await store.ReadUnmatchedAsync([1], default)).ShouldHaveSingleItem();
+        row.AttributesJson.ShouldBe(MessageAttributes.None);
+        row.History.ShouldBe("");
+        await store.WriteUnmatchedAsync([row.Become(UnmatchedState.Healed, NowMicros, "joined")], default);
+        (await store.ReadUnmatchedAsync([1], default)).Single().History.ShouldBe("2026-11-24T12:00:00.000000Z healed joined");
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private async Task<SqliteFactStore> Open()
+    {
+        var store = new SqliteFactStore(new SqliteSettings(_folder.File("ecomstream.db")), _time);
+        await store.InitializeAsync(default);
+        return store;
+    }
+
+    private static async Task<List<long>> Orders(SqliteFactStore store)
+    {
+        var orders = new List<long>();
+        await foreach (var row in store.ListUnmatchedAsync(new UnmatchedQuery(), default))
+        {
+            orders.Add(row.OrderId);
+        }
+
+        return orders;
+    }
+
+    private UnmatchedPayment Row(long orderId, UnmatchedState state, DeadLetterReason reason) => new()
+    {
+        OrderId = orderId,
+        PaymentKey = "1",
+        Data = "{}"u8.ToArray(),
+        PublishTimeMicros = orderId,
+        MessageId = "1",
+        Subscription = "payments_data-sub",
+        Reason = reason,
+        State = state,
+        SinceMicros = NowMicros,
+        ChangedMicros = NowMicros,
+    };
+}
