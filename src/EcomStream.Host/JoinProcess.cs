@@ -21,8 +21,10 @@ internal sealed class JoinProcess : IAsyncDisposable
     private readonly PubSubConnection _connection;
     private readonly EcomStreamPorts _ports;
     private readonly ILoggerFactory _loggers;
+    private readonly HostSettings _settings;
 
     private JoinProcess(
+        HostSettings settings,
         IHost host,
         ILoggerFactory loggers,
         EmbeddedBroker? broker,
@@ -30,6 +32,7 @@ internal sealed class JoinProcess : IAsyncDisposable
         EcomStreamPorts ports,
         EcomStreamPipeline pipeline)
     {
+        _settings = settings;
         _loggers = loggers;
         _host = host;
         _broker = broker;
@@ -81,6 +84,7 @@ internal sealed class JoinProcess : IAsyncDisposable
                         LoggerFactory = loggers,
                     },
                     cancellationToken);
+                BrokerEndpointFile.Write(settings, broker.Endpoint);
                 settings = settings with { PubSub = settings.PubSub with { EmulatorHost = broker.Endpoint } };
             }
 
@@ -106,7 +110,7 @@ internal sealed class JoinProcess : IAsyncDisposable
                 .AddEcomStream(ports, pipeline.SetResult));
             var host = builder.Build();
             await host.StartAsync(cancellationToken);
-            return new JoinProcess(host, loggers, broker, connection, ports, await pipeline.Task.WaitAsync(cancellationToken));
+            return new JoinProcess(settings, host, loggers, broker, connection, ports, await pipeline.Task.WaitAsync(cancellationToken));
         }
         catch
         {
@@ -165,6 +169,7 @@ internal sealed class JoinProcess : IAsyncDisposable
         _connection.Dispose();
         if (_broker is not null)
         {
+            BrokerEndpointFile.Delete(_settings);
             await _broker.DisposeAsync();
         }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EcomStream.Host.Commands;
+using EcomStream.Host.Commands.DeadLetters;
 
 var root = new RootCommand("EcomStream joins a shop's orders with their payments while both are still moving.")
 {

@@ -60,7 +60,7 @@ public sealed class ShopCycleTests
         orphans.ShouldBeGreaterThan(50);
         place.CompleteRows.ShouldBe(5_000, run.Output);
         place.Rows.ShouldBe(5_000);
-        place.Unmatched("dead-lettered").ShouldBe(orphans);
+        place.Unmatched("dead-lettered").ShouldBe(orphans + malformed);
         (await place.BacklogAsync("orders_data-sub")).ShouldBe(0);
         (await place.BacklogAsync("payments_data-sub")).ShouldBe(0);
         var deadLetters = await place.BacklogAsync("dlq_payments_data-sub") + await place.BacklogAsync("dlq_orders_data-sub");
