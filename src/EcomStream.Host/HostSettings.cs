@@ -18,6 +18,8 @@ internal sealed record HostSettings
 
     public required string DataDirectory { get; init; }
 
+    public required TimeSpan StatusInterval { get; init; }
+
     public required StoreKind StoreKind { get; init; }
 
     public required CassandraSettings Cassandra { get; init; }
@@ -69,6 +71,7 @@ internal sealed record HostSettings
             Pipeline = EcomStreamSettings.Read(config),
             PubSub = PubSubSettings.Read(config, emulatorHost),
             DataDirectory = host.Text("data-dir"),
+            StatusInterval = host.TimeOrZero("status-interval"),
             StoreKind = host.OneOf<StoreKind>("store.kind"),
             Cassandra = CassandraSettingsReader.Read(config),
             SqliteDurability = host.OneOf<SqliteDurability>("store.sqlite.durability"),

@@ -21,10 +21,22 @@ internal static class RunCommand
             var settings = common.Read(result);
             var idle = result.GetValue(untilIdle) is { } text ? Times.Parse(text, "--until-idle") : (TimeSpan?)null;
             using var counters = new PipelineCounters();
-            await using (var process = await JoinProcess.StartAsync(
-                settings, Logging.ToConsole(result.GetValue(verbose) ? LogLevel.Debug : LogLevel.Information), stop))
+            var logging = Logging.ToConsole(result.GetValue(verbose) ? LogLevel.Debug : LogLevel.Information);
+            using var loggers = LoggerFactory.Create(logging);
+            using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            await using (var process = await JoinProcess.StartAsync(settings, logging, stop))
             {
-                await process.RunAsync(idle, stop);
+                var status = StatusLog.RunAsync(
+                    process.Pipeline, counters, settings.StatusInterval, loggers.CreateLogger("EcomStream.Host.Status"), ended.Token);
+                try
+                {
+                    await process.RunAsync(idle, stop);
+                }
+                finally
+                {
+                    await ended.CancelAsync();
+                    await status;
+                }
             }
 
             Console.WriteLine(
