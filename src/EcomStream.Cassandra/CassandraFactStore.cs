@@ -24,6 +24,7 @@ public sealed class CassandraFactStore : IFactStore
     private readonly SemaphoreSlim _opening = new(1, 1);
     private CqlSession? _session;
     private Tables? _tables;
+    private readonly RecentWrites _recent;
     private long _lastTimestamp;
 
     /// <summary>Makes a store; nothing is connected before <see cref="InitializeAsync"/>.</summary>
@@ -37,6 +38,10 @@ public sealed class CassandraFactStore : IFactStore
         _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<CassandraFactStore>();
         _time = time ?? TimeProvider.System;
         _schema = StoreErrors.Schema(settings);
+
+        // A crash is noticed by the second heartbeat at the latest.
+        var window = settings.RewriteWindow > TimeSpan.Zero ? settings.RewriteWindow + (2 * settings.HeartbeatInterval) : TimeSpan.Zero;
+        _recent = new RecentWrites(window, _logger, _time);
     }
 
     /// <inheritdoc/>
@@ -45,7 +50,12 @@ public sealed class CassandraFactStore : IFactStore
         await _opening.WaitAsync(cancellationToken);
         try
         {
-            _session ??= await CqlSession.ConnectAsync(_settings, _logger, _time, cancellationToken);
+            if (_session is null)
+            {
+                _session = await CqlSession.ConnectAsync(_settings, _logger, _time, cancellationToken);
+                _session.OnNodeLost(_recent.NodeLost);
+            }
+
             var session = _session;
             var differences = await _schema.DifferencesAsync(session, cancellationToken);
             if (differences.Count > 0 && _settings.CreateSchema)
@@ -79,23 +89,17 @@ public sealed class CassandraFactStore : IFactStore
     public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var (session, facts, _) = Opened;
         try
         {
+            await RestoreAsync(cancellationToken);
             var refused = await RefusedAsync(writes, cancellationToken);
-            using var batches = new BatchSet(session, _settings, "write facts");
-            foreach (var write in writes)
+            var losses = _recent.Losses;
+            await SendAsync(writes, refused, cancellationToken);
+            if (writes.Count > 0 && NeedsRewrite(Murmur3.Token(writes[0].OrderId)))
             {
-                var withPayment = write.Payment is not null && !(refused?.Contains(write.OrderId) ?? false);
-                if (withPayment || write.Order is not null)
-                {
-                    var batch = batches.For(Murmur3.Token(write.OrderId));
-                    facts.Write(batch, write, withPayment);
-                    batches.RowIsComplete(batch);
-                }
+                _recent.Confirmed(losses, writes.Count, stop => SendAsync(writes, refused, stop));
             }
 
-            await batches.SendAsync(cancellationToken);
             return refused is null ? [] : [.. refused];
         }
         catch (CqlException failed)
@@ -120,19 +124,16 @@ public sealed class CassandraFactStore : IFactStore
     public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var (session, _, unmatched) = Opened;
         try
         {
-            using var batches = new BatchSet(session, _settings, "write unmatched payments");
-            var ttl = (int)Math.Min(int.MaxValue, _settings.FinishedTtl.TotalSeconds);
-            foreach (var row in rows)
+            await RestoreAsync(cancellationToken);
+            (UnmatchedPayment, long)[] stamped = [.. rows.Select(row => (row, NextTimestamp()))];
+            var losses = _recent.Losses;
+            await SendAsync(stamped, cancellationToken);
+            if (rows.Count > 0 && NeedsRewrite(Murmur3.Token(UnmatchedTable.Bucket(rows[0].OrderId))))
             {
-                var batch = batches.For(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId)));
-                unmatched.Write(batch, row, NextTimestamp(), ttl);
-                batches.RowIsComplete(batch);
+                _recent.Confirmed(losses, rows.Count, stop => SendAsync(stamped, stop));
             }
-
-            await batches.SendAsync(cancellationToken);
         }
         catch (CqlException failed)
         {
@@ -148,6 +149,7 @@ public sealed class CassandraFactStore : IFactStore
         var (session, _, unmatched) = Opened;
         try
         {
+            await RestoreAsync(cancellationToken);
             var reads = orderIds.Distinct().GroupBy(UnmatchedTable.Bucket).SelectMany(bucket => bucket.Chunk(_settings.ReadBatch).Select(async ids =>
             {
                 var page = await session.ReadAsync(
@@ -221,6 +223,7 @@ public sealed class CassandraFactStore : IFactStore
         if (_session is { } session)
         {
             _session = null;
+            await _recent.DisposeAsync();
             await session.DisposeAsync();
         }
 
@@ -228,6 +231,46 @@ public sealed class CassandraFactStore : IFactStore
     }
 
     private Tables Opened => _tables ?? throw new InvalidOperationException("The store is used before InitializeAsync.");
+
+    // Before anything is decided on what the table says, it must say again what was confirmed.
+    private Task RestoreAsync(CancellationToken cancellationToken) =>
+        _recent.IsPending ? _recent.WriteAsync(cancellationToken) : Task.CompletedTask;
+
+    // With three replicas a quorum survives the crash of any one of them.
+    private bool NeedsRewrite(long token) => Opened.Session.ReplicasOf(token).Nodes.Count < 3;
+
+    private async Task SendAsync(IReadOnlyList<FactWrite> writes, HashSet<long>? refused, CancellationToken cancellationToken)
+    {
+        var (session, facts, _) = Opened;
+        using var batches = new BatchSet(session, _settings, "write facts");
+        foreach (var write in writes)
+        {
+            var withPayment = write.Payment is not null && !(refused?.Contains(write.OrderId) ?? false);
+            if (withPayment || write.Order is not null)
+            {
+                var batch = batches.For(Murmur3.Token(write.OrderId));
+                facts.Write(batch, write, withPayment);
+                batches.RowIsComplete(batch);
+            }
+        }
+
+        await batches.SendAsync(cancellationToken);
+    }
+
+    private async Task SendAsync(IReadOnlyList<(UnmatchedPayment Row, long Timestamp)> rows, CancellationToken cancellationToken)
+    {
+        var (session, _, unmatched) = Opened;
+        using var batches = new BatchSet(session, _settings, "write unmatched payments");
+        var ttl = (int)Math.Min(int.MaxValue, _settings.FinishedTtl.TotalSeconds);
+        foreach (var (row, timestamp) in rows)
+        {
+            var batch = batches.For(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId)));
+            unmatched.Write(batch, row, timestamp, ttl);
+            batches.RowIsComplete(batch);
+        }
+
+        await batches.SendAsync(cancellationToken);
+    }
 
     // The orders whose guarded payment would displace another one.
     private async Task<HashSet<long>?> RefusedAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
@@ -265,6 +308,7 @@ public sealed class CassandraFactStore : IFactStore
         var (session, _, _) = Opened;
         try
         {
+            await RestoreAsync(cancellationToken);
             var reads = orderIds
                 .Distinct()
                 .GroupBy(id => session.ReplicasOf(Murmur3.Token(id)))

@@ -69,6 +69,13 @@ public sealed record CassandraSettings
     /// <summary>How long the row of a payment that was healed, discarded or superseded is kept; zero for ever.</summary>
     public TimeSpan FinishedTtl { get; init; } = TimeSpan.FromDays(30);
 
+    /// <summary>
+    /// How long a write that Cassandra has confirmed may still be lost by a crash of the node, which is its
+    /// commitlog_sync_period; what was confirmed since is written again when a node was lost. Zero where the commit log
+    /// is synced before a write is confirmed. With three replicas or more it is not needed, and not done.
+    /// </summary>
+    public TimeSpan RewriteWindow { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Whether the store makes what is missing of the schema.</summary>
     public bool CreateSchema { get; init; } = true;
 

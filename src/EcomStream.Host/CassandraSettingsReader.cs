@@ -52,6 +52,7 @@ internal static class CassandraSettingsReader
             BatchBytes = cassandra.Int("batch-bytes", 1, 1 << 20),
             ReadBatch = cassandra.Int("read-batch", 1, 1_000),
             FinishedTtl = cassandra.TimeOrZero("finished-ttl"),
+            RewriteWindow = cassandra.TimeOrZero("rewrite-window"),
             CreateSchema = cassandra.Switch("create-schema"),
             Replication = cassandra.Text("replication"),
         };

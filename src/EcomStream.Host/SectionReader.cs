@@ -34,6 +34,13 @@ internal sealed class SectionReader(Config section, string root)
     public string[] List(string path, string must)
     {
         var value = section.GetValue(path);
+
+        // On the command line and in the environment a list is text: a, b or ["a", "b"].
+        if (!value.IsArray() && value.GetString() is ['[', .., ']'] text && text.Contains('"', StringComparison.Ordinal))
+        {
+            value = ConfigurationFactory.ParseString($"list = {text}").GetValue("list");
+        }
+
         string[] items = value.IsArray()
             ? [.. value.GetStringList()]
             : value.GetString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -23,6 +23,9 @@ internal sealed class ClusterContext(CassandraSettings settings, TlsHandshake? t
     /// <summary>Is told of a statement whose id is not what it was.</summary>
     public Action<PreparedStatement> Forget { get; set; } = _ => { };
 
+    /// <summary>Is told when a connection to a node was lost.</summary>
+    public Action NodeLost { get; set; } = () => { };
+
     /// <summary>The name by which a node was given as a contact point, for its certificate; its address for the others.</summary>
     public string HostOf(IPEndPoint endpoint)
     {

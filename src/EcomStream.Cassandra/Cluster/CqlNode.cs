@@ -171,6 +171,7 @@ internal sealed partial class CqlNode : IAsyncDisposable
 
                     failures = 0;
                     var reason = await connection.Closed.WaitAsync(_closing.Token);
+                    _context.NodeLost();
                     LogLost(_context.Logger, Endpoint, reason.Message);
                 }
             }

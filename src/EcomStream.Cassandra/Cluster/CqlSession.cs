@@ -31,6 +31,9 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
     public IReadOnlyCollection<CqlNode> Nodes => _control.Nodes;
 
+    /// <summary>Calls something when a connection to a node was lost.</summary>
+    public void OnNodeLost(Action lost) => _context.NodeLost += lost;
+
     public string LocalDatacenter => _control.LocalDatacenter;
 
     /// <summary>Connects to the first contact point that answers, learns the cluster from it, and connects to its nodes.</summary>

@@ -87,6 +87,12 @@ internal static class StartUp
                     $"{endpoint} took the connection but was not ready within {settings.ConnectTimeout.TotalSeconds} s. Is it Cassandra's native port, and does it ask for TLS?");
             }
 
+            if (failed is CqlConnectionException && tls is null && connection is not null)
+            {
+                throw new CqlConnectionException(
+                    $"{failed.Message} It took the connection and gave it up before an answer: if it asks for TLS, set ecomstream.store.cassandra.tls.enabled.", failed);
+            }
+
             throw;
         }
     }

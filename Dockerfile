@@ -1,0 +1,18 @@
+# EcomStream as an image: docker build -t ecomstream . && docker run --rm ecomstream demo
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+WORKDIR /source
+COPY global.json Directory.Build.props Directory.Packages.props cassandra_table_syntax.cql ./
+COPY protos protos
+COPY hocon hocon
+COPY src src
+RUN dotnet publish src/EcomStream.Host -c Release -o /out
+
+FROM mcr.microsoft.com/dotnet/aspnet:10.0
+WORKDIR /app
+COPY --from=build /out .
+COPY hocon hocon
+RUN mkdir data && chown app:app data
+USER app
+VOLUME /app/data
+EXPOSE 8085
+ENTRYPOINT ["dotnet", "ecomstream.dll"]

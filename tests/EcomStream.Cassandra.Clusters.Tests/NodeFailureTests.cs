@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using EcomStream.Core;
+using EcomStream.EndToEnd.Tests;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Cassandra.Clusters.Tests;
+
+/// <summary>Nodes die and come back while the program writes.</summary>
+[Collection(ClustersCollection.Name)]
+public sealed partial class NodeFailureTests
+{
+    private const int Rate = 2_000;
+
+    // The nodes that are left confirm a quorum; only requests that were under way on the dead one are sent again.
+    private static readonly TimeSpan FailureDetection = TimeSpan.FromSeconds(10);
+
+    [SkippableFact]
+    public async Task With_the_only_node_dead_for_30_seconds_nothing_is_lost_and_work_resumes_by_itself()
+    {
+        var (endpoint, _) = await CassandraClusters.UpAsync("single");
+        await Run(endpoint, replicas: 1, orders: 45_000, async _ =>
+        {
+            await CassandraClusters.KillAsync(1);
+            await Task.Delay(TimeSpan.FromSeconds(30));
+            await CassandraClusters.StartAsync(1);
+        });
+    }
+
+    [SkippableFact]
+    public async Task On_a_ring_of_three_any_node_may_die_and_come_back_and_writes_hardly_stall()
+    {
+        var (endpoint, _) = await CassandraClusters.UpAsync("ring");
+        var longest = await Run(endpoint, replicas: 3, orders: 100_000, async _ =>
+        {
+            for (var node = 1; node <= 3; node++)
+            {
+                await CassandraClusters.KillAsync(node);
+                await Task.Delay(TimeSpan.FromSeconds(8));
+                await CassandraClusters.StartAsync(node);
+                await Task.Delay(TimeSpan.FromSeconds(8));
+            }
+        });
+        longest.ShouldBeLessThan(FailureDetection);
+    }
+
+    // Orders and payments at a steady rate, while something happens to the cluster; the longest time without a row.
+    private static async Task<TimeSpan> Run(string endpoint, int replicas, int orders, Func<EcomStreamProcess, Task> disturb)
+    {
+        using var place = new Workplace();
+        var keyspace = $"nodes_{Guid.NewGuid():n}"[..16];
+        string[] store =
+        [
+            "--set", "ecomstream.store.kind=cassandra",
+            "--set", $"ecomstream.store.cassandra.contact-points=[\"{endpoint}\"]",
+            "--set", "ecomstream.store.cassandra.username=admin",
+            "--set", "ecomstream.store.cassandra.password=admin",
+            "--set", $"ecomstream.store.cassandra.keyspace={keyspace}",
+            "--set", $"ecomstream.store.cassandra.replication={{'class': 'SimpleStrategy', 'replication_factor': {replicas}}}",
+        ];
+        using var run = EcomStreamProcess.Start([.. place.Run(), .. store, "--set", "ecomstream.status-interval=250ms", "--until-idle", "10s"]);
+        await Eventually.True(
+            () => run.HasExited || run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(90));
+        run.HasExited.ShouldBeFalse(run.Output);
+        using var produce = EcomStreamProcess.Start(place.Produce(
+            "--orders", $"{orders}", "--payments", $"{orders}", "--sequence", "Interleaved", "--rate", $"{2 * Rate}"));
+        await Eventually.True(() => Joined(run) > Rate, "rows are written", TimeSpan.FromSeconds(60));
+
+        using var watching = new CancellationTokenSource();
+        var longest = LongestStall(run, produce, watching.Token);
+        await disturb(run);
+        run.HasExited.ShouldBeFalse(run.Output);
+        (await produce.ExitCodeAsync(TimeSpan.FromMinutes(5))).ShouldBe(0, produce.Output);
+        await watching.CancelAsync();
+        (await run.ExitCodeAsync(TimeSpan.FromMinutes(5))).ShouldBe(0, run.Output);
+
+        await using var written = new CassandraFactStore(new CassandraSettings
+        {
+            ContactPoints = [endpoint], Username = "admin", Password = "admin", Keyspace = keyspace,
+        });
+        await written.InitializeAsync(default);
+        var complete = 0;
+        foreach (var ids in Enumerable.Range(1, orders).Select(id => (long)id).Chunk(5_000))
+        {
+            complete += (await written.ReadAsync(ids, default)).Count(row => row?.Order is not null && row.Payment?.PaymentId == row.OrderId + 1_000);
+        }
+
+        complete.ShouldBe(orders, run.Output);
+        await foreach (var row in written.ListUnmatchedAsync(new UnmatchedQuery { State = UnmatchedState.DeadLettered }, default))
+        {
+            Assert.Fail($"{row.Id} was dead-lettered: {row.Detail}");
+        }
+
+        (await place.BacklogAsync("orders_data-sub")).ShouldBe(0);
+        (await place.BacklogAsync("payments_data-sub")).ShouldBe(0);
+        return await longest;
+    }
+
+    // While messages are published there is always something to write.
+    private static async Task<TimeSpan> LongestStall(EcomStreamProcess run, EcomStreamProcess produce, CancellationToken stop)
+    {
+        var (longest, clock, before) = (TimeSpan.Zero, Stopwatch.StartNew(), 0L);
+        while (!stop.IsCancellationRequested && !produce.HasExited)
+        {
+            await Task.Delay(100, CancellationToken.None);
+            var joined = Joined(run);
+            if (joined > before)
+            {
+                before = joined;
+                clock.Restart();
+            }
+
+            longest = clock.Elapsed > longest ? clock.Elapsed : longest;
+        }
+
+        return longest;
+    }
+
+    private static long Joined(EcomStreamProcess run) =>
+        JoinedInLog().Matches(run.Output) is { Count: > 0 } matches ? long.Parse(matches[^1].Groups[1].Value) : 0;
+
+    [GeneratedRegex(@", (\d+) joined,")]
+    private static partial Regex JoinedInLog();
+}

@@ -1,0 +1,87 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using EcomStream.Core;
+
+namespace EcomStream.Cassandra.Clusters.Tests;
+
+[Collection(ClustersCollection.Name)]
+public sealed class TlsTests
+{
+    [SkippableFact]
+    public async Task Rows_are_written_and_read_over_TLS_plain_and_compressed()
+    {
+        var (endpoint, authority) = await CassandraClusters.UpAsync("tls");
+        foreach (var compression in new[] { false, true })
+        {
+            await using var store = new CassandraFactStore(Settings(endpoint, new CassandraTls { CaFile = authority }) with { Compression = compression });
+            await store.InitializeAsync(default);
+            await store.WriteAsync(
+                [.. Enumerable.Range(1, 3_000).Select(id => new FactWrite
+                {
+                    OrderId = id,
+                    Order = new Order { OrderId = id, Item = new string('x', id % 300) },
+                    OrderStamp = new Stamp(id),
+                })],
+                default);
+            var rows = await store.ReadAsync([.. Enumerable.Range(1, 3_000).Select(id => (long)id)], default);
+            rows.ShouldAllBe(row => row!.Order!.Item!.Length == row.OrderId % 300);
+        }
+    }
+
+    [SkippableFact]
+    public async Task A_client_without_TLS_fails_and_says_what_to_check()
+    {
+        var (endpoint, _) = await CassandraClusters.UpAsync("tls");
+        var error = await Failure(Settings(endpoint, null) with { ConnectTimeout = TimeSpan.FromSeconds(2) });
+        error.Message.ShouldContain(endpoint);
+        error.Message.ShouldContain("TLS");
+    }
+
+    [SkippableFact]
+    public async Task A_certificate_that_this_machine_does_not_trust_is_refused()
+    {
+        var (endpoint, _) = await CassandraClusters.UpAsync("tls");
+        var error = await Failure(Settings(endpoint, new CassandraTls()));
+        error.ShouldBeOfType<StoreRejectedException>().Message.ShouldContain("not trusted by this machine; give its authority as ca-file");
+    }
+
+    [SkippableFact]
+    public async Task A_certificate_of_another_authority_is_refused()
+    {
+        var (endpoint, _) = await CassandraClusters.UpAsync("tls");
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=another authority", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        using var authority = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        var file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, authority.ExportCertificatePem());
+            var error = await Failure(Settings(endpoint, new CassandraTls { CaFile = file }));
+            error.ShouldBeOfType<StoreRejectedException>().Message.ShouldContain("does not lead to");
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [SkippableFact]
+    public async Task A_wrong_password_over_TLS_is_refused()
+    {
+        var (endpoint, authority) = await CassandraClusters.UpAsync("tls");
+        var error = await Failure(Settings(endpoint, new CassandraTls { CaFile = authority }) with { Password = "not-the-secret" });
+        error.ShouldBeOfType<StoreRejectedException>().Message.ShouldContain("username and password");
+    }
+
+    private static async Task<Exception> Failure(CassandraSettings settings)
+    {
+        await using var store = new CassandraFactStore(settings);
+        return await Should.ThrowAsync<Exception>(async () => await store.InitializeAsync(default));
+    }
+
+    private static CassandraSettings Settings(string endpoint, CassandraTls? tls) => new()
+    {
+        ContactPoints = [endpoint], Username = "cassandra", Password = "cassandra", Keyspace = "tls", Tls = tls, Consistency = Consistency.One,
+    };
+}

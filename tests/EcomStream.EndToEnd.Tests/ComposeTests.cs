@@ -1,0 +1,129 @@
+using YamlDotNet.Serialization;
+
+namespace EcomStream.EndToEnd.Tests;
+
+/// <summary>
+/// The compose files and the Dockerfile, as far as they can be checked without an engine: their syntax, the keys of the
+/// compose specification (https://github.com/compose-spec/compose-spec), and everything that they refer to.
+/// </summary>
+public sealed class ComposeTests
+{
+    private static readonly string _root = FindRoot();
+    private static readonly string[] _serviceKeys =
+    [
+        "image", "build", "command", "container_name", "depends_on", "entrypoint", "environment", "extends", "healthcheck",
+        "ports", "restart", "stop_grace_period", "user", "volumes",
+    ];
+
+    private static readonly string[] _instructions = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD", "ENV"];
+
+    [Theory]
+    [InlineData("docker-compose.yml", new[] { "cassandra", "pubsub", "ecomstream" })]
+    [InlineData("docker-compose-cassandra.yml", new[] { "cassandra" })]
+    public void A_compose_file_is_valid_and_refers_to_what_is_there(string file, string[] expected)
+    {
+        var compose = Read(file);
+        compose.Keys.ShouldBeSubsetOf(["services", "volumes"]);
+        var services = Map(compose["services"]);
+        services.Keys.Order().ShouldBe(expected.Order());
+        var volumes = compose.TryGetValue("volumes", out var declared) ? Map(declared).Keys.ToList() : [];
+        foreach (var (name, value) in services)
+        {
+            var service = Map(value);
+            service.Keys.ShouldBeSubsetOf(_serviceKeys, name);
+            (service.ContainsKey("image") || service.ContainsKey("build") || service.ContainsKey("extends")).ShouldBeTrue(name);
+            if (service.TryGetValue("extends", out var extends))
+            {
+                Map(Read((string)Map(extends)["file"])["services"]).ShouldContainKey((string)Map(extends)["service"]);
+            }
+
+            if (service.TryGetValue("depends_on", out var dependsOn))
+            {
+                foreach (var (other, condition) in Map(dependsOn))
+                {
+                    services.ShouldContainKey(other);
+                    Map(condition)["condition"].ShouldBe("service_healthy");
+                    Whole(services[other]).ShouldContainKey("healthcheck");
+                }
+            }
+
+            if (service.TryGetValue("volumes", out var mounts))
+            {
+                ((List<object>)mounts).Select(mount => ((string)mount).Split(':')[0]).ShouldBeSubsetOf(volumes);
+            }
+
+            if (service.TryGetValue("ports", out var ports))
+            {
+                // Nothing of it is to be reached from elsewhere.
+                ((List<object>)ports).ShouldAllBe(port => ((string)port).StartsWith("127.0.0.1:"));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_compose_runs_is_a_valid_configuration()
+    {
+        var service = Map(Map(Read("docker-compose.yml")["services"])["ecomstream"]);
+        var command = ((List<object>)service["command"]).Cast<string>().ToList();
+        command[0].ShouldBe("run");
+        var environment = Map(service["environment"]).ToDictionary(variable => variable.Key, variable => (string)variable.Value);
+        using var check = EcomStreamProcess.Start(environment, ["config", "check", .. command.Skip(1)]);
+        (await check.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, check.Output);
+        using var show = EcomStreamProcess.Start(environment, ["schema", "check", .. command.Skip(1)]);
+        (await show.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldNotBe(0);
+        show.Output.ShouldContain("cassandra");
+        show.Output.ShouldContain("9042");
+    }
+
+    [Fact]
+    public void The_Dockerfile_has_known_instructions_and_copies_what_is_there()
+    {
+        var lines = File.ReadAllLines(Path.Combine(_root, "Dockerfile")).Where(line => line.Length > 0 && line[0] != '#').ToList();
+        lines[0].ShouldStartWith("FROM ");
+        foreach (var line in lines)
+        {
+            var words = line.Split(' ');
+            _instructions.ShouldContain(words[0], line);
+            if (words[0] == "COPY" && !words[1].StartsWith("--", StringComparison.Ordinal))
+            {
+                words[1..^1].ShouldAllBe(source => Path.Exists(Path.Combine(_root, source)), line);
+            }
+        }
+
+        var publish = lines.Single(line => line.Contains("dotnet publish", StringComparison.Ordinal)).Split(' ');
+        Directory.Exists(Path.Combine(_root, publish[3])).ShouldBeTrue();
+        lines[^1].ShouldContain("ecomstream.dll");
+        File.Exists(Path.Combine(AppContext.BaseDirectory, "ecomstream.dll")).ShouldBeTrue();
+    }
+
+    // A service with what it takes from another file.
+    private static Dictionary<string, object> Whole(object service)
+    {
+        var map = Map(service);
+        return map.TryGetValue("extends", out var extends)
+            ? Map(Map(Read((string)Map(extends)["file"])["services"])[(string)Map(extends)["service"]])
+            : map;
+    }
+
+    private static Dictionary<string, object> Read(string file) =>
+        new DeserializerBuilder().WithDuplicateKeyChecking().Build().Deserialize<Dictionary<string, object>>(File.ReadAllText(Path.Combine(_root, file)));
+
+    private static Dictionary<string, object> Map(object? value) => value switch
+    {
+        null => [],
+        Dictionary<object, object> map => map.ToDictionary(entry => (string)entry.Key, entry => entry.Value),
+        Dictionary<string, object> map => map,
+        _ => throw new InvalidOperationException($"'{value}' is no map."),
+    };
+
+    private static string FindRoot()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "EcomStream.slnx")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("EcomStream.slnx is nowhere above the tests.");
+        }
+
+        return folder;
+    }
+}
