@@ -11,9 +11,49 @@ public sealed class CassandraTests
     private const string CassandraVariable = "ECOMSTREAM_TEST_CASSANDRA";
     private const int Orders = 2_000;
     private const int Payments = 2_200;
+    private const int Many = 100_000;
 
     [SkippableFact]
     public async Task The_shops_cycle_runs_on_Googles_emulator_and_a_real_Cassandra()
+    {
+        var (keyspace, settings, environment) = Servers();
+        using var run = EcomStreamProcess.Start(
+            environment, ["run", .. settings, "--set", "ecomstream.unmatched.grace=1s", "--until-idle", "5s"]);
+        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+        using var produce = EcomStreamProcess.Start(
+            environment, ["produce", "--orders", $"{Orders}", "--payments", $"{Payments}", "--sequence", "PaymentsFirst", .. settings]);
+        (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
+        (await run.ExitCodeAsync(TimeSpan.FromSeconds(120))).ShouldBe(0, run.Output);
+
+        await using var store = await OpenAsync(keyspace);
+        (await Unmatched.StoreUnderTest.CompleteAsync(store, Orders)).ShouldBe(Orders, run.Output);
+        (await store.ReadAsync([.. Enumerable.Range(Orders + 1, Payments - Orders).Select(id => (long)id)], default)).ShouldAllBe(row => row == null);
+        var unmatched = await Unmatched.StoreUnderTest.UnmatchedAsync(store);
+        unmatched.Count(row => row.State == UnmatchedState.DeadLettered).ShouldBe(Payments - Orders);
+        unmatched.ShouldAllBe(row => row.State == UnmatchedState.DeadLettered || row.State == UnmatchedState.Healed);
+    }
+
+    [SkippableFact]
+    public async Task A_hundred_thousand_orders_and_payments_of_the_official_client_are_joined_and_no_message_is_delivered_twice()
+    {
+        OfficialNodeClient.SkipWhereItIsNot();
+        var (keyspace, settings, environment) = Servers();
+        using var run = EcomStreamProcess.Start(environment, ["run", .. settings, "--until-idle", "15s"]);
+        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+        var published = await OfficialNodeClient.RunAsync("shop.cjs", environment["PUBSUB_EMULATOR_HOST"], "publish", $"{Many}", $"{Many}", Project(keyspace));
+        published.ShouldContain($$"""{"published":{{2 * Many}}}""");
+        (await run.ExitCodeAsync(TimeSpan.FromMinutes(8))).ShouldBe(0, run.Output);
+
+        run.Output.ShouldContain($"received {2 * Many}, ");
+        await using var store = await OpenAsync(keyspace);
+        (await Unmatched.StoreUnderTest.CompleteAsync(store, Many)).ShouldBe(Many, run.Output);
+        var row = (await store.ReadAsync([Many], default))[0]!;
+        row.Order!.ShippingAddress.ShouldBe($"{Many} Main St, Köln");
+        row.Payment!.PaymentDatetime.ShouldBe("2024-01-21T45:01:30Z");
+        (await Unmatched.StoreUnderTest.UnmatchedAsync(store)).ShouldAllBe(payment => payment.State == UnmatchedState.Healed);
+    }
+
+    private static (string Keyspace, string[] Settings, Dictionary<string, string> Environment) Servers()
     {
         var emulator = Environment.GetEnvironmentVariable(EmulatorVariable);
         var cassandra = Environment.GetEnvironmentVariable(CassandraVariable);
@@ -24,35 +64,22 @@ public sealed class CassandraTests
         string[] settings =
         [
             "--config", "hocon/emulator.conf",
-            "--set", $"ecomstream.pubsub.project-id={keyspace.Replace('_', '-')}",
+            "--set", $"ecomstream.pubsub.project-id={Project(keyspace)}",
             "--set", $"ecomstream.store.cassandra.keyspace={keyspace}",
             "--set", $"ecomstream.store.cassandra.contact-points={cassandra}",
         ];
-        var environment = new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = emulator! };
+        return (keyspace, settings, new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = emulator! });
+    }
 
-        using var run = EcomStreamProcess.Start(
-            environment, ["run", .. settings, "--set", "ecomstream.unmatched.grace=1s", "--until-idle", "5s"]);
-        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
-        using var produce = EcomStreamProcess.Start(
-            environment, ["produce", "--orders", $"{Orders}", "--payments", $"{Payments}", "--sequence", "PaymentsFirst", .. settings]);
-        (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
-        (await run.ExitCodeAsync(TimeSpan.FromSeconds(120))).ShouldBe(0, run.Output);
+    private static string Project(string keyspace) => keyspace.Replace('_', '-');
 
-        await using var store = new CassandraFactStore(new CassandraSettings
+    private static async Task<CassandraFactStore> OpenAsync(string keyspace)
+    {
+        var store = new CassandraFactStore(new CassandraSettings
         {
-            ContactPoints = [cassandra!], Username = "admin", Password = "admin", Keyspace = keyspace,
+            ContactPoints = [Environment.GetEnvironmentVariable(CassandraVariable)!], Username = "admin", Password = "admin", Keyspace = keyspace,
         });
         await store.InitializeAsync(default);
-        var rows = await store.ReadAsync([.. Enumerable.Range(1, Payments).Select(id => (long)id)], default);
-        rows.Take(Orders).Count(row => row?.Order is not null && row.Payment?.PaymentId == row.OrderId + 1_000).ShouldBe(Orders, run.Output);
-        rows.Skip(Orders).Count(row => row is not null).ShouldBe(0);
-        var unmatched = new List<UnmatchedPayment>();
-        await foreach (var row in store.ListUnmatchedAsync(new UnmatchedQuery(), default))
-        {
-            unmatched.Add(row);
-        }
-
-        unmatched.Count(row => row.State == UnmatchedState.DeadLettered).ShouldBe(Payments - Orders);
-        unmatched.ShouldAllBe(row => row.State == UnmatchedState.DeadLettered || row.State == UnmatchedState.Healed);
+        return store;
     }
 }

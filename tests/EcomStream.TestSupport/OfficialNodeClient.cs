@@ -6,7 +6,7 @@ namespace EcomStream.TestSupport;
 public static class OfficialNodeClient
 {
     private const string FolderVariable = "ECOMSTREAM_TEST_NODE_PUBSUB";
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
 
     private static string? Folder => Environment.GetEnvironmentVariable(FolderVariable);
 

@@ -1,8 +1,9 @@
-// Usage: node shop.cjs publish ORDERS PAYMENTS | read SUBSCRIPTION COUNT
+// Usage: node shop.cjs publish ORDERS PAYMENTS [PROJECT] | read SUBSCRIPTION COUNT [PROJECT]
 // The server is the one that PUBSUB_EMULATOR_HOST names, as for any program that uses this client.
 const { PubSub } = require('@google-cloud/pubsub');
 
-const pubsub = new PubSub({ projectId: 'ecomstream' });
+const [command, ...rest] = process.argv.slice(2);
+const pubsub = new PubSub({ projectId: rest[2] || 'ecomstream' });
 
 async function publish(orders, payments) {
   const topics = {};
@@ -14,7 +15,8 @@ async function publish(orders, payments) {
     }
     topics[name] = topic;
   }
-  const sent = [];
+  let published = 0;
+  let sent = [];
   for (let id = 1; id <= Math.max(orders, payments); id++) {
     if (id <= orders) {
       sent.push(topics.orders_data.publishMessage({
@@ -33,9 +35,13 @@ async function publish(orders, payments) {
         },
       }));
     }
+    if (sent.length >= 20000) {
+      published += (await Promise.all(sent)).length;
+      sent = [];
+    }
   }
-  const ids = await Promise.all(sent);
-  console.log(JSON.stringify({ published: ids.length }));
+  published += (await Promise.all(sent)).length;
+  console.log(JSON.stringify({ published }));
 }
 
 function read(name, count) {
@@ -54,7 +60,6 @@ function read(name, count) {
   });
 }
 
-const [command, ...rest] = process.argv.slice(2);
 const work = command === 'publish' ? publish(Number(rest[0]), Number(rest[1])) : read(rest[0], Number(rest[1]));
 work.then(() => pubsub.close()).catch(error => {
   console.error(error);
