@@ -76,7 +76,7 @@ internal static class EmbeddedScenario
             $"  store back: drained in {resumed.Elapsed.TotalSeconds:0.0} s, {place.CompleteRows():N0} complete rows, peak working set of all {Megabytes(end.PeakWorkingSet64)}");
     }
 
-    private static async Task UntilDrained(JoinProcess process, HostSettings settings)
+    public static async Task UntilDrained(JoinProcess process, HostSettings settings)
     {
         var names = new[] { settings.Pipeline.OrdersSubscription, settings.Pipeline.PaymentsSubscription }
             .Select(settings.PubSub.SubscriptionName)
@@ -91,7 +91,7 @@ internal static class EmbeddedScenario
         }
     }
 
-    private static async Task PublishAsync(HostSettings settings, int orders)
+    public static async Task PublishAsync(HostSettings settings, int orders)
     {
         await using var broker = await EmbeddedBroker.StartAsync(new EmbeddedBrokerOptions { DataDirectory = settings.BrokerDirectory });
         var pubsub = settings.PubSub with { EmulatorHost = broker.Endpoint };

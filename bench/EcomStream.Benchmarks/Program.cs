@@ -23,8 +23,16 @@ switch (args.FirstOrDefault())
         Console.WriteLine("A backlog on the broker and a store that is stopped for a minute");
         await EmbeddedScenario.BacklogAsync(orders: 1_000_000, stopped: TimeSpan.FromSeconds(60));
         return 0;
+    case "cassandra-inserts" when args.Length == 4:
+        Console.WriteLine("Inserts of orders into one Cassandra node; what the Java driver does is in cassandra-compare.sh");
+        await Measure("rows/s", () => CassandraScenario.InsertAsync(args[2], int.Parse(args[3], CultureInfo.InvariantCulture)));
+        return 0;
+    case "cassandra" when args.Length is 3 or 4:
+        Console.WriteLine("The whole run into one Cassandra node on the same machine: broker, gRPC, join, acks; publishing is not counted");
+        await Measure("orders/s", () => CassandraScenario.RunAsync(args[2], orders: 200_000, hocon: args.ElementAtOrDefault(3) ?? ""));
+        return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order | embedded | backlog [RUNS]");
+        Console.Error.WriteLine("usage: join | live-order | embedded | backlog [RUNS], cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS");
         return 2;
 }
 
