@@ -5,6 +5,7 @@ using EcomStream.TestSupport;
 namespace EcomStream.EndToEnd.Tests;
 
 /// <summary>The program on Google's emulator and a real Cassandra.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class CassandraTests
 {
     private const string EmulatorVariable = "ECOMSTREAM_TEST_PUBSUB_EMULATOR";
@@ -17,12 +18,11 @@ public sealed class CassandraTests
     public async Task The_shops_cycle_runs_on_Googles_emulator_and_a_real_Cassandra()
     {
         var (keyspace, settings, environment) = Servers();
-        using var run = EcomStreamProcess.Start(
-            environment, ["run", .. settings, "--set", "ecomstream.unmatched.grace=1s", "--until-idle", "5s"]);
-        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
         using var produce = EcomStreamProcess.Start(
             environment, ["produce", "--orders", $"{Orders}", "--payments", $"{Payments}", "--sequence", "PaymentsFirst", .. settings]);
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
+        using var run = EcomStreamProcess.Start(
+            environment, ["run", .. settings, "--set", "ecomstream.unmatched.grace=1s", "--until-idle", "5s"]);
         (await run.ExitCodeAsync(TimeSpan.FromSeconds(120))).ShouldBe(0, run.Output);
 
         await using var store = await OpenAsync(keyspace);
@@ -38,7 +38,7 @@ public sealed class CassandraTests
     {
         OfficialNodeClient.SkipWhereItIsNot();
         var (keyspace, settings, environment) = Servers();
-        using var run = EcomStreamProcess.Start(environment, ["run", .. settings, "--until-idle", "15s"]);
+        using var run = EcomStreamProcess.Start(environment, ["run", .. settings, "--until-idle", "30s"]);
         await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
         var published = await OfficialNodeClient.RunAsync("shop.cjs", environment["PUBSUB_EMULATOR_HOST"], "publish", $"{Many}", $"{Many}", Project(keyspace));
         published.ShouldContain($$"""{"published":{{2 * Many}}}""");

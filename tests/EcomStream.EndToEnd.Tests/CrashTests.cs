@@ -2,6 +2,7 @@ using EcomStream.TestSupport;
 
 namespace EcomStream.EndToEnd.Tests;
 
+[Collection(AloneCollection.Name)]
 public sealed class CrashTests
 {
     private const int Orders = 100_000;

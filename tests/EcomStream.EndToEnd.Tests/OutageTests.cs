@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 
 namespace EcomStream.EndToEnd.Tests;
 
+[Collection(AloneCollection.Name)]
 public sealed class OutageTests
 {
     [Fact]

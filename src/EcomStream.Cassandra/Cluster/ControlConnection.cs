@@ -36,6 +36,10 @@ internal sealed partial class ControlConnection : IAsyncDisposable
 
     public TokenMap Tokens => _tokens;
 
+    /// <summary>The node that tells of the cluster, where requests can be sent to it; null while there is none.</summary>
+    public CqlNode? Node =>
+        _connection is { IsOpen: true } connection ? _local.FirstOrDefault(node => node.IsUp && node.Endpoint.Equals(connection.Endpoint)) : null;
+
     /// <exception cref="CqlNoNodeException">No contact point answers.</exception>
     /// <exception cref="CqlAuthenticationException">One refuses the credentials, or its certificate is refused.</exception>
     /// <exception cref="CqlConfigurationException">The local datacenter does not exist.</exception>

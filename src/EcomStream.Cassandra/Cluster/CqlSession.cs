@@ -72,11 +72,16 @@ internal sealed partial class CqlSession : IAsyncDisposable
         return _statements.GetOrAdd(cql, prepared);
     }
 
-    /// <summary>Runs CQL without values. Schema changes return when the nodes agree on the schema.</summary>
+    /// <summary>
+    /// Runs CQL without values. Schema changes return when the nodes agree on the schema: they go to the node that says
+    /// whether they do, because any other one may know the change before that one has heard of it.
+    /// </summary>
     public async Task<RowSet> QueryAsync(string cql, CancellationToken cancellationToken, int pageSize = 0, byte[]? pagingState = null)
     {
         var request = Query.Request(cql, Version, _context.Settings.Consistency, pageSize, pagingState);
-        var answer = await SendAsync(request, null, speculative: false, cancellationToken);
+        var answer = ChangesSchema(cql) && _control.Node is { } node
+            ? await node.SendAsync(request, cancellationToken)
+            : await SendAsync(request, null, speculative: false, cancellationToken);
         if (IsSchemaChange(answer))
         {
             await _control.AwaitSchemaAgreementAsync(cancellationToken);
@@ -248,6 +253,11 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
         return plan;
     }
+
+    private static bool ChangesSchema(string cql) =>
+        cql.AsSpan().TrimStart() is var text
+        && (text.StartsWith("CREATE", StringComparison.OrdinalIgnoreCase) || text.StartsWith("ALTER", StringComparison.OrdinalIgnoreCase)
+            || text.StartsWith("DROP", StringComparison.OrdinalIgnoreCase));
 
     private static bool IsSchemaChange(CqlResponse answer) =>
         answer.Opcode == Opcode.Result && (ResultKind)new ByteReader(answer.Body).Int() == ResultKind.SchemaChange;

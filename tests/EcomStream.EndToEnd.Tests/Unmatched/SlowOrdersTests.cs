@@ -11,6 +11,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace EcomStream.EndToEnd.Tests.Unmatched;
 
 /// <summary>Orders that are read far behind the payments make no false dead letter, whatever the grace.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class SlowOrdersTests
 {
     private const int Orders = 200_000;
