@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace EcomStream.Core;
 
 /// <summary>
@@ -34,32 +32,4 @@ public static class UnmatchedHistory
     /// <summary>Its lines, oldest first.</summary>
     public static IReadOnlyList<string> Lines(string history) =>
         history.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-}
-
-/// <summary>Times as text.</summary>
-public static class Timestamps
-{
-    /// <summary>RFC 3339 in UTC with microseconds.</summary>
-    /// <param name="micros">Microseconds since the Unix epoch; what is out of range becomes its nearest end.</param>
-    public static string Rfc3339(long micros) => Time(micros).ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
-
-    /// <summary>A time.</summary>
-    /// <param name="micros">Microseconds since the Unix epoch; what is out of range becomes its nearest end.</param>
-    public static DateTime Time(long micros)
-    {
-        var range = (Min: -DateTime.UnixEpoch.Ticks / TimeSpan.TicksPerMicrosecond, Max: (DateTime.MaxValue.Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond);
-        return DateTime.UnixEpoch.AddTicks(Math.Clamp(micros, range.Min, range.Max) * TimeSpan.TicksPerMicrosecond);
-    }
-
-    /// <summary>Reads a time in RFC 3339.</summary>
-    /// <param name="text">Such as 2026-11-24T08:00:00.123456Z.</param>
-    /// <param name="micros">Microseconds since the Unix epoch.</param>
-    /// <returns>False when it is none.</returns>
-    public static bool TryParse(string text, out long micros)
-    {
-        var parsed = DateTimeOffset.TryParse(
-            text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time);
-        micros = parsed ? (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond : 0;
-        return parsed;
-    }
 }
