@@ -143,7 +143,6 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
         }
 
         _closing.Dispose();
-        _writing.Dispose();
     }
 
     // Called under the lock.

@@ -111,8 +111,9 @@ internal sealed class CqlConnection : IAsyncDisposable
         _queued.Dispose();
         _sending.Dispose();
         _closing.Dispose();
-        _slots.Dispose();
-        _toSend.Dispose();
+
+        // Not the semaphores: whoever is just about to hear that its wait for a slot was cancelled would wait for ever
+        // on one that is disposed.
     }
 
     private async ValueTask TakeSlot(CancellationToken cancellationToken)
