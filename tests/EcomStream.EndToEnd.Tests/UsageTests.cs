@@ -124,6 +124,15 @@ public sealed class UsageTests
         using var demo = EcomStreamProcess.Start("demo", "--orders", "2000", "--payments", "2000", "--rate", "5000");
         (await demo.ExitCodeAsync(TimeSpan.FromSeconds(90))).ShouldBe(0, demo.Output);
         demo.Output.ShouldContain("2,000 of 2,000");
+
+        // Each kind of dead letter is counted in its own line, and every one that was published.
+        foreach (var line in new[] { "payments without an order", "malformed" })
+        {
+            var figures = System.Text.RegularExpressions.Regex.Match(demo.Output, line + @" +([\d,]+) published, ([\d,]+) dead-lettered");
+            figures.Success.ShouldBeTrue(demo.Output);
+            figures.Groups[2].Value.ShouldBe(figures.Groups[1].Value, line);
+            figures.Groups[1].Value.ShouldNotBe("0", line);
+        }
     }
 
     private static int Lines(EcomStreamProcess process) =>

@@ -84,10 +84,14 @@ internal static class DemoCommand
             complete += (await store.ReadAsync(ids, CancellationToken.None)).Count(row => row is { Order: not null, Payment: not null });
         }
 
+        // Malformed messages have rows too, and a line of their own.
         var unmatched = new Dictionary<UnmatchedState, int>();
         await foreach (var row in store.ListUnmatchedAsync(new UnmatchedQuery(), CancellationToken.None))
         {
-            unmatched[row.State] = unmatched.GetValueOrDefault(row.State) + 1;
+            if (!row.IsMessage)
+            {
+                unmatched[row.State] = unmatched.GetValueOrDefault(row.State) + 1;
+            }
         }
 
         var published = producer.PublishedOrders + producer.PublishedPayments;
