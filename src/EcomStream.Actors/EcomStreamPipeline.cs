@@ -113,7 +113,7 @@ public sealed class EcomStreamPipeline : IDisposable
         }
 
         Watermark.Received(oldest);
-        Volatile.Write(ref _lastReceived, Time.GetTimestamp());
+        Received(batch);
     }
 
     internal void Received(IReadOnlyList<Delivery> batch) =>

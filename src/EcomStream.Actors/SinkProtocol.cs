@@ -28,11 +28,13 @@ internal sealed record RefreshIndex(IReadOnlyList<long> OrderIds) : SinkCommand;
 internal sealed record DeadLetterMessage(
     Delivery Delivery, string? Topic, DeadLetterReason Reason, string Detail, long? OrderId, long? PaymentId) : SinkCommand
 {
+    /// <summary>The dead letter that it is a replay of; null for an ordinary message.</summary>
+    public Replay? Replay { get; } = DeadLetter.ReplayOf(Delivery.Attributes);
+
     /// <summary>Id of the dead letter: that of the one that it is a replay of, where that was a message too.</summary>
-    public string RowId { get; } =
-        DeadLetter.ReplayOf(Delivery.Attributes) is { } replay && DeadLetterId.NamesMessage(replay.Id)
-            ? replay.Id
-            : DeadLetterId.OfMessage(Delivery.Subscription, Delivery.MessageId);
+    public string RowId => Replay is { } replay && DeadLetterId.NamesMessage(replay.Id)
+        ? replay.Id
+        : DeadLetterId.OfMessage(Delivery.Subscription, Delivery.MessageId);
 }
 
 /// <summary>Asks for <see cref="SinkDrained"/> once every command before it has been carried out.</summary>

@@ -13,7 +13,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now)
     private readonly Dictionary<(long, string), UnmatchedPayment> _changed = [];
     private readonly Dictionary<string, OutgoingMessage> _paymentLetters = [];
     private readonly List<(string Topic, OutgoingMessage Message)> _messageLetters = [];
-    private readonly long _nowMicros = (now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+    private readonly long _nowMicros = Timestamps.Micros(now);
 
     /// <summary>Every row that is known, as it will be.</summary>
     public IEnumerable<UnmatchedPayment> Rows => _rows.Values;
@@ -47,9 +47,10 @@ internal sealed class UnmatchedLedger(DateTimeOffset now)
 
         // One that was read from the dead letters was given up by whoever published it.
         var state = payment.Delivery is DeadLetterDelivery ? UnmatchedState.DeadLettered : UnmatchedState.Waiting;
-        if (!_rows.TryGetValue((payment.OrderId, payment.Payment.Key), out var existing))
+        var row = UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, state, _nowMicros);
+        if (!_rows.TryGetValue((row.OrderId, row.PaymentKey), out var existing))
         {
-            Change(UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, state, _nowMicros) with { Replays = payment.Replay?.Count ?? 0 });
+            Change(row);
             return;
         }
 
@@ -61,10 +62,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now)
         // One that was dead-lettered already is not published again, unless an operator has sent it on its way anew;
         // its row takes what the newer message says.
         var replayed = payment.Replay is not null && payment.Stamp > existing.Stamp;
-        var row = existing.WithMessageOf(UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, state, _nowMicros)) with
-        {
-            Replays = Math.Max(existing.Replays, payment.Replay?.Count ?? 0),
-        };
+        row = existing.WithMessageOf(row) with { Replays = Math.Max(existing.Replays, row.Replays) };
         Change(existing.IsHealable && !replayed
             ? row
             : (row with { Reason = DeadLetterReason.NoMatchingOrder, Detail = "" }).Become(state, _nowMicros, replayed ? "replayed" : ""));
@@ -76,10 +74,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now)
         var payment = letter.Payment;
         HealReplayed(payment);
         var detail = Detail(letter);
-        var row = UnmatchedRows.Encode(payment, letter.Reason, UnmatchedState.DeadLettered, _nowMicros, detail) with
-        {
-            Replays = payment.Replay?.Count ?? 0,
-        };
+        var row = UnmatchedRows.Encode(payment, letter.Reason, UnmatchedState.DeadLettered, _nowMicros, detail);
         Delivery source = payment.Delivery;
         if (_rows.TryGetValue((row.OrderId, row.PaymentKey), out var existing))
         {
@@ -116,28 +111,24 @@ internal sealed class UnmatchedLedger(DateTimeOffset now)
     /// <summary>A message that is no payment of a known order is given up.</summary>
     public void GiveUp(DeadLetterMessage letter)
     {
-        var id = letter.RowId;
-        var replays = DeadLetter.ReplayOf(letter.Delivery.Attributes)?.Count ?? 0;
-        var row = UnmatchedRows.Encode(letter, id, _nowMicros) with { Replays = replays };
+        var row = UnmatchedRows.Encode(letter, _nowMicros);
         if (_rows.TryGetValue((row.OrderId, row.PaymentKey), out var existing))
         {
             row = existing.WithMessageOf(row) with
             {
                 Reason = row.Reason,
-                State = row.State,
-                ChangedMicros = row.ChangedMicros,
                 Detail = row.Detail,
-                Replays = Math.Max(existing.Replays, replays),
-                History = UnmatchedHistory.Append(existing.History, _nowMicros, row.State, $"{letter.Reason.ToAttribute()}: {letter.Detail}"),
+                Replays = Math.Max(existing.Replays, row.Replays),
             };
         }
 
+        row = row.Become(UnmatchedState.DeadLettered, _nowMicros, $"{letter.Reason.ToAttribute()}: {letter.Detail}");
         Change(row);
         if (letter.Topic is { } topic)
         {
             Count(letter.Reason);
             _messageLetters.Add((topic, DeadLetter.ToMessage(
-                letter.Delivery, letter.Reason, letter.Detail, id, now, letter.OrderId, letter.PaymentId, row.Replays)));
+                letter.Delivery, letter.Reason, letter.Detail, row.Id, now, letter.OrderId, letter.PaymentId, row.Replays)));
         }
     }
 
@@ -154,15 +145,10 @@ internal sealed class UnmatchedLedger(DateTimeOffset now)
     /// <summary>What a replayed message caused is durable: the dead letter that it was is healed.</summary>
     public void HealReplayed(OrderMessage message)
     {
-        if (message.Replay is not { } replay
-            || !DeadLetterId.TryGetRowKey(replay.Id, out var key)
-            || !_rows.TryGetValue(key, out var row)
-            || row.State is not (UnmatchedState.DeadLettered or UnmatchedState.Discarded))
-        {
-            return;
-        }
-
-        if (row.IsMessage)
+        if (message.Replay is { } replay
+            && DeadLetterId.TryGetRowKey(replay.Id, out var key)
+            && _rows.TryGetValue(key, out var row)
+            && row is { IsMessage: true, State: UnmatchedState.DeadLettered or UnmatchedState.Discarded })
         {
             Heal(row, $"replayed as message {message.Delivery.MessageId}");
         }

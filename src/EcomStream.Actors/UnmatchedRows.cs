@@ -17,12 +17,11 @@ internal static class UnmatchedRows
 
     /// <summary>A new row for a payment.</summary>
     public static UnmatchedPayment Encode(PaymentReceived payment, DeadLetterReason reason, UnmatchedState state, long nowMicros, string detail = "") =>
-        Encode(payment.Delivery, payment.OrderId, payment.Payment.Key, reason, nowMicros, detail).Become(state, nowMicros, detail);
+        Encode(payment.Delivery, payment.Replay, payment.OrderId, payment.Payment.Key, reason, nowMicros, detail).Become(state, nowMicros, detail);
 
-    /// <summary>A new row for a message that is no payment of a known order.</summary>
-    public static UnmatchedPayment Encode(DeadLetterMessage letter, string id, long nowMicros) =>
-        Encode(letter.Delivery, DeadLetterId.OrderOfMessage(id), id, letter.Reason, nowMicros, letter.Detail)
-            .Become(UnmatchedState.DeadLettered, nowMicros, $"{letter.Reason.ToAttribute()}: {letter.Detail}");
+    /// <summary>A new row for a message that is no payment of a known order; nothing has become of it yet.</summary>
+    public static UnmatchedPayment Encode(DeadLetterMessage letter, long nowMicros) =>
+        Encode(letter.Delivery, letter.Replay, DeadLetterId.OrderOfMessage(letter.RowId), letter.RowId, letter.Reason, nowMicros, letter.Detail);
 
     /// <summary>What another row says of its message and its past, for the payment of this one.</summary>
     public static UnmatchedPayment WithMessageOf(this UnmatchedPayment row, UnmatchedPayment other) => row with
@@ -35,12 +34,12 @@ internal static class UnmatchedRows
     };
 
     private static UnmatchedPayment Encode(
-        Delivery delivery, long orderId, string key, DeadLetterReason reason, long nowMicros, string detail) => new()
+        Delivery delivery, Replay? replay, long orderId, string key, DeadLetterReason reason, long nowMicros, string detail) => new()
     {
         OrderId = orderId,
         PaymentKey = key,
         Data = delivery.Data,
-        AttributesJson = MessageAttributes.ToJson(WithoutReplay(delivery.Attributes)),
+        AttributesJson = MessageAttributes.ToJson(replay is null ? delivery.Attributes : WithoutReplay(delivery.Attributes)),
         PublishTimeMicros = delivery.PublishTimeMicros,
         MessageId = delivery.MessageId,
         Subscription = delivery.Subscription,
@@ -49,10 +48,9 @@ internal static class UnmatchedRows
         SinceMicros = nowMicros,
         ChangedMicros = nowMicros,
         Detail = detail,
+        Replays = replay?.Count ?? 0,
     };
 
-    private static IReadOnlyDictionary<string, string> WithoutReplay(IReadOnlyDictionary<string, string> attributes) =>
-        DeadLetter.ReplayOf(attributes) is null
-            ? attributes
-            : attributes.Where(a => a.Key is not (DeadLetter.Id or DeadLetter.Replays)).ToDictionary();
+    private static Dictionary<string, string> WithoutReplay(IReadOnlyDictionary<string, string> attributes) =>
+        attributes.Where(a => a.Key is not (DeadLetter.Id or DeadLetter.Replays)).ToDictionary();
 }

@@ -21,5 +21,5 @@ internal sealed record WriterContext(
     TimeProvider Time)
 {
     /// <summary>Now, microseconds since the Unix epoch.</summary>
-    public long NowMicros => Time.GetUtcNow().Ticks / TimeSpan.TicksPerMicrosecond - DateTimeOffset.UnixEpoch.Ticks / TimeSpan.TicksPerMicrosecond;
+    public long NowMicros => Timestamps.Micros(Time.GetUtcNow());
 }

@@ -152,7 +152,7 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
         {
             // The one before may be just about to end.
             _pending = true;
-            _background = Task.WhenAll(_background).ContinueWith(_ => KeepTryingAsync(), TaskScheduler.Default).Unwrap();
+            _background = _background.ContinueWith(_ => KeepTryingAsync(), TaskScheduler.Default).Unwrap();
         }
     }
 

@@ -54,7 +54,7 @@ public static class DeadLetter
             [SourceSubscription] = delivery.Subscription,
             [SourceMessageId] = delivery.MessageId,
             [SourcePublishTime] = Timestamps.Rfc3339(delivery.PublishTimeMicros),
-            [DeadLetteredAt] = Timestamps.Rfc3339((now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond),
+            [DeadLetteredAt] = Timestamps.Rfc3339(Timestamps.Micros(now)),
             [Replays] = replays.ToString(CultureInfo.InvariantCulture),
             [Id] = id,
         };

@@ -5,6 +5,9 @@ namespace EcomStream.Core;
 /// <summary>Times as text.</summary>
 public static class Timestamps
 {
+    /// <summary>Microseconds since the Unix epoch.</summary>
+    public static long Micros(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+
     /// <summary>RFC 3339 in UTC with microseconds.</summary>
     /// <param name="micros">Microseconds since the Unix epoch; what is out of range becomes its nearest end.</param>
     public static string Rfc3339(long micros) => Time(micros).ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
@@ -25,7 +28,7 @@ public static class Timestamps
     {
         var parsed = DateTimeOffset.TryParse(
             text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time);
-        micros = parsed ? (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond : 0;
+        micros = parsed ? Micros(time) : 0;
         return parsed;
     }
 }

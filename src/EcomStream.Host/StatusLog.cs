@@ -44,8 +44,7 @@ internal static partial class StatusLog
         }
     }
 
-    /// <summary>How far the orders have been read, for people.</summary>
-    public static string Watermark(long? micros) => micros is { } at
+    private static string Watermark(long? micros) => micros is { } at
         ? $"the orders have been read up to {Timestamps.Rfc3339(at)}"
         : "how far the orders have been read is unknown, and the grace stands still";
 

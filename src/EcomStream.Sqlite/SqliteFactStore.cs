@@ -171,8 +171,7 @@ public sealed class SqliteFactStore : IFactStore
         }
 
         _deletedAt = now;
-        session.Unmatched.DeleteFinished(
-            (_time.GetUtcNow() - _settings.FinishedTtl - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond, DeleteAtOnce);
+        session.Unmatched.DeleteFinished(Timestamps.Micros(_time.GetUtcNow() - _settings.FinishedTtl), DeleteAtOnce);
     }
 
     private T InTransaction<T>(Func<Session, T> work)

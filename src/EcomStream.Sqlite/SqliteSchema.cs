@@ -14,7 +14,10 @@ internal static class SqliteSchema
         "payment_id", "payment_method", "card_last_four", "payment_status", "payment_datetime",
     ];
 
-    private const string Create = """
+    /// <summary>The rows that an order would heal, as <c>UnmatchedStates.IsHealable</c> says it. The index needs the same words.</summary>
+    public const string Healable = "(state = 'waiting' OR (state = 'dead-lettered' AND reason = 'no-matching-order'))";
+
+    private const string Create = $$"""
         CREATE TABLE IF NOT EXISTS orders_payments_facts (
             order_id INTEGER PRIMARY KEY,
             customer_id INTEGER,
@@ -54,7 +57,7 @@ internal static class SqliteSchema
         ) WITHOUT ROWID;
         CREATE INDEX IF NOT EXISTS unmatched_payments_by_state ON unmatched_payments (state, publish_time);
         CREATE INDEX IF NOT EXISTS unmatched_payments_by_change ON unmatched_payments (changed)
-            WHERE state <> 'waiting' AND NOT (state = 'dead-lettered' AND reason = 'no-matching-order');
+            WHERE NOT {{Healable}};
         """;
 
     // What a file of an earlier version lacks.

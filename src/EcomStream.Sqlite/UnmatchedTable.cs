@@ -30,10 +30,10 @@ internal sealed class UnmatchedTable : IDisposable
         _readByOrder = new Statement(connection, $"SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1");
         _deleteFinished = new Statement(
             connection,
-            """
+            $"""
             DELETE FROM unmatched_payments WHERE (order_id, payment_key) IN (
                 SELECT order_id, payment_key FROM unmatched_payments
-                WHERE changed < ?1 AND state <> 'waiting' AND NOT (state = 'dead-lettered' AND reason = 'no-matching-order')
+                WHERE changed < ?1 AND NOT {SqliteSchema.Healable}
                 LIMIT ?2)
             """);
     }
@@ -107,7 +107,7 @@ internal sealed class UnmatchedTable : IDisposable
             _connection,
             $"""
             SELECT order_id, payment_key, state, publish_time FROM unmatched_payments
-            WHERE (state = 'waiting' OR (state = 'dead-lettered' AND reason = 'no-matching-order'))
+            WHERE {SqliteSchema.Healable}
                 {(after is null ? "" : "AND (order_id, payment_key) > (?2, ?3)")}
             ORDER BY order_id, payment_key LIMIT ?1
             """);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using EcomStream.Core;
 using EcomStream.EndToEnd.Tests;
+using EcomStream.EndToEnd.Tests.Unmatched;
 using EcomStream.Host;
 using EcomStream.PubSub;
 using EcomStream.TestSupport;
@@ -63,9 +64,7 @@ public sealed partial class NodeFailureTests
             "--set", $"ecomstream.store.cassandra.replication={{'class': 'SimpleStrategy', 'replication_factor': {replicas}}}",
         ];
         using var run = EcomStreamProcess.Start([.. place.Run(), .. store, "--set", "ecomstream.status-interval=250ms", "--until-idle", "10s"]);
-        await Eventually.True(
-            () => run.HasExited || run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(90));
-        run.HasExited.ShouldBeFalse(run.Output);
+        await run.JoinsAsync();
         using var stop = new CancellationTokenSource();
         var publishing = PublishAsync(place.Endpoint, stop.Token);
         await Eventually.True(() => Joined(run) > 2 * Rate, "rows are written", TimeSpan.FromSeconds(60));
@@ -83,13 +82,7 @@ public sealed partial class NodeFailureTests
             ContactPoints = [endpoint], Username = "admin", Password = "admin", Keyspace = keyspace,
         });
         await written.InitializeAsync(default);
-        var complete = 0;
-        foreach (var ids in Enumerable.Range(1, orders).Select(id => (long)id).Chunk(5_000))
-        {
-            complete += (await written.ReadAsync(ids, default)).Count(row => row?.Order is not null && row.Payment?.PaymentId == row.OrderId + 1_000);
-        }
-
-        complete.ShouldBe(orders, run.Output);
+        (await StoreUnderTest.CompleteAsync(written, orders)).ShouldBe(orders, run.Output);
         await foreach (var row in written.ListUnmatchedAsync(new UnmatchedQuery { State = UnmatchedState.DeadLettered }, default))
         {
             Assert.Fail($"{row.Id} was dead-lettered: {row.Detail}");

@@ -22,7 +22,7 @@ public sealed class ClientTests(TestKeyspace keyspace) : IClassFixture<TestKeysp
     [SkippableFact]
     public async Task The_servers_token_of_a_key_is_ours()
     {
-        await using var session = await SessionWithTable("tokens", "k bigint PRIMARY KEY, t text");
+        await using var session = await keyspace.SessionWithTableAsync("tokens", "k bigint PRIMARY KEY, t text");
         foreach (var key in new[] { 0L, 1L, -1L, 42L, 0x80C0E0F0L, long.MaxValue, long.MinValue })
         {
             await session.QueryAsync($"INSERT INTO {Name}.tokens (k) VALUES ({key})", default);
@@ -35,7 +35,7 @@ public sealed class ClientTests(TestKeyspace keyspace) : IClassFixture<TestKeysp
     [SkippableFact]
     public async Task Values_of_every_type_come_back_as_written()
     {
-        await using var session = await SessionWithTable(
+        await using var session = await keyspace.SessionWithTableAsync(
             "everything",
             "k int PRIMARY KEY, a ascii, b blob, c boolean, d decimal, e double, f float, g timestamp, h uuid, i varint, j inet, l date, m time, n smallint, o tinyint, p duration, q list<int>, r map<text, bigint>, s set<text>, t tuple<int, text>");
         object?[] values =
@@ -72,7 +72,7 @@ public sealed class ClientTests(TestKeyspace keyspace) : IClassFixture<TestKeysp
     [SkippableFact]
     public async Task Pages_follow_one_another_until_the_last()
     {
-        await using var session = await SessionWithTable("pages", "p int, k int, PRIMARY KEY (p, k)");
+        await using var session = await keyspace.SessionWithTableAsync("pages", "p int, k int, PRIMARY KEY (p, k)");
         await foreach (var _ in session.ExecuteAllAsync($"BEGIN UNLOGGED BATCH {string.Join(' ', Enumerable.Range(0, 95).Select(k => $"INSERT INTO {Name}.pages (p, k) VALUES (1, {k});"))} APPLY BATCH", [], 0, default))
         {
         }
@@ -125,19 +125,11 @@ public sealed class ClientTests(TestKeyspace keyspace) : IClassFixture<TestKeysp
     [SkippableFact]
     public async Task A_table_that_lacks_a_column_is_refused_by_name()
     {
-        await using var session = await SessionWithTable("orders_payments_facts", "order_id bigint PRIMARY KEY, customer_id text, more int");
+        await using var session = await keyspace.SessionWithTableAsync("orders_payments_facts", "order_id bigint PRIMARY KEY, customer_id text, more int");
         await using var store = new CassandraFactStore(keyspace.Settings);
         var error = await Should.ThrowAsync<StoreRejectedException>(async () => await store.InitializeAsync(default));
         error.Message.ShouldContain("lacks the column item text");
         error.Message.ShouldContain("customer_id as text, and it must be bigint");
         error.Message.ShouldContain("unknown column more int");
-    }
-
-    private async Task<CqlSession> SessionWithTable(string table, string columns)
-    {
-        var session = await CassandraServer.ConnectAsync(keyspace.Settings);
-        await session.QueryAsync($"CREATE KEYSPACE IF NOT EXISTS {Name} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}", default);
-        await session.QueryAsync($"CREATE TABLE {Name}.{table} ({columns})", default);
-        return session;
     }
 }

@@ -24,7 +24,7 @@ public sealed class ClusterKnowledgeTests(TestKeyspace keyspace) : IClassFixture
     [SkippableFact]
     public async Task A_statement_that_the_server_has_forgotten_is_prepared_again()
     {
-        await using var session = await SessionWithTable("forgotten", "k int PRIMARY KEY, v text");
+        await using var session = await keyspace.SessionWithTableAsync("forgotten", "k int PRIMARY KEY, v text");
         await Insert(1);
 
         // Dropping the table drops every statement on it.
@@ -74,7 +74,7 @@ public sealed class ClusterKnowledgeTests(TestKeyspace keyspace) : IClassFixture
     [SkippableFact]
     public async Task What_the_server_warns_of_comes_with_the_answer()
     {
-        await using var session = await SessionWithTable("warned", "k int PRIMARY KEY, v text");
+        await using var session = await keyspace.SessionWithTableAsync("warned", "k int PRIMARY KEY, v text");
         var batch = $"BEGIN UNLOGGED BATCH {string.Join(' ', Enumerable.Range(0, 40).Select(k => $"INSERT INTO {Name}.warned (k, v) VALUES ({k}, '{new string('x', 400)}');"))} APPLY BATCH";
         var answer = await session.SendAsync(Query.Request(batch, session.Version, Consistency.One, 0, null), null, speculative: false, default);
         answer.Warnings.ShouldContain(warning => warning.Contains("Unlogged batch") || warning.Contains("exceeding"));
@@ -84,7 +84,7 @@ public sealed class ClusterKnowledgeTests(TestKeyspace keyspace) : IClassFixture
     public async Task A_read_that_is_slow_is_sent_to_no_second_node_where_there_is_none_and_still_answers()
     {
         var settings = keyspace.Settings with { SpeculativeReadDelay = TimeSpan.FromTicks(1) };
-        await using var session = await SessionWithTable("slow", "k int PRIMARY KEY, v text");
+        await using var session = await keyspace.SessionWithTableAsync("slow", "k int PRIMARY KEY, v text");
         await using var hasty = await CassandraServer.ConnectAsync(settings);
         var read = await hasty.PrepareAsync($"SELECT v FROM {Name}.slow WHERE k = ?", default);
         for (var k = 0; k < 200; k++)
@@ -92,13 +92,5 @@ public sealed class ClusterKnowledgeTests(TestKeyspace keyspace) : IClassFixture
             var rows = await hasty.ReadAsync(read, "read", hasty.ReplicasOf(0), values => values.Value(k), default);
             rows.Count.ShouldBe(0);
         }
-    }
-
-    private async Task<CqlSession> SessionWithTable(string table, string columns)
-    {
-        var session = await CassandraServer.ConnectAsync(keyspace.Settings);
-        await session.QueryAsync($"CREATE KEYSPACE IF NOT EXISTS {Name} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}", default);
-        await session.QueryAsync($"CREATE TABLE {Name}.{table} ({columns})", default);
-        return session;
     }
 }

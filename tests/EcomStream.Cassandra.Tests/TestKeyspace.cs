@@ -1,3 +1,5 @@
+using EcomStream.Cassandra.Cluster;
+
 namespace EcomStream.Cassandra.Tests;
 
 /// <summary>A keyspace for the tests of one class, dropped after them.</summary>
@@ -7,6 +9,15 @@ public sealed class TestKeyspace : IAsyncLifetime
 
     /// <summary>Settings for it; the test is skipped where there is no Cassandra.</summary>
     public CassandraSettings Settings => CassandraServer.Settings with { Keyspace = _name };
+
+    /// <summary>A session, with the keyspace and a table in it.</summary>
+    internal async Task<CqlSession> SessionWithTableAsync(string table, string columns)
+    {
+        var session = await CassandraServer.ConnectAsync(Settings);
+        await session.QueryAsync($"CREATE KEYSPACE IF NOT EXISTS {_name} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}", default);
+        await session.QueryAsync($"CREATE TABLE {_name}.{table} ({columns})", default);
+        return session;
+    }
 
     public Task InitializeAsync() => Task.CompletedTask;
 

@@ -39,7 +39,7 @@ public sealed class CassandraTests
         OfficialNodeClient.SkipWhereItIsNot();
         var (keyspace, settings, environment) = Servers();
         using var run = EcomStreamProcess.Start(environment, ["run", .. settings, "--until-idle", "30s"]);
-        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+        await run.JoinsAsync();
         var published = await OfficialNodeClient.RunAsync("shop.cjs", environment["PUBSUB_EMULATOR_HOST"], "publish", $"{Many}", $"{Many}", Project(keyspace));
         published.ShouldContain($$"""{"published":{{2 * Many}}}""");
         (await run.ExitCodeAsync(TimeSpan.FromMinutes(8))).ShouldBe(0, run.Output);

@@ -20,9 +20,7 @@ public sealed class CrashTests
         for (var kill = 0; kill < Kills; kill++)
         {
             using var victim = EcomStreamProcess.Start(place.Run());
-            await Eventually.True(
-                () => victim.HasExited || victim.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
-            victim.HasExited.ShouldBeFalse(victim.Output);
+            await victim.JoinsAsync();
             await Task.Delay(TimeSpan.FromMilliseconds(random.Next(50, 2_000)));
             await victim.KillAsync();
         }
@@ -44,7 +42,7 @@ public sealed class CrashTests
     {
         using var place = new Workplace();
         using var run = EcomStreamProcess.Start(place.Run());
-        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+        await run.JoinsAsync();
         using var produce = EcomStreamProcess.Start(place.Produce(
             "--orders", "20000", "--payments", "20000", "--sequence", "Interleaved", "--rate", "10000"));
         await Eventually.True(

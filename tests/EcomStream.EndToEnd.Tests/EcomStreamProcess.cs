@@ -71,6 +71,14 @@ internal sealed class EcomStreamProcess : IDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
+    /// <summary>Completes when the pipeline joins; fails with what the process wrote when it ends before.</summary>
+    public async Task JoinsAsync()
+    {
+        await TestSupport.Eventually.True(
+            () => HasExited || Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(90));
+        HasExited.ShouldBeFalse(Output);
+    }
+
     public async Task<int> ExitCodeAsync(TimeSpan within)
     {
         using var deadline = new CancellationTokenSource(within);

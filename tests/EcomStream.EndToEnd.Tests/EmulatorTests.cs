@@ -18,8 +18,7 @@ public sealed class EmulatorTests
         using var run = EcomStreamProcess.Start(
             environment,
             "run", "--config", "hocon/emulator.conf", "--data", place.Folder, "--until-idle", "3s", "--set", project, "--set", "ecomstream.unmatched.grace=1s", "--set", "ecomstream.store.kind=sqlite");
-        await TestSupport.Eventually.True(
-            () => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+        await run.JoinsAsync();
         using var produce = EcomStreamProcess.Start(environment, "produce", "--orders", "800", "--payments", "1000", "--sequence", "PaymentsFirst", "--set", project);
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
         (await run.ExitCodeAsync(TimeSpan.FromSeconds(90))).ShouldBe(0, run.Output);

@@ -11,7 +11,7 @@ public sealed class OutageTests
     {
         using var place = new Workplace();
         using var run = EcomStreamProcess.Start(place.Run("--until-idle", "3s"));
-        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+        await run.JoinsAsync();
 
         using (var intruder = new SqliteConnection($"Data Source={place.Database};Pooling=False"))
         {
@@ -39,7 +39,7 @@ public sealed class OutageTests
         using var place = new Workplace();
         using (var run = EcomStreamProcess.Start(place.Run("--set", "ecomstream.shutdown-timeout=2s")))
         {
-            await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+            await run.JoinsAsync();
             using var intruder = new SqliteConnection($"Data Source={place.Database};Pooling=False");
             intruder.Open();
             Execute(intruder, "BEGIN IMMEDIATE");
@@ -64,7 +64,7 @@ public sealed class OutageTests
         using var run = EcomStreamProcess.Start(
             new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = place.Endpoint },
             "run", "--data", place.Folder, "--until-idle", "4s");
-        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+        await run.JoinsAsync();
         using var produce = EcomStreamProcess.Start(place.Produce("--orders", "20000", "--payments", "20000", "--rate", "20000", "--sequence", "Interleaved"));
         await Eventually.True(() => place.Rows > 1_000, "rows are written", TimeSpan.FromSeconds(60));
         await broker.KillAsync();

@@ -16,7 +16,7 @@ public sealed class OutsideClientTests
         using var run = EcomStreamProcess.Start(
             new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = place.Endpoint },
             "run", "--data", place.Folder, "--until-idle", "3s", "--set", "ecomstream.unmatched.grace=1s");
-        await Eventually.True(() => run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
+        await run.JoinsAsync();
 
         var published = await OfficialNodeClient.RunAsync("shop.cjs", place.Endpoint, "publish", "300", "350");
         published.ShouldContain("""{"published":650}""");

@@ -82,7 +82,7 @@ public sealed class UsageTests
     {
         using var place = new Workplace();
         using var first = EcomStreamProcess.Start(place.Run());
-        await TestSupport.Eventually.True(() => first.Output.Contains("Joining", StringComparison.Ordinal), "the first one joins", Soon);
+        await first.JoinsAsync();
         using var second = EcomStreamProcess.Start("run", "--data", place.Folder, "--set", "ecomstream.broker.port=0");
         (await second.ExitCodeAsync(Soon)).ShouldBe(2);
         second.Output.ShouldContain("in use by another broker");

@@ -68,16 +68,8 @@ public sealed class UnmatchedRowsTests : IDisposable
         return store;
     }
 
-    private static async Task<List<long>> Orders(SqliteFactStore store)
-    {
-        var orders = new List<long>();
-        await foreach (var row in store.ListUnmatchedAsync(new UnmatchedQuery(), default))
-        {
-            orders.Add(row.OrderId);
-        }
-
-        return orders;
-    }
+    private static async Task<List<long>> Orders(SqliteFactStore store) =>
+        await store.ListUnmatchedAsync(new UnmatchedQuery(), default).Select(row => row.OrderId).ToListAsync();
 
     private UnmatchedPayment Row(long orderId, UnmatchedState state, DeadLetterReason reason) => new()
     {

@@ -73,15 +73,14 @@ internal sealed partial class CqlSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Runs CQL without values. Schema changes return when the nodes agree on the schema: they go to the node that says
-    /// whether they do, because any other one may know the change before that one has heard of it.
+    /// Runs CQL without values, on the node that tells of the cluster where it can. Schema changes return when the nodes
+    /// agree on the schema: any other node may know the change before the one that is asked has heard of it.
     /// </summary>
     public async Task<RowSet> QueryAsync(string cql, CancellationToken cancellationToken, int pageSize = 0, byte[]? pagingState = null)
     {
         var request = Query.Request(cql, Version, _context.Settings.Consistency, pageSize, pagingState);
-        var answer = ChangesSchema(cql) && _control.Node is { } node
-            ? await node.SendAsync(request, cancellationToken)
-            : await SendAsync(request, null, speculative: false, cancellationToken);
+        var first = _control.Node is { } node ? new ReplicaSet([node]) : null;
+        var answer = await SendAsync(request, first, speculative: false, cancellationToken);
         if (IsSchemaChange(answer))
         {
             await _control.AwaitSchemaAgreementAsync(cancellationToken);
@@ -253,11 +252,6 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
         return plan;
     }
-
-    private static bool ChangesSchema(string cql) =>
-        cql.AsSpan().TrimStart() is var text
-        && (text.StartsWith("CREATE", StringComparison.OrdinalIgnoreCase) || text.StartsWith("ALTER", StringComparison.OrdinalIgnoreCase)
-            || text.StartsWith("DROP", StringComparison.OrdinalIgnoreCase));
 
     private static bool IsSchemaChange(CqlResponse answer) =>
         answer.Opcode == Opcode.Result && (ResultKind)new ByteReader(answer.Body).Int() == ResultKind.SchemaChange;

@@ -53,9 +53,7 @@ public sealed class DeadLetterCommandTests
         string[] arguments = [.. place.Run(), .. store.Arguments, "--set", "ecomstream.unmatched.grace=1s"];
         using (var run = EcomStreamProcess.Start(arguments))
         {
-            await Eventually.True(
-                () => run.HasExited || run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", Soon);
-            run.HasExited.ShouldBeFalse(run.Output);
+            await run.JoinsAsync();
             using var produce = EcomStreamProcess.Start(place.Produce("--orders", "20", "--payments", "25", "--malformed", "0.2", "--seed", "3"));
             (await produce.ExitCodeAsync(Soon)).ShouldBe(0, produce.Output);
             var malformed = int.Parse(System.Text.RegularExpressions.Regex.Match(produce.Output, @"\((\d+) malformed").Groups[1].Value);

@@ -23,9 +23,7 @@ public sealed class KilledWhileWaitingTests
         string[] run = [.. place.Run(), .. store.Arguments, "--set", $"ecomstream.unmatched.grace={Grace.TotalSeconds}s"];
         using (var victim = EcomStreamProcess.Start(run))
         {
-            await Eventually.True(
-                () => victim.HasExited || victim.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
-            victim.HasExited.ShouldBeFalse(victim.Output);
+            await victim.JoinsAsync();
             using var payments = EcomStreamProcess.Start(place.Produce("--orders", "0", "--payments", $"{Payments}"));
             (await payments.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, payments.Output);
             await using var watched = await store.OpenAsync();

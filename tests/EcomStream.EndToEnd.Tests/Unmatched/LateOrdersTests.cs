@@ -25,9 +25,7 @@ public sealed class LateOrdersTests
         var run = EcomStreamProcess.Start(arguments);
         try
         {
-            await Eventually.True(
-                () => run.HasExited || run.Output.Contains("Joining", StringComparison.Ordinal), "the pipeline joins", TimeSpan.FromSeconds(60));
-            run.HasExited.ShouldBeFalse(run.Output);
+            await run.JoinsAsync();
             await Produce(place, "--orders", "0", "--payments", $"{Count}");
             await using var opened = await store.OpenAsync();
             await AllAre(opened, UnmatchedState.DeadLettered, run);

@@ -51,16 +51,8 @@ internal sealed class StoreUnderTest
     }
 
     /// <summary>All unmatched rows.</summary>
-    public static async Task<List<UnmatchedPayment>> UnmatchedAsync(IFactStore store)
-    {
-        var rows = new List<UnmatchedPayment>();
-        await foreach (var row in store.ListUnmatchedAsync(new UnmatchedQuery(), CancellationToken.None))
-        {
-            rows.Add(row);
-        }
-
-        return rows;
-    }
+    public static async Task<List<UnmatchedPayment>> UnmatchedAsync(IFactStore store) =>
+        await store.ListUnmatchedAsync(new UnmatchedQuery(), CancellationToken.None).ToListAsync();
 
     /// <summary>How many orders, numbered from 1, have both sides, with the payment that the simulator gives them.</summary>
     public static async Task<int> CompleteAsync(IFactStore store, int orders)

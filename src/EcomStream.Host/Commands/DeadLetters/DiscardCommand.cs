@@ -25,19 +25,14 @@ internal static class DiscardCommand
             }
 
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
-            var rows = new List<UnmatchedPayment>();
-            await foreach (var row in selection.ReadAsync(store, result, [UnmatchedState.DeadLettered], stop))
-            {
-                rows.Add(row);
-            }
-
+            var rows = await selection.ReadAsync(store, result, [UnmatchedState.DeadLettered], stop).ToListAsync(stop);
             if (selection.IsDryRun(result))
             {
                 Console.WriteLine($"would discard {rows.Count}");
                 return Exit.Ok;
             }
 
-            var nowMicros = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
+            var nowMicros = Timestamps.Micros(TimeProvider.System.GetUtcNow());
             foreach (var batch in rows.Chunk(BatchSize))
             {
                 await store.WriteUnmatchedAsync([.. batch.Select(row => row.Become(UnmatchedState.Discarded, nowMicros, why) with { Detail = $"{why} (was: {row.Detail})" })], stop);

@@ -31,12 +31,7 @@ internal static class ListCommand
             }
 
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
-            var rows = new List<UnmatchedPayment>();
-            await foreach (var row in store.ListUnmatchedAsync(query with { Limit = most == int.MaxValue ? most : most + 1 }, stop))
-            {
-                rows.Add(row);
-            }
-
+            var rows = await store.ListUnmatchedAsync(query with { Limit = most == int.MaxValue ? most : most + 1 }, stop).ToListAsync(stop);
             var hasMore = rows.Count > most;
             Print(result.GetValue(format), hasMore ? rows[..most] : rows);
             var summary = hasMore ? $"the first {most}; go on with --after {UnmatchedCursor.Of(rows[most - 1])}" : $"{rows.Count} in all";
@@ -63,10 +58,10 @@ internal static class ListCommand
 
                 break;
             case RowFormat.Csv:
-                RowWriters.Write(format, _csvColumns, rows.Select(CsvCells), Console.Out);
+                RowWriters.Write(format, _csvColumns, rows.Select(CsvCells));
                 break;
             default:
-                RowWriters.Write(format, _columns, rows.Select(Cells), Console.Out);
+                RowWriters.Write(format, _columns, rows.Select(Cells));
                 break;
         }
     }

@@ -20,7 +20,9 @@ internal static class ReplayCommand
         {
             var settings = common.Read(result);
             await using var store = await StoreAccess.OpenAsync(settings, stop);
-            var rows = await Chosen(selection.ReadAsync(store, result, _replayable, stop), settings);
+
+            // All of them first: what arrives while this works may be the replay of what this sent.
+            var rows = await selection.ReadAsync(store, result, _replayable, stop).Select(row => (Row: row, Topic: TopicOf(row, settings))).ToListAsync(stop);
             if (selection.IsDryRun(result))
             {
                 Console.WriteLine($"would replay {rows.Count}: {Summary(rows)}");
@@ -42,23 +44,11 @@ internal static class ReplayCommand
         return replay;
     }
 
-    // What arrives while this works is not replayed: it may be the replay of what this sent.
-    private static async Task<List<(UnmatchedPayment Row, string Topic)>> Chosen(IAsyncEnumerable<UnmatchedPayment> rows, HostSettings settings)
-    {
-        var chosen = new List<(UnmatchedPayment, string)>();
-        await foreach (var row in rows)
-        {
-            chosen.Add((row, TopicOf(row, settings)));
-        }
-
-        return chosen;
-    }
-
     // The row first: once the message is out, the pipeline changes the row.
     private static async Task SendAsync(
         IReadOnlyList<(UnmatchedPayment Row, string Topic)> batch, IFactStore store, IPublisher publisher, CancellationToken stop)
     {
-        var nowMicros = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
+        var nowMicros = Timestamps.Micros(TimeProvider.System.GetUtcNow());
         var counted = batch
             .Select(chosen => (Row: chosen.Row with
             {

@@ -50,7 +50,7 @@ internal sealed class RowFilter
         };
 
         long? Before(Option<string?> option, string name) => result.GetValue(option) is { } text
-            ? (now - Times.Parse(text, name) - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond
+            ? Timestamps.Micros(now - Times.Parse(text, name))
             : null;
     }
 

@@ -21,14 +21,14 @@ internal enum RowFormat
 internal static class RowWriters
 {
     /// <summary>Prints a table, or CSV.</summary>
-    public static void Write(RowFormat format, IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows, TextWriter output)
+    public static void Write(RowFormat format, IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
         if (format == RowFormat.Csv)
         {
-            output.WriteLine(CsvLine(columns));
+            Console.WriteLine(CsvLine(columns));
             foreach (var row in rows)
             {
-                output.WriteLine(CsvLine(row));
+                Console.WriteLine(CsvLine(row));
             }
 
             return;
@@ -40,6 +40,12 @@ internal static class RowWriters
             table.AddRow([.. row.Select(cell => Markup.Escape(cell))]);
         }
 
+        Write(table);
+    }
+
+    /// <summary>Prints a table.</summary>
+    public static void Write(Table table)
+    {
         if (Console.IsOutputRedirected)
         {
             // Whoever reads a pipe has no window to fit lines into.

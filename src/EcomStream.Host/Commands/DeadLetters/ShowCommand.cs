@@ -52,12 +52,7 @@ internal static class ShowCommand
             Add("history", line);
         }
 
-        if (Console.IsOutputRedirected)
-        {
-            AnsiConsole.Profile.Width = 250;
-        }
-
-        AnsiConsole.Write(table);
+        RowWriters.Write(table);
         Console.WriteLine();
         Console.WriteLine(Payload(row.Data));
     }

@@ -61,7 +61,7 @@ internal static class StatsCommand
         }
 
         var rows = counts.Select(row => Cells(row.Key.Hour, row.Key.Reason, row.Value));
-        RowWriters.Write(format, _columns, format == RowFormat.Table ? rows.Append(Cells("all", "", all)) : rows, Console.Out);
+        RowWriters.Write(format, _columns, format == RowFormat.Table ? rows.Append(Cells("all", "", all)) : rows);
     }
 
     private static string[] Cells(string hour, string reason, long[] counts) =>
