@@ -13,9 +13,9 @@ internal sealed class PullStream(
     // The official clients send an empty request so often, which keeps proxies and the service from ending a quiet stream.
     private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(30);
 
-    // How long a stream that is told to stop may still bring what the server had sent: it is given back at once
-    // instead of when its lease ends.
-    private static readonly TimeSpan DrainTime = TimeSpan.FromMilliseconds(500);
+    // A stream that is told to stop may still bring what the server had sent, which is given back at once instead of
+    // when its lease ends. Servers that close the stream end this at once; the others after so long without a message.
+    private static readonly TimeSpan DrainSilence = TimeSpan.FromSeconds(2);
 
     private const string Stalled = "nothing was settled for half of ack-deadline";
 
@@ -77,7 +77,8 @@ internal sealed class PullStream(
 
     private async Task<string> ReceiveAsync(Action received, CancellationToken stop)
     {
-        using var reading = new CancellationTokenSource();
+        using var patience = new CancellationTokenSource();
+        using var reading = CancellationTokenSource.CreateLinkedTokenSource(patience.Token);
         using var closing = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var call = calls.StreamingPull(settler, reading.Token);
         var writing = Task.CompletedTask;
@@ -88,11 +89,16 @@ internal sealed class PullStream(
             // the first message only.
             await call.RequestStream.WriteAsync(initialRequest, stop);
             Opened();
-            writing = WriteAsync(call.RequestStream, reading, closing.Token);
+            writing = WriteAsync(call.RequestStream, patience, reading, closing.Token);
             while (await call.ResponseStream.MoveNext(CancellationToken.None))
             {
                 received();
                 Take(call.ResponseStream.Current, isStalled);
+                if (closing.IsCancellationRequested)
+                {
+                    reading.CancelAfter(DrainSilence);
+                }
+
                 if (!isStalled && !await HasRoomAsync(stop))
                 {
                     // What the server has sent on meanwhile lies unread and unleased, and would come late or twice.
@@ -129,12 +135,14 @@ internal sealed class PullStream(
     }
 
     /// <summary>All that is written after the initial request: heartbeats, and the end.</summary>
-    private async Task WriteAsync(IClientStreamWriter<StreamingPullRequest> requests, CancellationTokenSource reading, CancellationToken closing)
+    private async Task WriteAsync(
+        IClientStreamWriter<StreamingPullRequest> requests, CancellationTokenSource patience, CancellationTokenSource reading, CancellationToken closing)
     {
         try
         {
             await HeartbeatAsync(requests, closing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            reading.CancelAfter(DrainTime);
+            patience.CancelAfter(calls.Settings.Subscriber.CloseTimeout);
+            reading.CancelAfter(DrainSilence);
             await requests.CompleteAsync();
         }
         catch (Exception broken) when (broken is RpcException or OperationCanceledException or InvalidOperationException or ObjectDisposedException)
