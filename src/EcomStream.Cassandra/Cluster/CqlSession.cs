@@ -68,7 +68,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
             return known;
         }
 
-        var prepared = await OnSomeNode($"PREPARE {cql}", null, node => node.PrepareAsync(cql, cancellationToken), cancellationToken);
+        var prepared = await OnSomeNode($"PREPARE {cql}", Plan(null), node => node.PrepareAsync(cql, cancellationToken), cancellationToken);
         return _statements.GetOrAdd(cql, prepared);
     }
 
@@ -146,7 +146,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
     {
         var answer = speculative && _context.Settings.SpeculativeReadDelay > TimeSpan.Zero
             ? await Speculate(request, replicas, cancellationToken)
-            : await OnSomeNode(request.Name, replicas, node => node.SendAsync(request, cancellationToken), cancellationToken);
+            : await OnSomeNode(request.Name, Plan(replicas), node => node.SendAsync(request, cancellationToken), cancellationToken);
         if (answer.Warnings.Count > 0)
         {
             Warn(answer.Warnings);
@@ -184,27 +184,28 @@ internal sealed partial class CqlSession : IAsyncDisposable
         return new CqlRequest(Opcode.Execute, body.Written.ToArray(), name) { Prepared = [statement] };
     }
 
+    // The second request begins with the next node of the same plan: a plan made later may begin with the slow node.
     private async Task<CqlResponse> Speculate(CqlRequest request, ReplicaSet? replicas, CancellationToken cancellationToken)
     {
-        var first = OnSomeNode(request.Name, replicas, node => node.SendAsync(request, cancellationToken), cancellationToken);
-        if (await Task.WhenAny(first, Task.Delay(_context.Settings.SpeculativeReadDelay, _context.Time, cancellationToken)) == first)
+        var plan = Plan(replicas);
+        var first = OnSomeNode(request.Name, plan, node => node.SendAsync(request, cancellationToken), cancellationToken);
+        if (plan.Count < 2
+            || await Task.WhenAny(first, Task.Delay(_context.Settings.SpeculativeReadDelay, _context.Time, cancellationToken)) == first)
         {
             return await first;
         }
 
-        var second = OnSomeNode(request.Name, replicas, node => node.SendAsync(request, cancellationToken), cancellationToken, skip: 1);
+        var second = OnSomeNode(request.Name, [.. plan[1..], plan[0]], node => node.SendAsync(request, cancellationToken), cancellationToken);
         var winner = await Task.WhenAny(first, second);
         return winner.IsCompletedSuccessfully ? await winner : await (winner == first ? second : first);
     }
 
-    private async Task<T> OnSomeNode<T>(
-        string name, ReplicaSet? replicas, Func<CqlNode, Task<T>> send, CancellationToken cancellationToken, int skip = 0)
+    private static async Task<T> OnSomeNode<T>(
+        string name, List<CqlNode> plan, Func<CqlNode, Task<T>> send, CancellationToken cancellationToken)
     {
         List<(string, Exception)>? tried = null;
-        var plan = Plan(replicas);
-        for (var i = 0; i < plan.Count; i++)
+        foreach (var node in plan)
         {
-            var node = plan[(i + skip) % plan.Count];
             try
             {
                 return await send(node);

@@ -87,10 +87,13 @@ internal static class StartUp
                     $"{endpoint} took the connection but was not ready within {settings.ConnectTimeout.TotalSeconds} s. Is it Cassandra's native port, and does it ask for TLS?");
             }
 
-            if (failed is CqlConnectionException && tls is null && connection is not null)
+            if (failed is CqlConnectionException && connection is not null)
             {
-                throw new CqlConnectionException(
-                    $"{failed.Message} It took the connection and gave it up before an answer: if it asks for TLS, set ecomstream.store.cassandra.tls.enabled.", failed);
+                // A node that refuses a certificate ends the connection, which a client learns after its own handshake.
+                var hint = tls is null
+                    ? "if it asks for TLS, set ecomstream.store.cassandra.tls.enabled"
+                    : "if it asks for a client's certificate, check ecomstream.store.cassandra.tls.certificate-file";
+                throw new CqlConnectionException($"{failed.Message} It took the connection and gave it up before an answer: {hint}.", failed);
             }
 
             throw;
@@ -129,7 +132,8 @@ internal static class StartUp
         }
     }
 
-    // SASL PLAIN (RFC 4616): what PasswordAuthenticator and those that can do the same ask for.
+    // SASL PLAIN (RFC 4616): what PasswordAuthenticator asks for. DataStax's authenticator knows several mechanisms: it
+    // is told which one first, and answers that it may begin.
     private static async Task AuthenticateAsync(
         CqlConnection connection, string authenticator, CassandraSettings settings, CancellationToken cancellationToken)
     {
@@ -140,10 +144,10 @@ internal static class StartUp
         }
 
         var token = Encoding.UTF8.GetBytes($"\0{settings.Username}\0{settings.Password}");
-        var answer = await RespondAsync(connection, token, cancellationToken);
+        var first = authenticator.EndsWith(".DseAuthenticator", StringComparison.Ordinal) ? "PLAIN"u8.ToArray() : token;
+        var answer = await RespondAsync(connection, first, cancellationToken);
         if (answer.Opcode == Opcode.AuthChallenge)
         {
-            // An authenticator with several mechanisms names the one that it has chosen and begins again.
             var challenge = new ByteReader(answer.Body).BytesOrNull() ?? [];
             if (!challenge.AsSpan().SequenceEqual("PLAIN-START"u8))
             {

@@ -1,0 +1,119 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using EcomStream.Core;
+
+namespace EcomStream.Cassandra.Tests;
+
+/// <summary>The store on a real Cassandra behind a gate that asks for the client's certificate.</summary>
+public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDisposable
+{
+    private readonly TestKeyspace _keyspace;
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("ecomstream-");
+    private readonly X509Certificate2 _authority = Authority("CN=the shop's authority");
+    private readonly X509Certificate2 _node;
+
+    public ClientCertificateTests(TestKeyspace keyspace)
+    {
+        _keyspace = keyspace;
+        _node = Issue(_authority, "CN=node", "127.0.0.1");
+        File.WriteAllText(PathOf("ca.pem"), _authority.ExportCertificatePem());
+    }
+
+    public void Dispose()
+    {
+        _authority.Dispose();
+        _node.Dispose();
+        _folder.Delete(recursive: true);
+    }
+
+    [SkippableTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_client_shows_its_certificate_with_the_key_in_the_same_file_or_another(bool keyInItsOwnFile)
+    {
+        await using var gate = new TlsGate(CassandraServer.Endpoint, _node, _authority);
+        using var client = Issue(_authority, "CN=ecomstream");
+        var tls = Write(client, keyInItsOwnFile);
+        await using var store = Store(gate, tls);
+
+        await store.InitializeAsync(default);
+        await store.WriteAsync([new FactWrite { OrderId = 7, Order = new Order { OrderId = 7, Quantity = 3 }, OrderStamp = new Stamp(1) }], default);
+
+        (await store.ReadAsync([7], default)).ShouldHaveSingleItem()!.Order!.Quantity.ShouldBe(3);
+        gate.Clients.Distinct().ShouldBe(["CN=ecomstream"]);
+    }
+
+    [SkippableFact]
+    public async Task Without_a_certificate_or_with_a_strangers_the_store_says_what_to_check()
+    {
+        await using var gate = new TlsGate(CassandraServer.Endpoint, _node, _authority);
+        using var otherAuthority = Authority("CN=another authority");
+        using var stranger = Issue(otherAuthority, "CN=stranger");
+        foreach (var tls in new[] { new CassandraTls { CaFile = PathOf("ca.pem") }, Write(stranger, keyInItsOwnFile: false) })
+        {
+            await using var store = Store(gate, tls);
+            var error = await Should.ThrowAsync<StoreUnavailableException>(async () => await store.InitializeAsync(default));
+            error.Message.ShouldContain(gate.Endpoint);
+            error.Message.ShouldContain("ecomstream.store.cassandra.tls.certificate-file");
+        }
+
+        gate.Clients.ShouldBeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task A_node_whose_certificate_is_for_another_host_is_refused_unless_the_settings_let_it_pass()
+    {
+        using var elsewhere = Issue(_authority, "CN=elsewhere", "192.0.2.1");
+        await using var gate = new TlsGate(CassandraServer.Endpoint, elsewhere, _authority);
+        using var client = Issue(_authority, "CN=ecomstream");
+        var tls = Write(client, keyInItsOwnFile: false);
+
+        await using var strict = Store(gate, tls);
+        (await Should.ThrowAsync<StoreRejectedException>(async () => await strict.InitializeAsync(default))).Message.ShouldContain("is for another host");
+
+        await using var lenient = Store(gate, tls with { VerifyHost = false });
+        await lenient.InitializeAsync(default);
+    }
+
+    private static X509Certificate2 Authority(string subject)
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
+    }
+
+    private static X509Certificate2 Issue(X509Certificate2 authority, string subject, string? address = null)
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        if (address is not null)
+        {
+            var names = new SubjectAlternativeNameBuilder();
+            names.AddIpAddress(System.Net.IPAddress.Parse(address));
+            request.CertificateExtensions.Add(names.Build());
+        }
+
+        using var signed = request.Create(authority, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1), RandomNumberGenerator.GetBytes(8));
+        using var withKey = signed.CopyWithPrivateKey(key);
+        return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null, X509KeyStorageFlags.Exportable);
+    }
+
+    private CassandraTls Write(X509Certificate2 certificate, bool keyInItsOwnFile)
+    {
+        using var key = certificate.GetRSAPrivateKey()!;
+        var (shown, secret) = (certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(PathOf("client.pem"), keyInItsOwnFile ? shown : $"{shown}\n{secret}\n");
+        File.WriteAllText(PathOf("client.key"), secret);
+        return new CassandraTls
+        {
+            CaFile = PathOf("ca.pem"),
+            CertificateFile = PathOf("client.pem"),
+            KeyFile = keyInItsOwnFile ? PathOf("client.key") : "",
+        };
+    }
+
+    private CassandraFactStore Store(TlsGate gate, CassandraTls tls) => new(_keyspace.Settings with { ContactPoints = [gate.Endpoint], Tls = tls });
+
+    private string PathOf(string file) => Path.Combine(_folder.FullName, file);
+}
