@@ -23,6 +23,9 @@ public abstract class Delivery
     /// <summary>Publish time, microseconds since the Unix epoch.</summary>
     public abstract long PublishTimeMicros { get; }
 
+    /// <summary>The key within which the broker keeps the order of publishing; empty for none.</summary>
+    public string OrderingKey { get; init; } = "";
+
     /// <summary>The subscription's name, as configured.</summary>
     public abstract string Subscription { get; }
 

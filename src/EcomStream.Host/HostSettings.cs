@@ -10,6 +10,10 @@ namespace EcomStream.Host;
 /// <summary>All settings of the process, read once and validated.</summary>
 internal sealed record HostSettings
 {
+    // What the service takes (https://cloud.google.com/pubsub/docs/subscription-properties).
+    private static readonly TimeSpan _leastRetention = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan _mostRetention = TimeSpan.FromDays(31);
+
     public required Config Config { get; init; }
 
     public required EcomStreamSettings Pipeline { get; init; }
@@ -45,6 +49,21 @@ internal sealed record HostSettings
     public required string PaymentsDeadLetterSubscription { get; init; }
 
     public required string OrdersDeadLetterSubscription { get; init; }
+
+    public required TimeSpan MessageRetention { get; init; }
+
+    public required bool ExactlyOnce { get; init; }
+
+    public required int MaxDeliveryAttempts { get; init; }
+
+    /// <summary>The topics and subscriptions of the whole.</summary>
+    public IReadOnlyList<SubscriptionPlan> Subscriptions =>
+    [
+        Input(OrdersTopic, Pipeline.OrdersSubscription, Pipeline.OrdersDeadLetterTopic),
+        Input(PaymentsTopic, Pipeline.PaymentsSubscription, Pipeline.PaymentsDeadLetterTopic),
+        DeadLetters(Pipeline.PaymentsDeadLetterTopic, PaymentsDeadLetterSubscription),
+        DeadLetters(Pipeline.OrdersDeadLetterTopic, OrdersDeadLetterSubscription),
+    ];
 
     public string StorePath => Path.Combine(DataDirectory, "ecomstream.db");
 
@@ -85,8 +104,37 @@ internal sealed record HostSettings
             PaymentsTopic = host.Text("setup.payments-topic"),
             PaymentsDeadLetterSubscription = host.Text("setup.payments-dead-letter-subscription"),
             OrdersDeadLetterSubscription = host.Text("setup.orders-dead-letter-subscription"),
+            MessageRetention = host.TimeOrZero("setup.message-retention") is var kept && (kept == TimeSpan.Zero || (kept >= _leastRetention && kept <= _mostRetention))
+                ? kept
+                : throw host.Wrong("setup.message-retention", "0s, or 10m to 31d"),
+            ExactlyOnce = host.Switch("setup.exactly-once"),
+            MaxDeliveryAttempts = host.Int("setup.max-delivery-attempts", 0, 100) is var most && most is 0 or >= 5
+                ? most
+                : throw host.Wrong("setup.max-delivery-attempts", "0, or 5 to 100"),
         };
     }
+
+    private SubscriptionPlan Input(string topic, string subscription, string deadLetters) => new()
+    {
+        Topic = topic,
+        Subscription = subscription,
+        AckDeadline = PubSub.Subscriber.AckDeadline,
+        Retention = MessageRetention,
+        ExactlyOnce = ExactlyOnce,
+        DeadLetterTopic = MaxDeliveryAttempts > 0 ? deadLetters : "",
+        MaxDeliveryAttempts = MaxDeliveryAttempts,
+        Consumes = true,
+    };
+
+    private SubscriptionPlan DeadLetters(string topic, string subscription) => new()
+    {
+        Topic = topic,
+        Subscription = subscription,
+        AckDeadline = PubSub.Subscriber.AckDeadline,
+        Retention = MessageRetention,
+        Publishes = true,
+        Consumes = subscription == Pipeline.HealFromSubscription,
+    };
 
     private static int Port(SectionReader host, string path) =>
         int.TryParse(host.Text(path), out var port) && port is >= 0 and <= 65_535 ? port : throw host.Wrong(path, "a port, 0 to 65535");

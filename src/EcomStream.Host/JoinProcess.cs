@@ -58,6 +58,7 @@ internal sealed class JoinProcess : IAsyncDisposable
     /// <param name="logging">Where it logs.</param>
     /// <param name="cancellationToken">Gives the start up.</param>
     /// <exception cref="BrokerStartException">The embedded broker cannot start.</exception>
+    /// <exception cref="PubSubCredentialsException">The credentials for Google Cloud are missing or wrong.</exception>
     public static async Task<JoinProcess> StartAsync(
         HostSettings settings, Action<ILoggingBuilder> logging, CancellationToken cancellationToken)
     {
@@ -88,7 +89,7 @@ internal sealed class JoinProcess : IAsyncDisposable
                 settings = settings with { PubSub = settings.PubSub with { EmulatorHost = broker.Endpoint } };
             }
 
-            connection = PubSubConnection.Create(settings.PubSub, loggers);
+            connection = await PubSubConnection.OpenAsync(settings.PubSub, loggers, cancellationToken: cancellationToken);
             store = Stores.Create(settings, loggers);
             await Setup.CreateMissingAsync(settings, connection, loggers, cancellationToken);
             var ports = new EcomStreamPorts(

@@ -11,6 +11,7 @@ var root = new RootCommand("EcomStream joins a shop's orders with their payments
     OrdersCommand.Create(),
     DeadLettersCommand.Create(),
     SchemaCommand.Create(),
+    TopicsCommand.Create(),
     ConfigCommand.Create(),
 };
 

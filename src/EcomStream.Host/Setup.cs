@@ -17,22 +17,9 @@ internal static class Setup
         }
 
         var logger = loggers.CreateLogger("EcomStream.Host.Setup");
-        var admin = new PubSubAdmin(connection);
-        var pipeline = settings.Pipeline;
-        (string Topic, string Subscription)[] wanted =
-        [
-            (settings.OrdersTopic, pipeline.OrdersSubscription),
-            (settings.PaymentsTopic, pipeline.PaymentsSubscription),
-            (pipeline.PaymentsDeadLetterTopic, settings.PaymentsDeadLetterSubscription),
-            (pipeline.OrdersDeadLetterTopic, settings.OrdersDeadLetterSubscription),
-        ];
         using var slow = new CancellationTokenSource(TimeSpan.FromSeconds(3));
         using var warning = slow.Token.Register(() => logger.LogWarning(
-            "Pub/Sub at {Endpoint} does not answer; it is tried again until it does", connection.Settings.EmulatorHost));
-        foreach (var (topic, subscription) in wanted)
-        {
-            await admin.EnsureTopicAsync(topic, cancellationToken);
-            await admin.EnsureSubscriptionAsync(subscription, topic, cancellationToken);
-        }
+            "Pub/Sub at {Endpoint} does not answer; it is tried again until it does", connection.Settings.Endpoint));
+        await new PubSubSetup(connection).CreateMissingAsync(settings.Subscriptions, dryRun: false, cancellationToken);
     }
 }

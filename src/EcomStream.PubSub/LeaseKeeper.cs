@@ -4,8 +4,9 @@ using Microsoft.Extensions.Logging;
 namespace EcomStream.PubSub;
 
 /// <summary>
-/// Extends the ack deadline of everything received and not settled, in batches, from one timer. It holds responses and
-/// not messages, so that a message costs nothing here until it has been open for the extension period.
+/// Extends the ack deadline of everything received and not settled, in batches, from one timer, when a third of it has
+/// passed. It holds responses and not messages, so that a message costs nothing here until then. How long a lease is
+/// extended follows what settling takes.
 /// </summary>
 internal sealed class LeaseKeeper : IAsyncDisposable
 {
@@ -13,12 +14,22 @@ internal sealed class LeaseKeeper : IAsyncDisposable
 
     private static readonly TimeSpan LongestTick = TimeSpan.FromSeconds(5);
 
+    // A lease covers the age of its messages, so that those of a store that stands still are extended ever more seldom.
+    // Ages are rounded up, to share requests.
+    private static readonly TimeSpan AgeStep = TimeSpan.FromSeconds(10);
+
+    // Below this, confirmed acks may come too late for the service
+    // (https://cloud.google.com/pubsub/docs/exactly-once-delivery).
+    private static readonly TimeSpan LeastExactlyOnce = TimeSpan.FromSeconds(60);
+
     private readonly SubscriptionCalls _calls;
     private readonly SubscriberSettings _settings;
     private readonly Lock _lock = new();
     private readonly LinkedList<LeasedBatch> _batches = new();
     private readonly CancellationTokenSource _stopped = new();
+    private readonly SettleTimes _settleTimes = new();
     private readonly Task _loop;
+    private volatile bool _exactlyOnce;
 
     public LeaseKeeper(SubscriptionCalls calls)
     {
@@ -27,8 +38,20 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         _loop = Task.Run(RunAsync);
     }
 
-    public void Add(LeasedBatch batch)
+    /// <summary>The subscription delivers exactly once: acks are confirmed, or refused for good, one by one.</summary>
+    public void DeliversExactlyOnce()
     {
+        if (!_exactlyOnce)
+        {
+            _exactlyOnce = true;
+            _calls.Logger.LogInformation("Subscription {Subscription} delivers exactly once: acks are confirmed", _calls.Path);
+        }
+    }
+
+    /// <summary>Leases what a response brought.</summary>
+    public void Add(PubSubDelivery[] deliveries)
+    {
+        var batch = new LeasedBatch(deliveries, _calls.Time.GetTimestamp(), _settings.AckDeadline);
         lock (_lock)
         {
             batch.Node = _batches.AddLast(batch);
@@ -38,13 +61,30 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     /// <summary>Ends the leases of messages that the broker knows to be settled.</summary>
     public void Remove(ArraySegment<PubSubDelivery> deliveries)
     {
+        var now = _calls.Time.GetTimestamp();
+        LeasedBatch? last = null;
+        var count = 0;
         foreach (var delivery in deliveries)
         {
-            if (delivery.Batch is { } batch && batch.Remove(delivery))
+            if (delivery.Batch is not { } batch)
+            {
+                continue;
+            }
+
+            if (batch != last)
+            {
+                Record(last, count, now);
+                (last, count) = (batch, 0);
+            }
+
+            count++;
+            if (batch.Remove(delivery))
             {
                 Remove(batch);
             }
         }
+
+        Record(last, count, now);
     }
 
     /// <summary>Everything that the broker does not know to be settled.</summary>
@@ -63,6 +103,22 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         await _loop;
     }
 
+    private void Record(LeasedBatch? batch, int count, long now)
+    {
+        if (batch is not null)
+        {
+            _settleTimes.Record(_calls.Time.GetElapsedTime(batch.ReceivedAt, now), count);
+        }
+    }
+
+    // Long enough for 99 in 100, and for the messages themselves to become as old again.
+    private TimeSpan LeaseOf(LeasedBatch batch, long now)
+    {
+        var age = _calls.Time.GetElapsedTime(batch.ReceivedAt, now);
+        var wanted = new[] { _settleTimes.Percentile99, AgeStep * Math.Ceiling(age / AgeStep), _exactlyOnce ? LeastExactlyOnce : TimeSpan.Zero }.Max();
+        return wanted < _settings.AckDeadline ? _settings.AckDeadline : wanted > _settings.MaxAckDeadline ? _settings.MaxAckDeadline : wanted;
+    }
+
     private void Remove(LeasedBatch batch)
     {
         lock (_lock)
@@ -76,7 +132,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        var tick = _settings.ExtensionPeriod / 4;
+        var tick = _settings.AckDeadline / 12;
         using var timer = new PeriodicTimer(tick < LongestTick ? tick : LongestTick, _calls.Time);
         try
         {
@@ -101,15 +157,23 @@ internal sealed class LeaseKeeper : IAsyncDisposable
             return;
         }
 
+        foreach (var group in due.GroupBy(batch => LeaseOf(batch, now)))
+        {
+            await ExtendAsync([.. group], group.Key, now);
+        }
+    }
+
+    private async Task ExtendAsync(LeasedBatch[] batches, TimeSpan lease, long now)
+    {
         // A batch counts as extended only when every request has arrived; otherwise the next tick sends it again.
         var complete = true;
         var extended = 0;
         await Parallel.ForEachAsync(
-            AckIdRequests.Split([.. due.SelectMany(batch => batch.Open())], int.MaxValue),
+            AckIdRequests.Split([.. batches.SelectMany(batch => batch.Open())], int.MaxValue),
             new ParallelOptions { MaxDegreeOfParallelism = RequestsAtOnce, CancellationToken = _stopped.Token },
             async (request, cancellationToken) =>
             {
-                if (await ExtendAsync(request, cancellationToken))
+                if (await ExtendAsync(request, lease, cancellationToken))
                 {
                     Interlocked.Add(ref extended, request.Count);
                 }
@@ -121,9 +185,9 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         PubSubMetrics.Extended.Add(extended, _calls.Tags);
         if (complete)
         {
-            foreach (var batch in due)
+            foreach (var batch in batches)
             {
-                batch.ExtendedAt = now;
+                (batch.ExtendedAt, batch.Lease) = (now, lease);
             }
         }
     }
@@ -132,7 +196,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     {
         lock (_lock)
         {
-            return [.. _batches.Where(batch => _calls.Time.GetElapsedTime(batch.ExtendedAt, now) >= _settings.ExtensionPeriod)];
+            return [.. _batches.Where(batch => _calls.Time.GetElapsedTime(batch.ExtendedAt, now) >= batch.Lease / 3)];
         }
     }
 
@@ -161,14 +225,23 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         }
     }
 
-    private async Task<bool> ExtendAsync(ArraySegment<PubSubDelivery> request, CancellationToken cancellationToken)
+    private async Task<bool> ExtendAsync(ArraySegment<PubSubDelivery> request, TimeSpan lease, CancellationToken cancellationToken)
     {
         try
         {
-            await _calls.ModifyAckDeadlineAsync(request, _settings.AckDeadline, cancellationToken);
+            await _calls.ModifyAckDeadlineAsync(request, lease, cancellationToken);
             return true;
         }
-        catch (RpcException error) when (!cancellationToken.IsCancellationRequested)
+        catch (RpcException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellationToken);
+        }
+        catch (RpcException error) when (AckFailures.Of(error, request) is { } failures)
+        {
+            Lost(failures.Permanent);
+            return failures.Temporary.Length == 0;
+        }
+        catch (RpcException error)
         {
             _calls.Logger.LogWarning(
                 "Extending the leases of {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}); it is tried again",
@@ -179,9 +252,28 @@ internal sealed class LeaseKeeper : IAsyncDisposable
                 error.Status.Detail);
             return false;
         }
-        catch (RpcException)
+    }
+
+    // The service has given them to someone else, or will: extending them again is no use, and their acks will be refused.
+    private void Lost(PubSubDelivery[] deliveries)
+    {
+        if (deliveries.Length == 0)
         {
-            throw new OperationCanceledException(cancellationToken);
+            return;
+        }
+
+        PubSubMetrics.Expired.Add(deliveries.Length, _calls.Tags);
+        _calls.Logger.LogWarning(
+            "The leases of {Count} messages of subscription {Subscription} are lost, first message {MessageId}: they will be delivered again",
+            deliveries.Length,
+            _calls.Path,
+            deliveries[0].MessageId);
+        foreach (var delivery in deliveries)
+        {
+            if (delivery.Batch is { } batch && batch.Remove(delivery))
+            {
+                Remove(batch);
+            }
         }
     }
 }

@@ -12,8 +12,10 @@ internal sealed class LeasedBatch
     /// <summary>Takes the messages of a response.</summary>
     /// <param name="deliveries">The messages.</param>
     /// <param name="receivedAt">Now, a timestamp of the <see cref="TimeProvider"/>.</param>
-    public LeasedBatch(PubSubDelivery[] deliveries, long receivedAt)
+    /// <param name="lease">How long the server leaves them to this client.</param>
+    public LeasedBatch(PubSubDelivery[] deliveries, long receivedAt, TimeSpan lease)
     {
+        Lease = lease;
         _open = [.. deliveries];
         _left = deliveries.Length;
         ReceivedAt = receivedAt;
@@ -31,16 +33,16 @@ internal sealed class LeasedBatch
     /// <summary>When its leases were last extended, or it was received.</summary>
     public long ExtendedAt { get; set; }
 
+    /// <summary>How long its leases are from then on.</summary>
+    public TimeSpan Lease { get; set; }
+
     /// <summary>Its place among the leases.</summary>
     public LinkedListNode<LeasedBatch>? Node { get; set; }
 
-    /// <summary>Takes out a message that is settled.</summary>
+    /// <summary>Takes out a message that is settled, or whose lease is lost.</summary>
     /// <returns>Whether it was the last one.</returns>
-    public bool Remove(PubSubDelivery delivery)
-    {
-        Volatile.Write(ref _open[delivery.Index], null);
-        return Interlocked.Decrement(ref _left) == 0;
-    }
+    public bool Remove(PubSubDelivery delivery) =>
+        Interlocked.Exchange(ref _open[delivery.Index], null) is not null && Interlocked.Decrement(ref _left) == 0;
 
     /// <summary>The messages that the broker does not know to be settled.</summary>
     public IEnumerable<PubSubDelivery> Open()

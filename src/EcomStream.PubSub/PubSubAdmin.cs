@@ -26,16 +26,19 @@ public sealed class PubSubAdmin(PubSubConnection connection)
     /// <param name="cancellationToken">Ends the retries.</param>
     /// <returns>Whether it was made.</returns>
     /// <exception cref="PubSubAdminException">The server refuses for good, as when the topic does not exist.</exception>
-    public Task<bool> EnsureSubscriptionAsync(string subscription, string topic, CancellationToken cancellationToken)
+    public Task<bool> EnsureSubscriptionAsync(string subscription, string topic, CancellationToken cancellationToken) => EnsureSubscriptionAsync(
+        new SubscriptionPlan { Subscription = subscription, Topic = topic, AckDeadline = _settings.Subscriber.AckDeadline }, cancellationToken);
+
+    /// <summary>Makes a subscription as planned if there is none of that name.</summary>
+    /// <param name="plan">The subscription; its topics must exist.</param>
+    /// <param name="cancellationToken">Ends the retries.</param>
+    /// <returns>Whether it was made.</returns>
+    /// <exception cref="PubSubAdminException">The server refuses for good, as when a topic does not exist.</exception>
+    public Task<bool> EnsureSubscriptionAsync(SubscriptionPlan plan, CancellationToken cancellationToken)
     {
-        var path = _settings.SubscriptionName(subscription);
-        var request = new Subscription
-        {
-            Name = path,
-            Topic = _settings.TopicName(topic),
-            AckDeadlineSeconds = (int)_settings.Subscriber.AckDeadline.TotalSeconds,
-        };
-        return CreateAsync(path, "subscription", options => connection.Subscriber.CreateSubscriptionAsync(request, options).ResponseAsync, cancellationToken);
+        var request = plan.ToWire(_settings);
+        return CreateAsync(
+            request.Name, "subscription", options => connection.Subscriber.CreateSubscriptionAsync(request, options).ResponseAsync, cancellationToken);
     }
 
     /// <summary>Whether a topic exists.</summary>
@@ -51,15 +54,20 @@ public sealed class PubSubAdmin(PubSubConnection connection)
     /// <exception cref="PubSubAdminException">The server refuses for good.</exception>
     public async Task<SubscriptionDescription?> GetSubscriptionAsync(string subscription, CancellationToken cancellationToken)
     {
+        return await FindSubscriptionAsync(subscription, cancellationToken) is { } found
+            ? new SubscriptionDescription(found.Name, found.Topic, TimeSpan.FromSeconds(found.AckDeadlineSeconds), found.EnableExactlyOnceDelivery)
+            : null;
+    }
+
+    /// <summary>A subscription in its wire form; null when there is none of that name.</summary>
+    internal Task<Subscription?> FindSubscriptionAsync(string subscription, CancellationToken cancellationToken)
+    {
         var path = _settings.SubscriptionName(subscription);
-        var found = await GetAsync(
+        return GetAsync(
             path,
             "subscription",
             options => connection.Subscriber.GetSubscriptionAsync(new GetSubscriptionRequest { Subscription = path }, options).ResponseAsync,
             cancellationToken);
-        return found is null
-            ? null
-            : new SubscriptionDescription(found.Name, found.Topic, TimeSpan.FromSeconds(found.AckDeadlineSeconds), found.EnableExactlyOnceDelivery);
     }
 
     private async Task<bool> CreateAsync<T>(string path, string kind, Func<CallOptions, Task<T>> create, CancellationToken cancellationToken)
@@ -97,7 +105,8 @@ public sealed class PubSubAdmin(PubSubConnection connection)
         }
     }
 
-    private Task<T> CallAsync<T>(string path, Func<CallOptions, Task<T>> call, CancellationToken cancellationToken) =>
+    /// <summary>Sends a request, and again while it may succeed later.</summary>
+    internal Task<T> CallAsync<T>(string path, Func<CallOptions, Task<T>> call, CancellationToken cancellationToken) =>
         Retry.UntilDoneAsync(
             _settings.Retry,
             connection.Time,

@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Akka.Configuration;
+using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -20,17 +23,21 @@ public sealed class PubSubConnection : IDisposable
     private static readonly TimeSpan LeastPingDelay = TimeSpan.FromMinutes(5);
 
     private readonly Uri _address;
+    private readonly ChannelCredentials _credentials;
+    private readonly X509Certificate2Collection? _trusted;
     private readonly GrpcChannel _channel;
 
-    private PubSubConnection(PubSubSettings settings, Uri address, TimeProvider time, ILoggerFactory loggers)
+    private PubSubConnection(
+        PubSubSettings settings, Uri address, ChannelCredentials credentials, X509Certificate2Collection? trusted, TimeProvider time, ILoggerFactory loggers)
     {
         Settings = settings;
         Time = time;
         Loggers = loggers;
-        _address = address;
+        (_address, _credentials, _trusted) = (address, credentials, trusted);
         _channel = OpenChannel();
         Publisher = new Publisher.PublisherClient(_channel);
         Subscriber = new Subscriber.SubscriberClient(_channel);
+        Policies = new IAMPolicy.IAMPolicyClient(_channel);
     }
 
     /// <summary>The settings.</summary>
@@ -44,24 +51,58 @@ public sealed class PubSubConnection : IDisposable
 
     internal Subscriber.SubscriberClient Subscriber { get; }
 
-    /// <summary>Makes a connection; nothing is sent before it is used.</summary>
+    internal IAMPolicy.IAMPolicyClient Policies { get; }
+
+    /// <summary>Makes a connection to an emulator or an embedded broker; nothing is sent before it is used.</summary>
     /// <param name="settings">The settings.</param>
     /// <param name="loggers">Where it logs; nowhere when left out.</param>
     /// <param name="time">The clock; the system's when left out.</param>
-    /// <exception cref="NotSupportedException">No emulator host is set: Google Cloud's authentication is not built yet.</exception>
-    /// <exception cref="ConfigurationException">The emulator host is not host:port.</exception>
+    /// <exception cref="ConfigurationException">There is no emulator host, or it is not host:port.</exception>
     public static PubSubConnection Create(PubSubSettings settings, ILoggerFactory? loggers = null, TimeProvider? time = null)
     {
         if (settings.EmulatorHost.Length == 0)
         {
-            throw new NotSupportedException(
-                "Pub/Sub on Google Cloud needs credentials, which this version cannot use yet. Set ecomstream.pubsub.emulator-host "
-                + $"or {PubSubSettings.EmulatorVariable} to the host:port of an emulator or of 'ecomstream broker'.");
+            throw new ConfigurationException(
+                $"ecomstream.pubsub.emulator-host is empty: set it, or {PubSubSettings.EmulatorVariable}, to the host:port of an emulator "
+                + $"or of 'ecomstream broker'; Google Cloud is opened with {nameof(OpenAsync)}.");
         }
 
         var address = PubSubSettings.Address(settings.EmulatorHost) ?? throw new ConfigurationException(
             $"ecomstream.pubsub.emulator-host = {settings.EmulatorHost}: it must be host:port, such as localhost:8085.");
-        return new PubSubConnection(settings, address, time ?? TimeProvider.System, loggers ?? NullLoggerFactory.Instance);
+        return new PubSubConnection(
+            settings, address, ChannelCredentials.Insecure, null, time ?? TimeProvider.System, loggers ?? NullLoggerFactory.Instance);
+    }
+
+    /// <summary>
+    /// Makes a connection to whatever the settings name: an emulator, or Google Cloud over TLS, whose credentials are
+    /// loaded and tried.
+    /// </summary>
+    /// <param name="settings">The settings.</param>
+    /// <param name="loggers">Where it logs; nowhere when left out.</param>
+    /// <param name="time">The clock; the system's when left out.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <exception cref="ConfigurationException">An address is not host:port, or the file of authorities cannot be read.</exception>
+    /// <exception cref="PubSubCredentialsException">The credentials are missing or wrong.</exception>
+    public static async Task<PubSubConnection> OpenAsync(
+        PubSubSettings settings, ILoggerFactory? loggers = null, TimeProvider? time = null, CancellationToken cancellationToken = default)
+    {
+        if (settings.EmulatorHost.Length > 0)
+        {
+            return Create(settings, loggers, time);
+        }
+
+        loggers ??= NullLoggerFactory.Instance;
+        var logger = loggers.CreateLogger<PubSubConnection>();
+        var trusted = Trusted(settings.Connection.CaFile);
+        var access = await GoogleAccess.LoadAsync(settings, logger, cancellationToken);
+        logger.LogInformation("Pub/Sub at {Endpoint} with the credentials from {Credentials}", settings.Endpoint, access.Description);
+        return new PubSubConnection(
+            settings,
+            new Uri($"https://{settings.Endpoint}"),
+            ChannelCredentials.Create(ChannelCredentials.SecureSsl, access.ForCalls()),
+            trusted,
+            time ?? TimeProvider.System,
+            loggers);
     }
 
     /// <summary>Closes the connection. Subscriptions have their own and are disposed by themselves.</summary>
@@ -83,6 +124,16 @@ public sealed class PubSubConnection : IDisposable
             UseProxy = false,
             ConnectCallback = async (context, cancellationToken) => await Connect(context.DnsEndPoint, connection, cancellationToken),
         };
+        if (_trusted is not null)
+        {
+            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck,
+            };
+            handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(_trusted);
+        }
+
         if (connection.KeepAlive >= LeastPingDelay)
         {
             handler.KeepAlivePingDelay = connection.KeepAlive;
@@ -94,12 +145,31 @@ public sealed class PubSubConnection : IDisposable
         {
             HttpHandler = handler,
             DisposeHttpClient = true,
-            Credentials = ChannelCredentials.Insecure,
+            Credentials = _credentials,
 
             // Flow control bounds what is received, in messages and bytes; a response is as large as the server makes it.
             MaxReceiveMessageSize = null,
             MaxSendMessageSize = null,
         });
+    }
+
+    private static X509Certificate2Collection? Trusted(string file)
+    {
+        if (file.Length == 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            var trusted = new X509Certificate2Collection();
+            trusted.ImportFromPemFile(file);
+            return trusted.Count > 0 ? trusted : throw new CryptographicException("it holds no certificate");
+        }
+        catch (Exception wrong) when (wrong is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigurationException($"ecomstream.pubsub.connection.ca-file = {file} cannot be used: {wrong.Message}", wrong);
+        }
     }
 
     private static async Task<Stream> Connect(DnsEndPoint target, ConnectionSettings connection, CancellationToken cancellationToken)

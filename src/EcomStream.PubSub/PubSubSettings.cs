@@ -16,6 +16,15 @@ public sealed record PubSubSettings
     /// <summary>host:port of an emulator or an embedded broker; empty for Google's service.</summary>
     public required string EmulatorHost { get; init; }
 
+    /// <summary>Google's universe, googleapis.com for nearly everyone.</summary>
+    public required string UniverseDomain { get; init; }
+
+    /// <summary>host:port of the service, spoken to with TLS; empty for the universe's own.</summary>
+    public required string ServiceEndpoint { get; init; }
+
+    /// <summary>Who this process is for Google Cloud.</summary>
+    public required CredentialSettings Credentials { get; init; }
+
     /// <summary>What is read.</summary>
     public required SubscriberSettings Subscriber { get; init; }
 
@@ -49,11 +58,19 @@ public sealed record PubSubSettings
             EmulatorHost = string.IsNullOrWhiteSpace(emulatorHost)
                 ? Checked(reader.TextOrEmpty("emulator-host"), $"{Root}.emulator-host")
                 : Checked(emulatorHost, EmulatorVariable),
+            UniverseDomain = reader.Text("universe-domain"),
+            ServiceEndpoint = Checked(reader.TextOrEmpty("endpoint"), $"{Root}.endpoint", "pubsub.googleapis.com:443"),
+            Credentials = new CredentialSettings
+            {
+                File = reader.TextOrEmpty("credentials.file"),
+                Impersonate = reader.TextOrEmpty("credentials.impersonate"),
+                QuotaProject = reader.TextOrEmpty("credentials.quota-project"),
+            },
             Subscriber = new SubscriberSettings
             {
                 Streams = reader.Int("subscriber.streams", 1, 64),
                 AckDeadline = deadline,
-                ExtensionPeriod = reader.Time("subscriber.extension-period", TimeSpan.FromMilliseconds(100), deadline / 2),
+                MaxAckDeadline = reader.Time("subscriber.max-ack-deadline", deadline, TimeSpan.FromSeconds(600)),
                 MaxExtension = reader.Time("subscriber.max-extension", deadline, TimeSpan.FromHours(24)),
                 MaxOutstandingMessages = reader.Int("subscriber.max-outstanding-messages", 1, 10_000_000),
                 MaxOutstandingBytes = reader.Bytes("subscriber.max-outstanding-bytes", 1, 1L << 40),
@@ -75,6 +92,7 @@ public sealed record PubSubSettings
                 ConnectTimeout = reader.Time("connection.connect-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
                 WindowSize = (int)reader.Bytes("connection.window-size", 65_535, 16L << 20),
                 KeepAlive = reader.Time("connection.keep-alive", TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
+                CaFile = reader.TextOrEmpty("connection.ca-file"),
             },
         };
     }
@@ -86,7 +104,10 @@ public sealed record PubSubSettings
     public string SubscriptionName(string subscription) => FullName("subscriptions", subscription);
 
     /// <summary>Where the client talks to, for messages to a human.</summary>
-    internal string Endpoint => EmulatorHost.Length == 0 ? "pubsub.googleapis.com" : EmulatorHost;
+    public string Endpoint => EmulatorHost.Length > 0 ? EmulatorHost : ServiceEndpoint.Length > 0 ? ServiceEndpoint : $"pubsub.{UniverseDomain}:443";
+
+    /// <summary>What a token is for that this process signs itself.</summary>
+    internal string TokenAudience => $"https://pubsub.{UniverseDomain}/";
 
     private string FullName(string collection, string name) =>
         name.StartsWith("projects/", StringComparison.Ordinal) ? name : $"projects/{ProjectId}/{collection}/{name}";
@@ -99,10 +120,23 @@ public sealed record PubSubSettings
             ? address
             : null;
 
-    private static string Checked(string host, string source) =>
+    private static string Checked(string host, string source, string example = "localhost:8085") =>
         host.Length == 0 || Address(host) is not null
             ? host
-            : throw new ConfigurationException($"{source} = {host}: it must be host:port, such as localhost:8085.");
+            : throw new ConfigurationException($"{source} = {host}: it must be host:port, such as {example}.");
+}
+
+/// <summary>Who this process is for Google Cloud.</summary>
+public sealed record CredentialSettings
+{
+    /// <summary>JSON file with the credentials; empty for Application Default Credentials.</summary>
+    public required string File { get; init; }
+
+    /// <summary>The service account to act as; empty for the credentials' own.</summary>
+    public required string Impersonate { get; init; }
+
+    /// <summary>The project whose quota the requests use; empty for the credentials' own.</summary>
+    public required string QuotaProject { get; init; }
 }
 
 /// <summary>How subscriptions are read.</summary>
@@ -114,8 +148,8 @@ public sealed record SubscriberSettings
     /// <summary>How long a message received belongs to this client, 10 s to 600 s.</summary>
     public required TimeSpan AckDeadline { get; init; }
 
-    /// <summary>How long after it was received or extended a lease is extended again.</summary>
-    public required TimeSpan ExtensionPeriod { get; init; }
+    /// <summary>The longest that one extension may give, from <see cref="AckDeadline"/> to 600 s.</summary>
+    public required TimeSpan MaxAckDeadline { get; init; }
 
     /// <summary>How long leases are extended.</summary>
     public required TimeSpan MaxExtension { get; init; }
@@ -180,4 +214,7 @@ public sealed record ConnectionSettings
 
     /// <summary>Silence after which the connection is probed.</summary>
     public required TimeSpan KeepAlive { get; init; }
+
+    /// <summary>PEM file with the authorities to trust; empty for the machine's own.</summary>
+    public required string CaFile { get; init; }
 }

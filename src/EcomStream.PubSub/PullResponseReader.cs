@@ -71,7 +71,7 @@ internal static class PullResponseReader
     private static PullResponse Read(ReadOnlySpan<byte> response, Settler settler)
     {
         var deliveries = new PubSubDelivery[Count(response)];
-        var (count, redelivered, bytes) = (0, 0, 0L);
+        var (count, redelivered, bytes, exactlyOnce) = (0, 0, 0L, false);
         while (!response.IsEmpty)
         {
             var tag = ReadVarint(ref response);
@@ -82,13 +82,37 @@ internal static class PullResponseReader
                 redelivered += attempt > 1 ? 1 : 0;
                 deliveries[count++] = delivery;
             }
+            else if (tag == ((4 << 3) | Length))
+            {
+                exactlyOnce = IsExactlyOnce(Slice(ref response));
+            }
             else
             {
                 Skip(ref response, tag);
             }
         }
 
-        return new PullResponse(deliveries, bytes, redelivered);
+        return new PullResponse(deliveries, bytes, redelivered, exactlyOnce);
+    }
+
+    // SubscriptionProperties: exactly_once_delivery_enabled (1).
+    private static bool IsExactlyOnce(ReadOnlySpan<byte> properties)
+    {
+        var enabled = false;
+        while (!properties.IsEmpty)
+        {
+            var tag = ReadVarint(ref properties);
+            if (tag == ((1 << 3) | Varint))
+            {
+                enabled = ReadVarint(ref properties) != 0;
+            }
+            else
+            {
+                Skip(ref properties, tag);
+            }
+        }
+
+        return enabled;
     }
 
     private static int Count(ReadOnlySpan<byte> response)
@@ -136,7 +160,7 @@ internal static class PullResponseReader
     {
         byte[] data = [];
         byte[]? attributes = null;
-        var messageId = "";
+        var (messageId, orderingKey) = ("", "");
         long publishMicros = 0;
         while (!message.IsEmpty)
         {
@@ -158,13 +182,16 @@ internal static class PullResponseReader
                 case (4 << 3) | Length:
                     publishMicros = Timestamp(Slice(ref message));
                     break;
+                case (5 << 3) | Length:
+                    orderingKey = Encoding.UTF8.GetString(Slice(ref message));
+                    break;
                 default:
                     Skip(ref message, tag);
                     break;
             }
         }
 
-        return new PubSubDelivery(settler, ackId, messageId, data, publishMicros, attributes);
+        return new PubSubDelivery(settler, ackId, messageId, data, publishMicros, attributes) { OrderingKey = orderingKey };
     }
 
     // google.protobuf.Timestamp: seconds (1), nanos (2).
@@ -249,4 +276,5 @@ internal static class PullResponseReader
 /// <param name="Deliveries">Its messages; none in a heartbeat.</param>
 /// <param name="Bytes">Their bytes together.</param>
 /// <param name="Redelivered">How many the broker says it had delivered before.</param>
-internal sealed record PullResponse(PubSubDelivery[] Deliveries, long Bytes, int Redelivered);
+/// <param name="IsExactlyOnce">Whether it says that the subscription delivers exactly once.</param>
+internal sealed record PullResponse(PubSubDelivery[] Deliveries, long Bytes, int Redelivered, bool IsExactlyOnce);

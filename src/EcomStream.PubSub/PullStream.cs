@@ -186,12 +186,17 @@ internal sealed class PullStream(
 
     private void Take(PullResponse response, bool giveBack)
     {
+        if (response.IsExactlyOnce)
+        {
+            leases.DeliversExactlyOnce();
+        }
+
         if (response.Deliveries.Length == 0)
         {
             return;
         }
 
-        leases.Add(new LeasedBatch(response.Deliveries, calls.Time.GetTimestamp()));
+        leases.Add(response.Deliveries);
         flow.Received(response.Deliveries.Length, response.Bytes);
         PubSubMetrics.Consumed.Add(response.Deliveries.Length, calls.Tags);
         if (response.Redelivered > 0)

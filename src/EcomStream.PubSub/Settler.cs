@@ -10,6 +10,8 @@ namespace EcomStream.PubSub;
 /// </summary>
 internal sealed class Settler : IAsyncDisposable
 {
+    private const int MostIdsInLog = 20;
+
     private readonly SubscriptionCalls _calls;
     private readonly LeaseKeeper _leases;
     private readonly FlowControl _flow;
@@ -255,8 +257,8 @@ internal sealed class Settler : IAsyncDisposable
     {
         try
         {
-            await SendUntilAnsweredAsync(deliveries, ack);
-            (ack ? PubSubMetrics.Acked : PubSubMetrics.Nacked).Add(deliveries.Count, _calls.Tags);
+            var refused = await SendUntilAnsweredAsync(deliveries, ack);
+            (ack ? PubSubMetrics.Acked : PubSubMetrics.Nacked).Add(deliveries.Count - refused, _calls.Tags);
         }
         catch (OperationCanceledException)
         {
@@ -264,14 +266,7 @@ internal sealed class Settler : IAsyncDisposable
         }
         catch (RpcException error)
         {
-            PubSubMetrics.Refused.Add(deliveries.Count, _calls.Tags);
-            _calls.Logger.LogError(
-                "The {Kind} of {Count} messages of subscription {Subscription} was refused, first message {MessageId}: {Reason} They will be delivered again",
-                ack ? "ack" : "nack",
-                deliveries.Count,
-                _calls.Path,
-                deliveries[0].MessageId,
-                PubSubErrors.Explain(error, "subscription"));
+            Refused(deliveries, ack, PubSubErrors.Explain(error, "subscription"));
         }
 
         _leases.Remove(deliveries);
@@ -284,13 +279,47 @@ internal sealed class Settler : IAsyncDisposable
         _flow.Release(deliveries.Count, bytes);
     }
 
-    private Task<bool> SendUntilAnsweredAsync(ArraySegment<PubSubDelivery> deliveries, bool ack) =>
-        Retry.UntilDoneAsync(
+    private void Refused(IReadOnlyCollection<PubSubDelivery> deliveries, bool ack, string reason)
+    {
+        PubSubMetrics.Refused.Add(deliveries.Count, _calls.Tags);
+        _calls.Logger.LogError(
+            "The {Kind} of {Count} messages of subscription {Subscription} was refused: {Reason} They will be delivered again: {MessageIds}{More}",
+            ack ? "ack" : "nack",
+            deliveries.Count,
+            _calls.Path,
+            reason,
+            string.Join(", ", deliveries.Take(MostIdsInLog).Select(delivery => delivery.MessageId)),
+            deliveries.Count > MostIdsInLog ? ", ..." : "");
+    }
+
+    // How many were refused for good, where the subscription tells one by one.
+    private async Task<int> SendUntilAnsweredAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
+    {
+        var (left, refused) = (deliveries, 0);
+        await Retry.UntilDoneAsync(
             _calls.Settings.Retry,
             _calls.Time,
             async ct =>
             {
-                await (ack ? _calls.AcknowledgeAsync(deliveries, ct) : _calls.ModifyAckDeadlineAsync(deliveries, TimeSpan.Zero, ct));
+                try
+                {
+                    await (ack ? _calls.AcknowledgeAsync(left, ct) : _calls.ModifyAckDeadlineAsync(left, TimeSpan.Zero, ct));
+                }
+                catch (RpcException error) when (AckFailures.Of(error, left) is { } failures)
+                {
+                    if (failures.Permanent.Length > 0)
+                    {
+                        refused += failures.Permanent.Length;
+                        Refused(failures.Permanent, ack, "their leases had ended.");
+                    }
+
+                    if (failures.Temporary.Length > 0)
+                    {
+                        left = failures.Temporary;
+                        throw new RpcException(new Status(StatusCode.Unavailable, $"{left.Count} of the ids failed for now"));
+                    }
+                }
+
                 return true;
             },
             (error, failures, delay) =>
@@ -299,7 +328,7 @@ internal sealed class Settler : IAsyncDisposable
                 {
                     _calls.Logger.LogWarning(
                         "Settling {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
-                        deliveries.Count,
+                        left.Count,
                         _calls.Path,
                         _calls.Settings.Endpoint,
                         error.StatusCode,
@@ -309,4 +338,6 @@ internal sealed class Settler : IAsyncDisposable
                 }
             },
             _aborted.Token);
+        return refused;
+    }
 }

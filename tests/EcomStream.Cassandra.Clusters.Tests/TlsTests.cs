@@ -1,6 +1,5 @@
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using EcomStream.Core;
+using EcomStream.TestSupport;
 
 namespace EcomStream.Cassandra.Clusters.Tests;
 
@@ -49,10 +48,7 @@ public sealed class TlsTests
     public async Task A_certificate_of_another_authority_is_refused()
     {
         var (endpoint, _) = await CassandraClusters.UpAsync("tls");
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest("CN=another authority", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        using var authority = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using var authority = TestCertificates.Authority("CN=another authority");
         var file = Path.GetTempFileName();
         try
         {

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using EcomStream.Core;
+using EcomStream.TestSupport;
 
 namespace EcomStream.Cassandra.Tests;
 
@@ -9,13 +10,13 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
 {
     private readonly TestKeyspace _keyspace;
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("ecomstream-");
-    private readonly X509Certificate2 _authority = Authority("CN=the shop's authority");
+    private readonly X509Certificate2 _authority = TestCertificates.Authority("CN=the shop's authority");
     private readonly X509Certificate2 _node;
 
     public ClientCertificateTests(TestKeyspace keyspace)
     {
         _keyspace = keyspace;
-        _node = Issue(_authority, "CN=node", "127.0.0.1");
+        _node = TestCertificates.Issue(_authority, "CN=node", "127.0.0.1");
         File.WriteAllText(PathOf("ca.pem"), _authority.ExportCertificatePem());
     }
 
@@ -32,7 +33,7 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
     public async Task A_client_shows_its_certificate_with_the_key_in_the_same_file_or_another(bool keyInItsOwnFile)
     {
         await using var gate = new TlsGate(CassandraServer.Endpoint, _node, _authority);
-        using var client = Issue(_authority, "CN=ecomstream");
+        using var client = TestCertificates.Issue(_authority, "CN=ecomstream");
         var tls = Write(client, keyInItsOwnFile);
         await using var store = Store(gate, tls);
 
@@ -47,8 +48,8 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
     public async Task Without_a_certificate_or_with_a_strangers_the_store_says_what_to_check()
     {
         await using var gate = new TlsGate(CassandraServer.Endpoint, _node, _authority);
-        using var otherAuthority = Authority("CN=another authority");
-        using var stranger = Issue(otherAuthority, "CN=stranger");
+        using var otherAuthority = TestCertificates.Authority("CN=another authority");
+        using var stranger = TestCertificates.Issue(otherAuthority, "CN=stranger");
         foreach (var tls in new[] { new CassandraTls { CaFile = PathOf("ca.pem") }, Write(stranger, keyInItsOwnFile: false) })
         {
             await using var store = Store(gate, tls);
@@ -63,9 +64,9 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
     [SkippableFact]
     public async Task A_node_whose_certificate_is_for_another_host_is_refused_unless_the_settings_let_it_pass()
     {
-        using var elsewhere = Issue(_authority, "CN=elsewhere", "192.0.2.1");
+        using var elsewhere = TestCertificates.Issue(_authority, "CN=elsewhere", "192.0.2.1");
         await using var gate = new TlsGate(CassandraServer.Endpoint, elsewhere, _authority);
-        using var client = Issue(_authority, "CN=ecomstream");
+        using var client = TestCertificates.Issue(_authority, "CN=ecomstream");
         var tls = Write(client, keyInItsOwnFile: false);
 
         await using var strict = Store(gate, tls);
@@ -73,30 +74,6 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
 
         await using var lenient = Store(gate, tls with { VerifyHost = false });
         await lenient.InitializeAsync(default);
-    }
-
-    private static X509Certificate2 Authority(string subject)
-    {
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
-    }
-
-    private static X509Certificate2 Issue(X509Certificate2 authority, string subject, string? address = null)
-    {
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        if (address is not null)
-        {
-            var names = new SubjectAlternativeNameBuilder();
-            names.AddIpAddress(System.Net.IPAddress.Parse(address));
-            request.CertificateExtensions.Add(names.Build());
-        }
-
-        using var signed = request.Create(authority, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1), RandomNumberGenerator.GetBytes(8));
-        using var withKey = signed.CopyWithPrivateKey(key);
-        return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null, X509KeyStorageFlags.Exportable);
     }
 
     private CassandraTls Write(X509Certificate2 certificate, bool keyInItsOwnFile)

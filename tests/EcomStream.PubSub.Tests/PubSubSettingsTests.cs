@@ -47,7 +47,8 @@ public sealed class PubSubSettingsTests
     [InlineData("ecomstream.pubsub.subscriber.streams = 0", "ecomstream.pubsub.subscriber.streams = 0", "1 to 64")]
     [InlineData("ecomstream.pubsub.subscriber.streams = many", "ecomstream.pubsub.subscriber.streams = many", "whole number")]
     [InlineData("ecomstream.pubsub.subscriber.ack-deadline = 5s", "ecomstream.pubsub.subscriber.ack-deadline = 5s", "10s to 600s")]
-    [InlineData("ecomstream.pubsub.subscriber.ack-deadline = 20s", "ecomstream.pubsub.subscriber.extension-period = 20s", "10s")]
+    [InlineData("ecomstream.pubsub.subscriber.ack-deadline = 300s", "ecomstream.pubsub.subscriber.max-ack-deadline = 180s", "300s to 600s")]
+    [InlineData("ecomstream.pubsub.endpoint = \"https://pubsub.googleapis.com\"", "ecomstream.pubsub.endpoint", "pubsub.googleapis.com:443")]
     [InlineData("ecomstream.pubsub.subscriber.max-extension = 1s", "ecomstream.pubsub.subscriber.max-extension = 1s", "60s")]
     [InlineData("ecomstream.pubsub.subscriber.max-outstanding-bytes = lots", "max-outstanding-bytes = lots", "64MiB")]
     [InlineData("ecomstream.pubsub.publisher.batch-messages = 1001", "ecomstream.pubsub.publisher.batch-messages = 1001", "1 to 1000")]
@@ -74,7 +75,7 @@ public sealed class PubSubSettingsTests
     [Fact]
     public void Without_an_emulator_host_there_is_one_clear_error()
     {
-        Should.Throw<NotSupportedException>(() => PubSubConnection.Create(Read("")))
+        Should.Throw<ConfigurationException>(() => PubSubConnection.Create(Read("")))
             .Message.ShouldContain("ecomstream.pubsub.emulator-host");
     }
 

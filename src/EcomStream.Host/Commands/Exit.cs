@@ -28,7 +28,7 @@ internal static class Exit
         }
         catch (Exception error) when (error is UsageException or ConfigurationException or BrokerStartException
             or SubscriptionFailedException or StoreRejectedException or NotSupportedException or PublishFailedException
-            or PubSubAdminException)
+            or PubSubAdminException or PubSubCredentialsException)
         {
             await Console.Error.WriteLineAsync("ecomstream: " + error.Message);
             return Usage;

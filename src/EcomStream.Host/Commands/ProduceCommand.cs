@@ -19,19 +19,19 @@ internal static class ProduceCommand
             Description = "OrdersFirst, PaymentsFirst or Interleaved",
             DefaultValueFactory = _ => ProduceSequence.OrdersFirst,
         };
-        var command = new Command("produce", $"Publish simulated orders and payments to PUBSUB_EMULATOR_HOST, or to {DefaultEndpoint}") { sequence };
+        var command = new Command("produce", $"Publish simulated orders and payments to PUBSUB_EMULATOR_HOST, to the endpoint in --config, or to {DefaultEndpoint}") { sequence };
         simulator.AddTo(command);
         common.AddTo(command);
         command.SetAction((result, stop) => Exit.CodeOf(async () =>
         {
             var settings = common.Read(result);
-            if (settings.PubSub.EmulatorHost.Length == 0)
+            if (settings.PubSub is { EmulatorHost.Length: 0, ServiceEndpoint.Length: 0 })
             {
                 settings = settings with { PubSub = settings.PubSub with { EmulatorHost = DefaultEndpoint } };
             }
 
             using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Warning));
-            using var connection = PubSubConnection.Create(settings.PubSub, loggers);
+            using var connection = await PubSubConnection.OpenAsync(settings.PubSub, loggers, cancellationToken: stop);
             await Setup.CreateMissingAsync(settings, connection, loggers, stop);
             await using var publisher = new PubSubPublisher(connection);
             var shop = new Simulator(simulator.Read(result, result.GetValue(sequence)));
@@ -39,7 +39,7 @@ internal static class ProduceCommand
             var clock = Stopwatch.StartNew();
             await producer.RunAsync(shop.Messages(), simulator.Rate(result), stop);
             Console.WriteLine(
-                $"published {producer.PublishedOrders} orders and {producer.PublishedPayments} payments to {settings.PubSub.EmulatorHost} in {clock.Elapsed.TotalSeconds:0.0} s "
+                $"published {producer.PublishedOrders} orders and {producer.PublishedPayments} payments to {settings.PubSub.Endpoint} in {clock.Elapsed.TotalSeconds:0.0} s "
                 + $"({shop.Malformed} malformed, {shop.Orphans} without an order among them)");
             return Exit.Ok;
         }));

@@ -6,55 +6,77 @@ using Microsoft.Extensions.Logging;
 namespace EcomStream.Host.Commands;
 
 /// <summary>
-/// A publisher for a command that is no pipeline. Where the broker is the embedded one, it is that of the running
+/// Pub/Sub for a command that is no pipeline. Where the broker is the embedded one, it is that of the running
 /// process of the same data folder, or while none runs, one of its own on that folder.
 /// </summary>
 internal sealed class PubSubAccess : IAsyncDisposable
 {
-    private readonly ILoggerFactory _loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Warning));
+    private readonly ILoggerFactory _loggers;
     private readonly EmbeddedBroker? _broker;
-    private readonly PubSubConnection _connection;
 
-    private PubSubAccess(PubSubSettings settings, EmbeddedBroker? broker)
+    private PubSubAccess(ILoggerFactory loggers, EmbeddedBroker? broker, PubSubConnection connection)
     {
-        _broker = broker;
-        _connection = PubSubConnection.Create(settings, _loggers);
-        Publisher = new PubSubPublisher(_connection);
+        (_loggers, _broker) = (loggers, broker);
+        Connection = connection;
+        Publisher = new PubSubPublisher(connection);
     }
+
+    public PubSubConnection Connection { get; }
 
     public IPublisher Publisher { get; }
 
     /// <exception cref="BrokerStartException">The broker's folder cannot be opened, and no running process says where its broker is.</exception>
+    /// <exception cref="PubSubCredentialsException">The credentials for Google Cloud are missing or wrong.</exception>
     public static async Task<PubSubAccess> OpenAsync(HostSettings settings, CancellationToken cancellationToken)
     {
-        if (!settings.RunsBroker)
-        {
-            return new PubSubAccess(settings.PubSub, null);
-        }
-
-        EmbeddedBroker broker;
+        EmbeddedBroker? broker = null;
+        var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Warning));
         try
         {
-            broker = await EmbeddedBroker.StartAsync(
-                new EmbeddedBrokerOptions { DataDirectory = settings.BrokerDirectory, Host = settings.BrokerHost, Port = 0 }, cancellationToken);
-        }
-        catch (BrokerStartException) when (BrokerEndpointFile.Read(settings) is { } running)
-        {
-            return new PubSubAccess(settings.PubSub with { EmulatorHost = running }, null);
-        }
+            var pubsub = settings.PubSub;
+            if (settings.RunsBroker)
+            {
+                (broker, var endpoint) = await OwnOrRunningBrokerAsync(settings, cancellationToken);
+                pubsub = pubsub with { EmulatorHost = endpoint };
+            }
 
-        return new PubSubAccess(settings.PubSub with { EmulatorHost = broker.Endpoint }, broker);
+            return new PubSubAccess(loggers, broker, await PubSubConnection.OpenAsync(pubsub, loggers, cancellationToken: cancellationToken));
+        }
+        catch
+        {
+            if (broker is not null)
+            {
+                await broker.DisposeAsync();
+            }
+
+            loggers.Dispose();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
         await Publisher.DisposeAsync();
-        _connection.Dispose();
+        Connection.Dispose();
         if (_broker is not null)
         {
             await _broker.DisposeAsync();
         }
 
         _loggers.Dispose();
+    }
+
+    private static async Task<(EmbeddedBroker? Broker, string Endpoint)> OwnOrRunningBrokerAsync(HostSettings settings, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var broker = await EmbeddedBroker.StartAsync(
+                new EmbeddedBrokerOptions { DataDirectory = settings.BrokerDirectory, Host = settings.BrokerHost, Port = 0 }, cancellationToken);
+            return (broker, broker.Endpoint);
+        }
+        catch (BrokerStartException) when (BrokerEndpointFile.Read(settings) is { } running)
+        {
+            return (null, running);
+        }
     }
 }

@@ -1,0 +1,253 @@
+using System.Collections.Concurrent;
+using EcomStream.Core;
+using EcomStream.TestSupport;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
+
+namespace EcomStream.PubSub.Tests;
+
+/// <summary>What the client makes of answers that no emulator gives: every status of a stream, and acks that are refused one by one.</summary>
+public sealed class ServerAnswersTests
+{
+    private readonly LogLines _log = new();
+
+    [Theory]
+    [InlineData(StatusCode.Unavailable)]
+    [InlineData(StatusCode.DeadlineExceeded)]
+    [InlineData(StatusCode.Internal)]
+    [InlineData(StatusCode.Cancelled)]
+    [InlineData(StatusCode.ResourceExhausted)]
+    [InlineData(StatusCode.Aborted)]
+    [InlineData(StatusCode.Unknown)]
+    [InlineData(StatusCode.OK)]
+    public async Task A_stream_that_ends_with_a_status_that_may_pass_is_opened_again(StatusCode status)
+    {
+        var streams = 0;
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method != "StreamingPull")
+            {
+                await call.OkAsync(new Empty());
+            }
+            else if (Interlocked.Increment(ref streams) <= 2)
+            {
+                await call.ReadAsync<StreamingPullRequest>();
+                await (status == StatusCode.OK ? call.OkAsync() : call.FailAsync(status));
+            }
+            else
+            {
+                await StreamAsync(call, ScriptedCall.Messages(false, "a"));
+            }
+        });
+        using var connection = Connect(server);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+
+        await Eventually.True(() => receiver.Count == 1, "the third stream brings its message");
+
+        streams.ShouldBe(3);
+    }
+
+    [Theory]
+    [InlineData(StatusCode.NotFound, "NOT_FOUND")]
+    [InlineData(StatusCode.PermissionDenied, "PERMISSION_DENIED")]
+    [InlineData(StatusCode.Unauthenticated, "UNAUTHENTICATED")]
+    [InlineData(StatusCode.InvalidArgument, "INVALID_ARGUMENT")]
+    [InlineData(StatusCode.FailedPrecondition, "FAILED_PRECONDITION")]
+    public async Task A_stream_that_ends_with_a_status_that_stays_fails_the_subscription_at_once(StatusCode status, string name)
+    {
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            await call.ReadAsync<StreamingPullRequest>();
+            await call.FailAsync(status, "because of the test");
+        });
+        using var connection = Connect(server);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+
+        var error = await Should.ThrowAsync<SubscriptionFailedException>(receiver.Completion.WaitAsync(TimeSpan.FromSeconds(10)));
+
+        error.Message.ShouldContain(name);
+        error.Message.ShouldContain("because of the test");
+        error.Message.ShouldContain("projects/test/subscriptions/orders_data-sub");
+        error.Message.ShouldContain(server.Endpoint);
+        server.Calls.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Requests_after_the_first_of_a_stream_hold_nothing_that_only_the_first_may()
+    {
+        var later = new ConcurrentQueue<StreamingPullRequest>();
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            (await call.ReadAsync<StreamingPullRequest>())!.Subscription.ShouldEndWith("orders_data-sub");
+            while (await call.ReadAsync<StreamingPullRequest>() is { } request)
+            {
+                later.Enqueue(request);
+            }
+
+            await call.OkAsync();
+        });
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var connection = Connect(server, time: time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => subscription.Status.IsReading, "the stream is open");
+
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(31));
+                return later.Count >= 2;
+            },
+            "keep-alives are sent");
+
+        later.ShouldAllBe(request => request.CalculateSize() == 0);
+    }
+
+    [Fact]
+    public async Task With_exactly_once_delivery_acks_that_fail_for_now_are_sent_again_and_those_that_fail_for_good_are_counted_and_named()
+    {
+        var acked = new ConcurrentQueue<string[]>();
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            switch (call.Method)
+            {
+                case "StreamingPull":
+                    await StreamAsync(call, ScriptedCall.Messages(true, "good", "busy", "late"));
+                    break;
+                case "Acknowledge":
+                    var ids = (await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Order().ToArray();
+                    acked.Enqueue(ids);
+                    if (ids.Length == 3)
+                    {
+                        await call.FailAsync(StatusCode.FailedPrecondition, "some ids failed", new Dictionary<string, string>
+                        {
+                            ["late"] = "PERMANENT_FAILURE_INVALID_ACK_ID",
+                            ["busy"] = "TRANSIENT_FAILURE_SERVICE_UNAVAILABLE",
+                        });
+                    }
+                    else
+                    {
+                        await call.OkAsync(new Empty());
+                    }
+
+                    break;
+                default:
+                    await call.OkAsync(new Empty());
+                    break;
+            }
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.subscriber.ack-linger = 200ms");
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+        await Eventually.True(() => receiver.Count == 3, "all arrive");
+
+        await subscription.FlushAsync(default);
+
+        acked.ShouldBe([["busy", "good", "late"], ["busy"]]);
+        subscription.Status.OutstandingMessages.ShouldBe(0);
+        _log.Lines.ShouldContain(line => line.Contains("message-late") && line.Contains("ack of 1 messages"));
+        _log.Lines.ShouldNotContain(line => line.Contains("message-good") || line.Contains("message-busy"));
+    }
+
+    [Theory]
+    [InlineData(false, 10)]
+    [InlineData(true, 60)]
+    public async Task Leases_are_extended_by_their_age_and_with_exactly_once_delivery_by_a_minute_at_least(bool exactlyOnce, int first)
+    {
+        var extensions = new ConcurrentQueue<(int Seconds, double After, int Count)>();
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var start = time.GetTimestamp();
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method == "StreamingPull")
+            {
+                await StreamAsync(call, ScriptedCall.Messages(exactlyOnce, "a", "b"));
+                return;
+            }
+
+            var request = (await call.ReadAsync<ModifyAckDeadlineRequest>())!;
+            extensions.Enqueue((request.AckDeadlineSeconds, time.GetElapsedTime(start).TotalSeconds, request.AckIds.Count));
+            await call.OkAsync(new Empty());
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-deadline = 10s, max-ack-deadline = 120s, max-extension = 1h }", time);
+        await using (var subscription = new PubSubSubscription(connection, "orders_data-sub"))
+        {
+            await using var receiver = new Receiver(subscription);
+            await Eventually.True(() => receiver.Count == 2, "both arrive");
+
+            // Nothing is settled, for as long as it takes.
+            while (!extensions.Any(extension => extension.Seconds >= 120) && time.GetElapsedTime(start) < TimeSpan.FromMinutes(50))
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                await Task.Delay(10);
+            }
+
+            var all = extensions.ToArray();
+            all[0].Seconds.ShouldBe(first);
+            all[0].After.ShouldBeGreaterThan(10.0 / 3);
+            all[^1].Seconds.ShouldBe(120, string.Join(" ", all));
+            all.Select(extension => extension.Seconds).ShouldBeInOrder();
+            all.ShouldAllBe(extension => extension.Count == 2);
+            foreach (var (before, after) in all.Zip(all.Skip(1)))
+            {
+                (after.After - before.After).ShouldBeGreaterThan(before.Seconds / 4.0, "no more often than it takes");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_lease_that_is_lost_is_extended_no_more()
+    {
+        var extensions = new ConcurrentQueue<string[]>();
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method == "StreamingPull")
+            {
+                await StreamAsync(call, ScriptedCall.Messages(true, "kept", "lost"));
+                return;
+            }
+
+            var ids = (await call.ReadAsync<ModifyAckDeadlineRequest>())!.AckIds.Order().ToArray();
+            extensions.Enqueue(ids);
+            await (ids.Contains("lost")
+                ? call.FailAsync(StatusCode.InvalidArgument, "an id is unknown", new Dictionary<string, string> { ["lost"] = "PERMANENT_FAILURE_INVALID_ACK_ID" })
+                : call.OkAsync(new Empty()));
+        });
+        using var connection = Connect(server, time: time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 2, "both arrive");
+
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(5));
+                return extensions.Count >= 3;
+            },
+            "leases are extended");
+
+        extensions.ShouldBe([["kept", "lost"], ["kept"], ["kept"]]);
+        _log.Lines.ShouldContain(line => line.Contains("message-lost") && line.Contains("lost"));
+    }
+
+    private static async Task StreamAsync(ScriptedCall call, StreamingPullResponse response)
+    {
+        await call.ReadAsync<StreamingPullRequest>();
+        await call.WriteAsync(response);
+        while (await call.ReadAsync<StreamingPullRequest>() is not null)
+        {
+            // Keep-alives.
+        }
+
+        await call.OkAsync();
+    }
+
+    private PubSubConnection Connect(ScriptedPubSub server, string hocon = "", TimeProvider? time = null) => PubSubConnection.Create(
+        TestSettings.Of(server.Endpoint, hocon: hocon), LoggerFactory.Create(logging => logging.AddProvider(_log)), time);
+}
