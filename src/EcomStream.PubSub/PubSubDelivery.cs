@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using EcomStream.Core;
 
 namespace EcomStream.PubSub;
@@ -77,6 +78,9 @@ internal sealed class PubSubDelivery : Delivery
     /// <summary>How many deliveries there are on the stack from it down.</summary>
     public int Depth { get; set; }
 
+    /// <summary>Its span, where someone listens; ended when it is settled.</summary>
+    public Activity? Span { get; set; }
+
     public bool IsAcked => Volatile.Read(ref _state) == Acked;
 
     public override void Ack() => Settle(Acked);
@@ -87,6 +91,12 @@ internal sealed class PubSubDelivery : Delivery
     {
         if (Interlocked.CompareExchange(ref _state, state, Open) == Open)
         {
+            if (Span is { } span)
+            {
+                span.SetTag("messaging.gcp_pubsub.message.outcome", state == Acked ? "ack" : "nack");
+                span.Dispose();
+            }
+
             _settler.Push(this);
         }
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using EcomStream.Core;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
@@ -15,6 +16,9 @@ public sealed class PubSubPublisher : IPublisher
     // Tag, length and publish overhead of one message in a request, and of one attribute.
     private const int BytesPerMessage = 16;
     private const int BytesPerAttribute = 8;
+
+    // How gRPC's client is told to compress one call's requests.
+    private static readonly Metadata _compressed = new() { { "grpc-internal-encoding-request", "gzip" } };
 
     private readonly PubSubConnection _connection;
     private readonly PubSubSettings _settings;
@@ -39,7 +43,7 @@ public sealed class PubSubPublisher : IPublisher
         {
             var request = new PublishRequest { Topic = path };
             next = Fill(request, messages, next);
-            var response = await PublishAsync(request, cancellationToken);
+            var response = await PublishTracedAsync(topic, request, cancellationToken);
             if (response.MessageIds.Count != request.Messages.Count)
             {
                 throw new PublishFailedException(
@@ -76,7 +80,8 @@ public sealed class PubSubPublisher : IPublisher
         return next;
     }
 
-    private static long Size(OutgoingMessage message)
+    /// <summary>About what a message takes in a request, bytes.</summary>
+    internal static long Size(OutgoingMessage message)
     {
         long size = message.Data.Length + message.OrderingKey.Length + BytesPerMessage;
         foreach (var (key, value) in message.Attributes)
@@ -100,6 +105,51 @@ public sealed class PubSubPublisher : IPublisher
         return wire;
     }
 
+    private async Task<PublishResponse> PublishTracedAsync(string topic, PublishRequest request, CancellationToken cancellationToken)
+    {
+        if (!MessageTracing.IsOn)
+        {
+            return await PublishAsync(request, cancellationToken);
+        }
+
+        var spans = request.Messages.Select(message => MessageTracing.StartPublish(topic, message)).ToArray();
+        try
+        {
+            var response = await PublishAsync(request, cancellationToken);
+            foreach (var (span, id) in spans.Zip(response.MessageIds))
+            {
+                span?.SetTag("messaging.message.id", id);
+            }
+
+            return response;
+        }
+        catch (Exception error)
+        {
+            foreach (var span in spans)
+            {
+                span?.SetStatus(ActivityStatusCode.Error, error.Message);
+            }
+
+            throw;
+        }
+        finally
+        {
+            foreach (var span in spans)
+            {
+                span?.Dispose();
+            }
+        }
+    }
+
+    private CallOptions Options(PublishRequest request, CancellationToken cancellationToken)
+    {
+        var from = _settings.Publisher.CompressFrom;
+        return new CallOptions(
+            from > 0 && request.CalculateSize() >= from ? _compressed : null,
+            _connection.Time.GetUtcNow().UtcDateTime + _settings.Publisher.RequestTimeout,
+            cancellationToken);
+    }
+
     private async Task<PublishResponse> PublishAsync(PublishRequest request, CancellationToken cancellationToken)
     {
         try
@@ -107,11 +157,7 @@ public sealed class PubSubPublisher : IPublisher
             return await Retry.UntilDoneAsync(
                 _settings.Retry,
                 _connection.Time,
-                async ct =>
-                {
-                    var deadline = _connection.Time.GetUtcNow().UtcDateTime + _settings.Publisher.RequestTimeout;
-                    return await _connection.Publisher.PublishAsync(request, deadline: deadline, cancellationToken: ct);
-                },
+                async ct => await _connection.Publisher.PublishAsync(request, Options(request, ct)),
                 (error, failures, delay) =>
                 {
                     if (Retry.IsWorthAWarning(failures))

@@ -83,6 +83,10 @@ public sealed record PubSubSettings
             {
                 BatchMessages = reader.Int("publisher.batch-messages", 1, 1_000),
                 BatchBytes = reader.Bytes("publisher.batch-bytes", 1, 10_000_000),
+                BatchDelay = reader.Time("publisher.batch-delay", TimeSpan.Zero, TimeSpan.FromMinutes(1)),
+                MaxOutstandingMessages = reader.Int("publisher.max-outstanding-messages", 1, 10_000_000),
+                MaxOutstandingBytes = reader.Bytes("publisher.max-outstanding-bytes", 1, 1L << 40),
+                CompressFrom = reader.Bytes("publisher.compress-from", 0, 10_000_000),
                 RequestTimeout = reader.Time("publisher.request-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
             },
             Retry = new RetrySettings(minBackoff, reader.Time("retry.max-backoff", minBackoff, TimeSpan.FromHours(1))),
@@ -181,6 +185,18 @@ public sealed record PublisherSettings
 
     /// <summary>Bytes per request.</summary>
     public required long BatchBytes { get; init; }
+
+    /// <summary>How long a message waits for its batch, with a <see cref="BatchingPublisher"/>.</summary>
+    public required TimeSpan BatchDelay { get; init; }
+
+    /// <summary>Messages that a <see cref="BatchingPublisher"/> has taken and the service has not.</summary>
+    public required int MaxOutstandingMessages { get; init; }
+
+    /// <summary>Their bytes.</summary>
+    public required long MaxOutstandingBytes { get; init; }
+
+    /// <summary>Requests of so many bytes and more are compressed; 0 for none.</summary>
+    public required long CompressFrom { get; init; }
 
     /// <summary>How long one request may take.</summary>
     public required TimeSpan RequestTimeout { get; init; }

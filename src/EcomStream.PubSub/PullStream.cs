@@ -204,6 +204,14 @@ internal sealed class PullStream(
             PubSubMetrics.Redelivered.Add(response.Redelivered, calls.Tags);
         }
 
+        if (MessageTracing.IsOn)
+        {
+            foreach (var delivery in response.Deliveries)
+            {
+                delivery.Span = MessageTracing.StartProcess(delivery);
+            }
+        }
+
         var deliveries = new LeasedDeliveries(response.Deliveries, response.Bytes);
         if (giveBack)
         {

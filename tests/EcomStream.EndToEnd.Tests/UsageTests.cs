@@ -27,6 +27,7 @@ public sealed class UsageTests
     [InlineData("hocon/ecomstream.conf")]
     [InlineData("hocon/embedded.conf")]
     [InlineData("hocon/emulator.conf")]
+    [InlineData("hocon/gcp.conf")]
     public async Task The_profiles_have_no_wrong_key(string profile)
     {
         using var check = EcomStreamProcess.Start("config", "check", "--config", profile);
@@ -41,6 +42,48 @@ public sealed class UsageTests
         (await run.ExitCodeAsync(Soon)).ShouldBe(2);
         run.Output.ShouldContain("ecomstream.unmatched.grace");
         Lines(run).ShouldBe(1, run.Output);
+    }
+
+    [Fact]
+    public async Task Google_Cloud_without_credentials_ends_with_one_line_that_says_what_was_tried()
+    {
+        using var place = new Workplace();
+
+        // No home with gcloud's files, and no search for a metadata server.
+        var nobody = new Dictionary<string, string>
+        {
+            ["HOME"] = place.Folder, ["APPDATA"] = place.Folder, ["CLOUDSDK_CONFIG"] = place.Folder,
+            ["GOOGLE_APPLICATION_CREDENTIALS"] = "", ["NO_GCE_CHECK"] = "true",
+        };
+        using var run = EcomStreamProcess.Start(nobody, "run", "--config", "hocon/gcp.conf", "--data", place.Folder);
+        (await run.ExitCodeAsync(Soon)).ShouldBe(2, run.Output);
+        run.Output.ShouldContain("ecomstream.pubsub.credentials.file (empty)");
+        run.Output.ShouldContain("GOOGLE_APPLICATION_CREDENTIALS (not set)");
+        run.Output.ShouldContain("gcloud auth application-default login");
+        Lines(run).ShouldBe(1, run.Output);
+    }
+
+    [Fact]
+    public async Task Topics_are_planned_made_and_checked_on_the_embedded_broker()
+    {
+        using var place = new Workplace();
+        string[] data = ["--data", place.Folder];
+        using var planned = EcomStreamProcess.Start(["topics", "create", "--dry-run", .. data]);
+        (await planned.ExitCodeAsync(Soon)).ShouldBe(0, planned.Output);
+        Lines(planned).ShouldBe(8, planned.Output);
+        planned.Output.ShouldContain("would make topic projects/ecomstream/topics/payments_data");
+
+        using var early = EcomStreamProcess.Start(["topics", "check", .. data]);
+        (await early.ExitCodeAsync(Soon)).ShouldBe(1, early.Output);
+        early.Output.ShouldContain("subscription projects/ecomstream/subscriptions/orders_data-sub is missing");
+
+        using var made = EcomStreamProcess.Start(["topics", "create", .. data]);
+        (await made.ExitCodeAsync(Soon)).ShouldBe(0, made.Output);
+        Lines(made).ShouldBe(8, made.Output);
+
+        using var check = EcomStreamProcess.Start(["topics", "check", .. data]);
+        (await check.ExitCodeAsync(Soon)).ShouldBe(0, check.Output);
+        check.Output.ShouldContain("as they should be");
     }
 
     [Fact]

@@ -11,6 +11,9 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
     private const int MaxMessagesPerPublish = 1_000;
     private const int MaxMessageBytes = 10_000_000;
     private const int MaxAttributes = 100;
+    // The official clients' own attributes, such as a trace's context.
+    private const string ClientPrefix = "googclient_";
+
     private const int MaxAttributeKeyBytes = 256;
     private const int MaxAttributeValueBytes = 1_024;
 
@@ -96,7 +99,7 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
         foreach (var (key, value) in message.Attributes)
         {
             if (key.Length is 0 or > MaxAttributeKeyBytes || value.Length > MaxAttributeValueBytes
-                || key.StartsWith("goog", StringComparison.Ordinal))
+                || (key.StartsWith("goog", StringComparison.Ordinal) && !key.StartsWith(ClientPrefix, StringComparison.Ordinal)))
             {
                 throw Invalid(
                     $"The attribute '{key}' is not allowed: a key has 1 to {MaxAttributeKeyBytes} bytes and does not begin with goog, a value has at most {MaxAttributeValueBytes} bytes.");

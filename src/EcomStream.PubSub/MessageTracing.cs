@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using EcomStream.Core;
+using Google.Cloud.PubSub.V1;
+
+namespace EcomStream.PubSub;
+
+/// <summary>
+/// The trace of a message, from publisher to subscriber in the attributes that the official clients use for it
+/// (https://cloud.google.com/pubsub/docs/open-telemetry-tracing), with spans as in
+/// https://opentelemetry.io/docs/specs/semconv/messaging/gcp-pubsub/. Without a listener it costs nothing.
+/// </summary>
+internal static class MessageTracing
+{
+    /// <summary>The attribute with the W3C traceparent.</summary>
+    public const string TraceParent = "googclient_traceparent";
+
+    /// <summary>The attribute with the W3C tracestate.</summary>
+    public const string TraceState = "googclient_tracestate";
+
+    /// <summary>What a listener listens to.</summary>
+    public const string SourceName = "EcomStream.PubSub";
+
+    private static readonly ActivitySource _source = new(SourceName);
+
+    /// <summary>Whether anyone listens.</summary>
+    public static bool IsOn => _source.HasListeners();
+
+    /// <summary>Starts the span of a message that is published and puts its context into the attributes.</summary>
+    public static Activity? StartPublish(string topic, PubsubMessage message)
+    {
+        // Not current: one call publishes many messages, which are no children of one another.
+        var current = Activity.Current;
+        var span = _source.StartActivity($"publish {topic}", ActivityKind.Producer);
+        Activity.Current = current;
+        if (span is not { Id: { } id })
+        {
+            return null;
+        }
+
+        Describe(span, "publish", topic, message.OrderingKey);
+        message.Attributes[TraceParent] = id;
+        if (span.TraceStateString is { Length: > 0 } state)
+        {
+            message.Attributes[TraceState] = state;
+        }
+
+        return span;
+    }
+
+    /// <summary>Starts the span of a message that was received, as a child of its publisher's; it ends when the message is settled.</summary>
+    public static Activity? StartProcess(Delivery delivery)
+    {
+        var parent = delivery.Attributes.TryGetValue(TraceParent, out var id)
+            && ActivityContext.TryParse(id, delivery.Attributes.GetValueOrDefault(TraceState), isRemote: true, out var context)
+                ? context
+                : default;
+        var current = Activity.Current;
+        var span = _source.StartActivity($"process {delivery.Subscription}", ActivityKind.Consumer, parent);
+        Activity.Current = current;
+        if (span is not null)
+        {
+            Describe(span, "process", delivery.Subscription, delivery.OrderingKey);
+            span.SetTag("messaging.message.id", delivery.MessageId);
+        }
+
+        return span;
+    }
+
+    private static void Describe(Activity span, string operation, string destination, string orderingKey)
+    {
+        span.SetTag("messaging.system", "gcp_pubsub");
+        span.SetTag("messaging.operation.name", operation);
+        span.SetTag("messaging.destination.name", destination);
+        if (orderingKey.Length > 0)
+        {
+            span.SetTag("messaging.gcp_pubsub.message.ordering_key", orderingKey);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+using System.Collections.Concurrent;
+using System.Text;
+using EcomStream.Core;
+using Google.Cloud.PubSub.V1;
+using Grpc.Core;
+using Microsoft.Extensions.Time.Testing;
+
+namespace EcomStream.PubSub.Tests;
+
+/// <summary>What goes to the server, in which requests, and what becomes of each message.</summary>
+public sealed class BatchingPublisherTests
+{
+    private readonly ConcurrentQueue<(string[] Texts, bool Compressed)> _requests = new();
+
+    [Fact]
+    public async Task A_batch_goes_when_it_is_full_and_the_rest_after_the_delay_and_each_message_gets_its_id()
+    {
+        await using var server = await StartAsync();
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var connection = Connect(server, "batch-messages = 3, batch-delay = 100ms", time);
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+
+        var ids = await EnqueueAsync(publisher, "a", "b", "c", "d");
+        (await Task.WhenAll(ids[..3])).ShouldBe(["id a", "id b", "id c"]);
+        ids[3].IsCompleted.ShouldBeFalse();
+        publisher.Outstanding.Messages.ShouldBe(1);
+
+        time.Advance(TimeSpan.FromMilliseconds(101));
+
+        (await ids[3].WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("id d");
+        _requests.Select(request => string.Concat(request.Texts)).ShouldBe(["abc", "d"]);
+        publisher.Outstanding.ShouldBe((0, 0L));
+    }
+
+    [Fact]
+    public async Task A_batch_goes_before_it_would_exceed_its_bytes()
+    {
+        await using var server = await StartAsync();
+        using var connection = Connect(server, "batch-bytes = 1000, batch-delay = 1s", new FakeTimeProvider(DateTimeOffset.UtcNow));
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+
+        await EnqueueAsync(publisher, [.. Enumerable.Range(0, 5).Select(n => new string((char)('a' + n), 400))]);
+        await publisher.FlushAsync(default);
+
+        _requests.Select(request => request.Texts.Length).Order().ShouldBe([1, 2, 2]);
+    }
+
+    [Fact]
+    public async Task Whoever_publishes_more_than_the_bound_waits_until_the_server_has_answered()
+    {
+        var open = new TaskCompletionSource();
+        await using var server = await StartAsync(_ => open.Task);
+        using var connection = Connect(server, "max-outstanding-messages = 2, batch-delay = 0s");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+        await EnqueueAsync(publisher, "a", "b");
+
+        var third = publisher.EnqueueAsync(Message("c"), default).AsTask();
+        await Task.Delay(200);
+        third.IsCompleted.ShouldBeFalse();
+        using var impatience = new CancellationTokenSource(50);
+        await Should.ThrowAsync<OperationCanceledException>(async () => await publisher.EnqueueAsync(Message("d"), impatience.Token));
+        open.SetResult();
+
+        (await await third.WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("id c");
+    }
+
+    [Fact]
+    public async Task Messages_of_one_key_go_one_batch_after_the_other_however_long_each_takes()
+    {
+        await using var server = await StartAsync(_ => Task.Delay(Random.Shared.Next(5)));
+        using var connection = Connect(server, "batch-messages = 2, batch-delay = 1ms");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+
+        var ids = new List<Task<string>>();
+        for (var n = 0; n < 300; n++)
+        {
+            ids.Add(await publisher.EnqueueAsync(Message($"{n}", $"key {n % 3}"), default));
+        }
+
+        await Task.WhenAll(ids);
+        for (var key = 0; key < 3; key++)
+        {
+            _requests.SelectMany(request => request.Texts).Select(int.Parse).Where(n => n % 3 == key)
+                .ShouldBe(Enumerable.Range(0, 300).Where(n => n % 3 == key));
+        }
+    }
+
+    [Fact]
+    public async Task After_a_failure_nothing_of_its_key_is_published_until_the_key_is_resumed()
+    {
+        await using var server = await StartAsync(
+            async call =>
+            {
+                await Task.Delay(50);
+                if (call.Contains("bad"))
+                {
+                    throw new RpcException(new Status(StatusCode.InvalidArgument, "a bad message"));
+                }
+            });
+        using var connection = Connect(server, "batch-messages = 1");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+        var bad = await publisher.EnqueueAsync(Message("bad", "key"), default);
+        var next = await publisher.EnqueueAsync(Message("next", "key"), default);
+        var other = await publisher.EnqueueAsync(Message("other", "another key"), default);
+
+        (await Should.ThrowAsync<PublishFailedException>(bad)).Message.ShouldContain("a bad message");
+        await Should.ThrowAsync<PublishFailedException>(next);
+        (await other).ShouldBe("id other");
+        await Should.ThrowAsync<PublishFailedException>(await publisher.EnqueueAsync(Message("later", "key"), default));
+
+        publisher.Resume("key");
+        (await await publisher.EnqueueAsync(Message("again", "key"), default)).ShouldBe("id again");
+        _requests.SelectMany(request => request.Texts).Order().ShouldBe(["again", "bad", "other"]);
+    }
+
+    [Fact]
+    public async Task Disposing_publishes_what_waits_and_does_not_wait_for_ever_without_a_server()
+    {
+        var server = await StartAsync();
+        using var connection = Connect(server, "batch-delay = 1m, request-timeout = 300ms");
+        var publisher = new BatchingPublisher(connection, "orders_data");
+        var ids = await EnqueueAsync(publisher, "a", "b");
+        await publisher.DisposeAsync();
+        (await Task.WhenAll(ids)).ShouldBe(["id a", "id b"]);
+
+        await server.DisposeAsync();
+        var lost = new BatchingPublisher(connection, "orders_data");
+        var id = (await EnqueueAsync(lost, "c"))[0];
+        await lost.DisposeAsync();
+        await Should.ThrowAsync<OperationCanceledException>(id);
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(500, true)]
+    [InlineData(50_000, false)]
+    public async Task Requests_above_the_threshold_are_compressed(int from, bool compressed)
+    {
+        await using var server = await StartAsync();
+        using var connection = Connect(server, $"compress-from = {from}");
+        await using var publisher = new PubSubPublisher(connection);
+
+        await publisher.PublishAsync("orders_data", [Message(new string('x', 5_000))], default);
+
+        var (texts, wasCompressed) = _requests.ShouldHaveSingleItem();
+        texts[0].Length.ShouldBe(5_000);
+        wasCompressed.ShouldBe(compressed);
+    }
+
+    private static OutgoingMessage Message(string text, string key = "") => new(Encoding.UTF8.GetBytes(text), Delivery.NoAttributes, key);
+
+    private static async Task<Task<string>[]> EnqueueAsync(BatchingPublisher publisher, params string[] texts)
+    {
+        var ids = new List<Task<string>>();
+        foreach (var text in texts)
+        {
+            ids.Add(await publisher.EnqueueAsync(Message(text), default));
+        }
+
+        return [.. ids];
+    }
+
+    private static PubSubConnection Connect(ScriptedPubSub server, string publisher, TimeProvider? time = null) =>
+        PubSubConnection.Create(TestSettings.Of(server.Endpoint, hocon: $"ecomstream.pubsub.publisher {{ {publisher} }}"), time: time);
+
+    private Task<ScriptedPubSub> StartAsync(Func<string[], Task>? before = null) => ScriptedPubSub.StartAsync(async call =>
+    {
+        var request = (await call.ReadAsync<PublishRequest>())!;
+        var texts = request.Messages.Select(message => message.Data.ToStringUtf8()).ToArray();
+        _requests.Enqueue((texts, call.WasCompressed));
+        try
+        {
+            await (before?.Invoke(texts) ?? Task.CompletedTask);
+        }
+        catch (RpcException refused)
+        {
+            await call.FailAsync(refused.StatusCode, refused.Status.Detail);
+            return;
+        }
+
+        await call.OkAsync(new PublishResponse { MessageIds = { texts.Select(text => $"id {text}") } });
+    });
+}
