@@ -20,8 +20,8 @@ public sealed class ArchitectureTests
 
     [Theory]
     [InlineData(Actors, "Akka", "Google.Protobuf", "Reactive.Streams", "Microsoft.Extensions")]
-    [InlineData(PubSub, "Akka", "Grpc", "Google.Protobuf", "Google.Apis", "Microsoft.Extensions")]
-    [InlineData(Broker, "Grpc", "Google.Protobuf", "Microsoft.AspNetCore", "Microsoft.Extensions")]
+    [InlineData(PubSub, "Akka", "Grpc", "Google.Protobuf", "Google.Api", "Microsoft.Extensions")]
+    [InlineData(Broker, "Grpc", "Google.Protobuf", "Google.Api", "Microsoft.AspNetCore", "Microsoft.Extensions")]
     [InlineData(Cassandra, "K4os.Compression.LZ4", "System.IO.Hashing", "Microsoft.Extensions")]
     [InlineData(Sqlite, "Microsoft.Data.Sqlite", "SQLitePCLRaw", "Microsoft.Extensions")]
     public void Each_project_references_core_and_its_own_libraries_only(string project, params string[] libraries) =>
