@@ -1,8 +1,9 @@
 using System.Text.Json;
+using EcomStream.PubSub.Broker.Storage;
 
 namespace EcomStream.PubSub.Broker;
 
-/// <summary>Which topics and subscriptions there are, as kept in broker.json and replaced as a whole.</summary>
+/// <summary>Which topics, subscriptions and snapshots there are, as kept in broker.json and replaced as a whole.</summary>
 internal sealed record BrokerMetadata
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
@@ -12,6 +13,8 @@ internal sealed record BrokerMetadata
     public IReadOnlyList<TopicEntry> Topics { get; init; } = [];
 
     public IReadOnlyList<SubscriptionEntry> Subscriptions { get; init; } = [];
+
+    public IReadOnlyList<SnapshotEntry> Snapshots { get; init; } = [];
 
     public static BrokerMetadata Load(string path)
     {
@@ -32,26 +35,40 @@ internal sealed record BrokerMetadata
         }
     }
 
-    public void Save(string path)
-    {
-        var temporary = path + ".new";
-        using (var file = File.Create(temporary))
-        {
-            JsonSerializer.Serialize(file, this, Json);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, path, overwrite: true);
-    }
+    /// <exception cref="IOException">The file holds what it held before.</exception>
+    public void Save(string path, BrokerFiles files) =>
+        files.Replace(path, JsonSerializer.SerializeToUtf8Bytes(this, Json)).Dispose();
 
     /// <param name="Id">The name of its folder.</param>
     /// <param name="Name">The topic's full name.</param>
-    /// <param name="Deleted">Deleted, and kept for its subscriptions.</param>
-    internal sealed record TopicEntry(int Id, string Name, bool Deleted);
+    /// <param name="Deleted">Deleted, and kept for its subscriptions and snapshots.</param>
+    internal sealed record TopicEntry(int Id, string Name, bool Deleted)
+    {
+        public TopicSettings Settings { get; init; } = new();
+    }
 
     /// <param name="Id">The name of its file of acks.</param>
     /// <param name="Name">The subscription's full name.</param>
     /// <param name="TopicId">Its topic.</param>
     /// <param name="AckDeadlineSeconds">Its ack deadline, seconds.</param>
-    internal sealed record SubscriptionEntry(int Id, string Name, int TopicId, int AckDeadlineSeconds);
+    internal sealed record SubscriptionEntry(int Id, string Name, int TopicId, int AckDeadlineSeconds)
+    {
+        /// <summary>Null in files of a broker that knew nothing but the ack deadline.</summary>
+        public SubscriptionSettings? Settings { get; init; }
+
+        /// <summary>The first message whose ack is retained.</summary>
+        public long RetainedFrom { get; init; }
+
+        /// <summary>What holds, whichever broker wrote it.</summary>
+        public SubscriptionSettings Effective => Settings ?? new SubscriptionSettings { AckDeadlineSeconds = AckDeadlineSeconds, Expiration = null };
+    }
+
+    /// <param name="Id">The name of its file of acks.</param>
+    /// <param name="Name">The snapshot's full name.</param>
+    /// <param name="TopicId">Its topic.</param>
+    /// <param name="Cursor">The first message that was not acked.</param>
+    /// <param name="Expires">When it goes.</param>
+    /// <param name="Labels">Its labels.</param>
+    internal sealed record SnapshotEntry(
+        int Id, string Name, int TopicId, long Cursor, DateTimeOffset Expires, IReadOnlyDictionary<string, string> Labels);
 }

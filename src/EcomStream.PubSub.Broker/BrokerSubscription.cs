@@ -1,62 +1,68 @@
-using System.Globalization;
+using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Broker.Filters;
 using EcomStream.PubSub.Broker.Storage;
-using Microsoft.Win32.SafeHandles;
+using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub.Broker;
 
 /// <summary>
 /// One subscription: what is next in its topic's log, what is leased and until when, what is to be delivered again,
 /// and what is acked. In memory are the leases and the offsets of redeliveries; the messages stay in the log.
-/// Thread-safe.
+/// Thread-safe. This part delivers; the others settle what was delivered and carry out what administers it.
 /// </summary>
-internal sealed class BrokerSubscription : IDisposable
+internal sealed partial class BrokerSubscription : IDisposable
 {
-    // An ack id is the offset in its low bits and, above them, which delivery it was: a client whose lease has passed on
-    // cannot extend or give back what is leased to another. An ack counts whichever delivery it is of.
-    private const int OffsetBits = 44;
-    private const long OffsetMask = (1L << OffsetBits) - 1;
-    private const long DeliveryMask = long.MaxValue >> OffsetBits;
+    // A filter that nothing matches, or a key that stands still, is not to hold the lock for a whole backlog.
+    private const int MaxPassedOver = 10_000;
 
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
     private readonly AckLog _acks;
     private readonly LogReader _reader;
     private readonly Dictionary<long, Lease> _leases = [];
-    private readonly Queue<long> _redeliveries = new();
+    private readonly Redeliveries _redeliveries = new();
+    private readonly HashSet<long> _undeliverable = [];
+    private readonly List<long> _unmatched = [];
     private readonly List<PullConsumer> _consumers = [];
+    private readonly MessageFilter? _filter;
+    private readonly OrderingKeys? _keys;
+    private SubscriptionSettings _settings;
     private long _next;
+    private long _seenBefore;
+    private long _response;
+    private int _passedOver;
     private long _firstDeadline = long.MaxValue;
     private long _redelivered;
+    private long _delivery;
+    private long _lastActive;
     private bool _closed;
 
-    public BrokerSubscription(string name, BrokerTopic topic, int ackDeadlineSeconds, AckLog acks, TimeProvider time)
+    public BrokerSubscription(BrokerMetadata.SubscriptionEntry entry, BrokerTopic topic, AckLog acks, TimeProvider time)
     {
-        Name = name;
+        Id = entry.Id;
+        Name = entry.Name;
+        RetainedFrom = entry.RetainedFrom;
         Topic = topic;
-        AckDeadlineSeconds = ackDeadlineSeconds;
+        _settings = entry.Effective;
         _acks = acks;
         _time = time;
         _reader = new LogReader(topic.Log);
         _next = acks.State.Cursor;
+        _filter = _settings.Filter.Length > 0 ? FilterParser.Parse(_settings.Filter) : null;
+        _keys = _settings.EnableMessageOrdering ? new OrderingKeys() : null;
+
+        // Deliveries are told apart across restarts too.
+        _delivery = time.GetUtcNow().UtcTicks;
+        _lastActive = time.GetTimestamp();
     }
+
+    public int Id { get; }
 
     public string Name { get; }
 
     public BrokerTopic Topic { get; }
 
-    public int AckDeadlineSeconds { get; set; }
-
-    /// <summary>The first message that is not acked.</summary>
-    public long Cursor
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _acks.State.Cursor;
-            }
-        }
-    }
+    public SubscriptionSettings Settings => Volatile.Read(ref _settings);
 
     public SubscriptionStats Stats
     {
@@ -88,6 +94,7 @@ internal sealed class BrokerSubscription : IDisposable
         lock (_lock)
         {
             _consumers.Remove(consumer);
+            _lastActive = _time.GetTimestamp();
         }
     }
 
@@ -113,179 +120,122 @@ internal sealed class BrokerSubscription : IDisposable
             }
 
             var deadline = Deadline(ackDeadlineSeconds);
+            _response++;
+            _passedOver = 0;
             while (response.Count < maxMessages && response.Bytes.Length < maxBytes && !consumer.IsFull
-                && TryTake(out var offset, out var delivery, out var message))
+                && TryTake(out var offset, out var again, out var message))
             {
-                response.Add(offset | (delivery << OffsetBits), message);
+                _redelivered += again ? 1 : 0;
+                var delivery = again || _settings.EnableExactlyOnceDelivery ? ++_delivery : 0;
+                var attempt = _settings.DeadLetter is null ? 0 : _acks.Failures(offset) + 1;
+                response.Add(new AckId(offset, delivery), message, attempt);
                 consumer.Add(message.Length);
-                _leases.Add(offset, new Lease(deadline, consumer, message.Length, (int)delivery));
+                _leases.Add(offset, new Lease(deadline, consumer, message.Length, delivery));
                 _firstDeadline = Math.Min(_firstDeadline, deadline);
+            }
+
+            AckUnmatched();
+            if (_passedOver >= MaxPassedOver)
+            {
+                consumer.Signal.Set();
             }
 
             return true;
         }
     }
 
-    /// <summary>Acks messages; the acks are with the operating system when it returns.</summary>
-    public void Acknowledge(IReadOnlyList<string> ackIds)
+    private bool TryTake(out long offset, out bool again, out ReadOnlySpan<byte> message)
     {
-        lock (_lock)
+        again = true;
+        message = default;
+        while (_keys is not null && _keys.TryTake(_response, out offset, out again))
         {
-            if (_closed)
+            if (_reader.TryRead(offset, out message, out _))
             {
-                return;
-            }
-
-            var offsets = new long[ackIds.Count];
-            var count = 0;
-            var end = Topic.Log.EndOffset;
-            foreach (var ackId in ackIds)
-            {
-                // An ack that comes after its deadline counts all the same, as in the service.
-                if (TryParse(ackId, out var offset, out _) && offset < end && !_acks.State.IsAcked(offset))
-                {
-                    offsets[count++] = offset;
-                }
-            }
-
-            var fresh = offsets.AsSpan(0, count);
-            fresh.Sort();
-            count = Distinct(fresh);
-            _acks.Ack(fresh[..count]);
-            foreach (var offset in fresh[..count])
-            {
-                Release(offset);
+                return true;
             }
         }
+
+        again = true;
+        while (_redeliveries.TryTake(out offset))
+        {
+            if (!_acks.State.IsAcked(offset) && !_leases.ContainsKey(offset) && _reader.TryRead(offset, out message, out _))
+            {
+                return true;
+            }
+        }
+
+        while (_passedOver < MaxPassedOver && (_keys is null || _keys.Waiting < OrderingKeys.MaxWaiting))
+        {
+            while (_acks.State.IsAcked(_next) || (_next < _seenBefore && (_leases.ContainsKey(_next) || _undeliverable.Contains(_next))))
+            {
+                _next = Math.Max(_next + 1, _acks.State.Cursor);
+            }
+
+            if (!_reader.TryRead(_next, out message, out _))
+            {
+                break;
+            }
+
+            // After a seek it may be one that was delivered before.
+            again = _next < _seenBefore;
+            offset = _next++;
+            if (IsDeliverable(offset, message))
+            {
+                return true;
+            }
+
+            _passedOver++;
+        }
+
+        (offset, again) = (-1, false);
+        return false;
     }
 
-    /// <summary>Moves the deadlines of leases to so many seconds from now; 0 gives the messages back at once.</summary>
-    public void ModifyAckDeadline(IReadOnlyList<string> ackIds, Func<int, int> secondsOf)
+    // What was just read is delivered, unless the filter acks it, its key makes it wait or it has failed too often.
+    private bool IsDeliverable(long offset, ReadOnlySpan<byte> message)
     {
-        lock (_lock)
+        if (_filter is not null || _keys is not null)
         {
-            var returned = false;
-            for (var i = 0; i < ackIds.Count; i++)
+            var parsed = PubsubMessage.Parser.ParseFrom(message);
+            if (_filter?.Matches(parsed.Attributes) == false)
             {
-                if (!TryParse(ackIds[i], out var offset, out var delivery)
-                    || !_leases.TryGetValue(offset, out var lease) || lease.Delivery != delivery)
-                {
-                    continue;
-                }
-
-                if (secondsOf(i) is > 0 and var seconds)
-                {
-                    _leases[offset] = lease with { Deadline = Deadline(seconds) };
-                }
-                else
-                {
-                    Release(offset);
-                    _redeliveries.Enqueue(offset);
-                    returned = true;
-                }
+                _unmatched.Add(offset);
+                return false;
             }
 
-            if (returned)
+            if (_keys is not null && parsed.OrderingKey.Length > 0 && !_keys.Admit(parsed.OrderingKey, offset, _response))
             {
-                Wake();
+                return false;
             }
         }
+
+        if (_settings.DeadLetter is { } deadLetter && _acks.Failures(offset) >= deadLetter.MaxDeliveryAttempts)
+        {
+            SetAside(offset);
+            return false;
+        }
+
+        return true;
     }
 
-    /// <summary>Gives back what was neither acked nor extended in time.</summary>
-    public void Expire()
+    // Messages that the filter does not let through count as acked; if the disk refuses, the next response tries again.
+    private void AckUnmatched()
     {
-        lock (_lock)
-        {
-            var now = _time.GetTimestamp();
-            if (now < _firstDeadline)
-            {
-                return;
-            }
-
-            List<long>? expired = null;
-            var first = long.MaxValue;
-            foreach (var (offset, lease) in _leases)
-            {
-                if (lease.Deadline <= now)
-                {
-                    (expired ??= []).Add(offset);
-                }
-                else
-                {
-                    first = Math.Min(first, lease.Deadline);
-                }
-            }
-
-            _firstDeadline = first;
-            if (expired is null)
-            {
-                return;
-            }
-
-            expired.Sort();
-            foreach (var offset in expired)
-            {
-                Release(offset);
-                _redeliveries.Enqueue(offset);
-            }
-
-            Wake();
-        }
-    }
-
-    /// <summary>Syncs the acks. Not under the lock: deliveries go on while the disk works.</summary>
-    public void Sync()
-    {
-        SafeFileHandle? file;
-        lock (_lock)
-        {
-            file = _closed ? null : _acks.TakeUnsynced();
-        }
-
-        if (file is null)
+        if (_unmatched.Count == 0)
         {
             return;
         }
 
         try
         {
-            RandomAccess.FlushToDisk(file);
+            _unmatched.RemoveAll(_acks.State.IsAcked);
+            _acks.Ack(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_unmatched));
+            _unmatched.Clear();
         }
-        catch (ObjectDisposedException)
+        catch (IOException)
         {
-            // It was replaced in the meantime by a file that is synced, or deleted.
-        }
-        catch
-        {
-            lock (_lock)
-            {
-                _acks.StillUnsynced();
-            }
-
-            throw;
-        }
-    }
-
-    /// <summary>Closes it for good and deletes its acks.</summary>
-    public void Delete()
-    {
-        Close();
-        _acks.Delete();
-    }
-
-    public void Dispose()
-    {
-        Close();
-        _acks.Dispose();
-    }
-
-    private void Close()
-    {
-        lock (_lock)
-        {
-            _closed = true;
-            Wake();
+            // Nobody waits for these acks.
         }
     }
 
@@ -295,33 +245,6 @@ internal sealed class BrokerSubscription : IDisposable
         {
             consumer.Signal.Set();
         }
-    }
-
-    private bool TryTake(out long offset, out long delivery, out ReadOnlySpan<byte> message)
-    {
-        delivery = 0;
-        while (_redeliveries.TryDequeue(out offset))
-        {
-            if (!_acks.State.IsAcked(offset) && !_leases.ContainsKey(offset) && _reader.TryRead(offset, out message, out _))
-            {
-                delivery = ++_redelivered & DeliveryMask;
-                return true;
-            }
-        }
-
-        while (_acks.State.IsAcked(_next))
-        {
-            _next = Math.Max(_next + 1, _acks.State.Cursor);
-        }
-
-        if (_reader.TryRead(_next, out message, out _))
-        {
-            offset = _next++;
-            return true;
-        }
-
-        offset = -1;
-        return false;
     }
 
     private void Release(long offset)
@@ -334,32 +257,5 @@ internal sealed class BrokerSubscription : IDisposable
 
     private long Deadline(int seconds) => _time.GetTimestamp() + (seconds * _time.TimestampFrequency);
 
-    private static bool TryParse(string ackId, out long offset, out long delivery)
-    {
-        var valid = long.TryParse(ackId, NumberStyles.None, CultureInfo.InvariantCulture, out var id);
-        (offset, delivery) = (id & OffsetMask, id >> OffsetBits);
-        return valid;
-    }
-
-    private static int Distinct(Span<long> sorted)
-    {
-        var count = 0;
-        foreach (var value in sorted)
-        {
-            if (count == 0 || sorted[count - 1] != value)
-            {
-                sorted[count++] = value;
-            }
-        }
-
-        return count;
-    }
-
-    private readonly record struct Lease(long Deadline, PullConsumer Consumer, int Bytes, int Delivery);
+    private readonly record struct Lease(long Deadline, PullConsumer Consumer, int Bytes, long Delivery);
 }
-
-/// <summary>What a subscription of the broker holds.</summary>
-/// <param name="Backlog">Messages published and not acked, leased ones included.</param>
-/// <param name="Outstanding">Messages leased to clients.</param>
-/// <param name="Redelivered">Deliveries after the first, since the broker was started.</param>
-public readonly record struct SubscriptionStats(long Backlog, int Outstanding, long Redelivered);

@@ -18,8 +18,6 @@ namespace EcomStream.PubSub.Broker;
 /// </summary>
 public sealed class EmbeddedBroker : IAsyncDisposable
 {
-    private static readonly TimeSpan UpkeepInterval = TimeSpan.FromMilliseconds(200);
-
     // How long what is under way may take when the broker stops.
     private static readonly TimeSpan StopPatience = TimeSpan.FromMilliseconds(500);
 
@@ -30,10 +28,10 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private readonly BrokerState _state;
     private readonly Durability _durability;
     private readonly OpenStreams _streams;
-    private readonly ITimer _upkeep;
+    private readonly BrokerUpkeep _upkeep;
     private int _disposed;
 
-    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, EmbeddedBrokerOptions options)
+    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, EmbeddedBrokerOptions options, ILogger logger)
     {
         _app = app;
         _streams = streams;
@@ -42,7 +40,8 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Port = new Uri(address).Port;
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
-        _upkeep = options.Time.CreateTimer(_ => Upkeep(), null, UpkeepInterval, UpkeepInterval);
+        _upkeep = new BrokerUpkeep(state, options, logger);
+        _upkeep.Start();
     }
 
     /// <summary>What PUBSUB_EMULATOR_HOST is to be set to: host:port.</summary>
@@ -86,7 +85,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             throw;
         }
 
-        var broker = new EmbeddedBroker(app, state, durability, streams, options);
+        var broker = new EmbeddedBroker(app, state, durability, streams, options, logger);
         logger.LogInformation("Broker listens on {Endpoint}, keeps its files in {Folder}", broker.Endpoint, options.DataDirectory);
         return broker;
     }
@@ -103,7 +102,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             return;
         }
 
-        await _upkeep.DisposeAsync();
+        _upkeep.Dispose();
         try
         {
             if (await _streams.EndAsync(StopPatience))
@@ -159,15 +158,5 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         app.MapGrpcService<SubscriberService>();
         app.MapGrpcService<StreamingPullService>();
         return app;
-    }
-
-    private void Upkeep()
-    {
-        foreach (var subscription in _state.Subscriptions)
-        {
-            subscription.Expire();
-        }
-
-        _state.Reclaim();
     }
 }

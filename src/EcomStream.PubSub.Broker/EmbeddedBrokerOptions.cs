@@ -1,3 +1,4 @@
+using EcomStream.PubSub.Broker.Storage;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -42,6 +43,9 @@ public sealed record EmbeddedBrokerOptions
 
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>How its files are written; a test limits the disk with it.</summary>
+    internal BrokerFiles Files { get; init; } = BrokerFiles.Disk;
 }
 
 /// <summary>The broker cannot start; the message says why and what to do.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers;
-using System.Buffers.Text;
+using EcomStream.PubSub.Broker.Delivery;
+using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 
 namespace EcomStream.PubSub.Broker;
@@ -11,11 +12,12 @@ namespace EcomStream.PubSub.Broker;
 /// </summary>
 internal sealed class RawPullResponse
 {
-    // Field 1 of the response (received_messages), fields 1 (ack_id) and 2 (message) of ReceivedMessage; wire type LEN.
+    // Field 1 of the response (received_messages), fields 1 (ack_id) and 2 (message) of ReceivedMessage, wire type LEN;
+    // its field 3 (delivery_attempt), wire type VARINT.
     private const byte ReceivedMessagesTag = (1 << 3) | 2;
     private const byte AckIdTag = (1 << 3) | 2;
     private const byte MessageTag = (2 << 3) | 2;
-    private const int LongestAckId = 20;
+    private const byte DeliveryAttemptTag = 3 << 3;
 
     private const int UsualCapacity = 4 << 20;
 
@@ -39,11 +41,15 @@ internal sealed class RawPullResponse
         }
     }
 
-    public void Add(long ackId, ReadOnlySpan<byte> message)
+    /// <param name="ackId">What it is acked with.</param>
+    /// <param name="message">The serialized PubsubMessage.</param>
+    /// <param name="attempt">Which attempt this is; 0 where they are not counted, which leaves the field out.</param>
+    public void Add(AckId ackId, ReadOnlySpan<byte> message, int attempt)
     {
-        Span<byte> id = stackalloc byte[LongestAckId];
-        Utf8Formatter.TryFormat(ackId, id, out var idLength);
-        var received = 1 + VarintSize(idLength) + idLength + 1 + VarintSize(message.Length) + message.Length;
+        Span<byte> id = stackalloc byte[AckId.LongestBytes];
+        var idLength = ackId.Format(id);
+        var received = 1 + VarintSize(idLength) + idLength + 1 + VarintSize(message.Length) + message.Length
+            + (attempt > 0 ? 1 + VarintSize(attempt) : 0);
         var span = _bytes.GetSpan(1 + 5 + received);
         var at = 0;
         span[at++] = ReceivedMessagesTag;
@@ -56,8 +62,22 @@ internal sealed class RawPullResponse
         at += WriteVarint(span[at..], message.Length);
         message.CopyTo(span[at..]);
         at += message.Length;
+        if (attempt > 0)
+        {
+            span[at++] = DeliveryAttemptTag;
+            at += WriteVarint(span[at..], attempt);
+        }
+
         _bytes.Advance(at);
         Count++;
+    }
+
+    /// <summary>Adds the other fields of a response: messages on the wire that follow each other are merged.</summary>
+    public void Add(StreamingPullResponse fields)
+    {
+        var size = fields.CalculateSize();
+        fields.WriteTo(_bytes.GetSpan(size)[..size]);
+        _bytes.Advance(size);
     }
 
     private static int VarintSize(int value) => CodedOutputStream.ComputeUInt32Size((uint)value);

@@ -20,9 +20,16 @@ internal sealed class TemporaryFolder : IDisposable
                 continue;
             }
 
-            using var source = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using var destination = File.Create(target);
-            source.CopyTo(destination);
+            try
+            {
+                using var source = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                using var destination = File.Create(target);
+                source.CopyTo(destination);
+            }
+            catch (FileNotFoundException)
+            {
+                // Deleted or renamed meanwhile.
+            }
         }
 
         return copy;

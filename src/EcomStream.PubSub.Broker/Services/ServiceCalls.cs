@@ -2,14 +2,17 @@ using Grpc.Core;
 
 namespace EcomStream.PubSub.Broker.Services;
 
-/// <summary>What the methods of the Subscriber service have in common: limits, and errors as statuses.</summary>
+/// <summary>What the methods of the services have in common: errors as statuses, and who may pull.</summary>
 internal static class ServiceCalls
 {
-    // https://cloud.google.com/pubsub/docs/lease-management
-    public const int MinAckDeadlineSeconds = 10;
-    public const int MaxAckDeadlineSeconds = 600;
-
     private const int ResponseBytes = 1 << 20;
+
+    /// <summary>The subscription, if it may be pulled from.</summary>
+    public static BrokerSubscription Pullable(this BrokerState state, string name)
+    {
+        var subscription = state.Subscription(name);
+        return subscription.Settings.Detached ? throw Detached(subscription) : subscription;
+    }
 
     public static void Take(BrokerSubscription subscription, PullConsumer consumer, int seconds, int messages, RawPullResponse response)
     {
@@ -18,6 +21,11 @@ internal static class ServiceCalls
             if (!subscription.Take(consumer, seconds, messages, ResponseBytes, response))
             {
                 throw new RpcException(new Status(StatusCode.NotFound, $"The subscription {subscription.Name} was deleted."));
+            }
+
+            if (subscription.Settings.Detached)
+            {
+                throw Detached(subscription);
             }
         }
         catch (InvalidDataException damaged)
@@ -45,6 +53,14 @@ internal static class ServiceCalls
     public static RpcException Unimplemented(string what) =>
         new(new Status(StatusCode.Unimplemented, $"The embedded broker does not support {what} yet."));
 
+    public static void CheckProject(string project)
+    {
+        if (!ResourceNames.IsProject(project))
+        {
+            throw Invalid($"Invalid project '{project}': it must be projects/PROJECT.");
+        }
+    }
+
     /// <summary>Refuses fields that were set and that the broker would not keep to.</summary>
     public static void RefuseFields(params ReadOnlySpan<(string Field, bool IsSet)> fields)
     {
@@ -63,13 +79,8 @@ internal static class ServiceCalls
         }
     }
 
-    public static void CheckAckDeadline(string field, int seconds, int least = MinAckDeadlineSeconds)
-    {
-        if (seconds < least || seconds > MaxAckDeadlineSeconds)
-        {
-            throw Invalid($"{field} is {seconds}; it must be {least} to {MaxAckDeadlineSeconds}.");
-        }
-    }
+    private static RpcException Detached(BrokerSubscription subscription) =>
+        new(new Status(StatusCode.FailedPrecondition, $"The subscription {subscription.Name} is detached from its topic."));
 
     public static RpcException Invalid(string message) => new(new Status(StatusCode.InvalidArgument, message));
 }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using EcomStream.PubSub.Broker.Delivery;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 
@@ -10,6 +12,9 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
     private const string StreamDeadlineField = "stream_ack_deadline_seconds";
     private const int ResponseMessages = 1_000;
 
+    // Clients that ask for this version ping with empty requests and give up a stream that does not answer.
+    private const int KeepAliveProtocol = 1;
+
     public virtual async Task StreamingPull(
         IAsyncStreamReader<StreamingPullRequest> requests, IServerStreamWriter<RawPullResponse> responses, ServerCallContext context)
     {
@@ -19,16 +24,17 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         }
 
         var first = requests.Current;
-        var subscription = state.Subscription(first.Subscription);
-        ServiceCalls.CheckAckDeadline(StreamDeadlineField, first.StreamAckDeadlineSeconds);
+        var subscription = state.Pullable(first.Subscription);
+        FieldRules.CheckAckDeadline(StreamDeadlineField, first.StreamAckDeadlineSeconds);
         var stream = new Stream(subscription, new PullConsumer(Limit(first.MaxOutstandingMessages), Limit(first.MaxOutstandingBytes)))
         {
             AckDeadlineSeconds = first.StreamAckDeadlineSeconds,
+            AnswersKeepAlives = first.ProtocolVersion >= KeepAliveProtocol,
         };
 
         // A client knows by the headers that its stream is open, long before the first message.
         await context.WriteResponseHeadersAsync([]);
-        Settle(stream, first);
+        await SettleAsync(stream, first);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, streams.Stopping);
         streams.Opened();
         subscription.Attach(stream.Consumer);
@@ -60,18 +66,18 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
             while (await requests.MoveNext(ended.Token))
             {
                 var request = requests.Current;
-                if (request.Subscription.Length > 0)
-                {
-                    throw ServiceCalls.Invalid("Only the first request of a stream names the subscription.");
-                }
-
+                CheckLaterRequest(request);
                 if (request.StreamAckDeadlineSeconds != 0)
                 {
-                    ServiceCalls.CheckAckDeadline(StreamDeadlineField, request.StreamAckDeadlineSeconds);
+                    FieldRules.CheckAckDeadline(StreamDeadlineField, request.StreamAckDeadlineSeconds);
                     stream.AckDeadlineSeconds = request.StreamAckDeadlineSeconds;
                 }
 
-                Settle(stream, request);
+                await SettleAsync(stream, request);
+                if (stream.AnswersKeepAlives && request.CalculateSize() == 0)
+                {
+                    stream.Send(new StreamingPullResponse());
+                }
             }
         }
         catch (Exception gone) when (gone is OperationCanceledException or IOException)
@@ -81,6 +87,16 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         finally
         {
             await ended.CancelAsync();
+        }
+    }
+
+    // "This property can only be set on the initial StreamingPullRequest": the reference of StreamingPullRequest.
+    private static void CheckLaterRequest(StreamingPullRequest request)
+    {
+        if (request.Subscription.Length > 0 || request.MaxOutstandingMessages != 0 || request.MaxOutstandingBytes != 0 || request.ProtocolVersion != 0)
+        {
+            throw ServiceCalls.Invalid(
+                "Only the first request of a stream sets subscription, max_outstanding_messages, max_outstanding_bytes and protocol_version.");
         }
     }
 
@@ -94,7 +110,13 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
             {
                 response.Clear();
                 ServiceCalls.Take(stream.Subscription, stream.Consumer, stream.AckDeadlineSeconds, ResponseMessages, response);
-                if (response.Count == 0)
+                var told = stream.TryTakeAnswers(response);
+                if (response.Count > 0 || told)
+                {
+                    response.Add(Properties(stream.Subscription.Settings));
+                }
+
+                if (response.Count == 0 && !told)
                 {
                     await stream.Consumer.Signal.WaitAsync(ended);
                 }
@@ -111,19 +133,8 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         }
     }
 
-    private void Settle(Stream stream, StreamingPullRequest request)
+    private async ValueTask SettleAsync(Stream stream, StreamingPullRequest request)
     {
-        if (request.AckIds.Count > 0)
-        {
-            ServiceCalls.Write(() => stream.Subscription.Acknowledge(request.AckIds));
-            durability.Written();
-        }
-
-        if (request.ModifyDeadlineAckIds.Count == 0)
-        {
-            return;
-        }
-
         if (request.ModifyDeadlineAckIds.Count != request.ModifyDeadlineSeconds.Count)
         {
             throw ServiceCalls.Invalid("modify_deadline_ack_ids and modify_deadline_seconds must have the same length.");
@@ -131,20 +142,89 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
 
         foreach (var seconds in request.ModifyDeadlineSeconds)
         {
-            ServiceCalls.CheckAckDeadline("modify_deadline_seconds", seconds, least: 0);
+            FieldRules.CheckAckDeadline("modify_deadline_seconds", seconds, least: 0);
         }
 
-        stream.Subscription.ModifyAckDeadline(request.ModifyDeadlineAckIds, i => request.ModifyDeadlineSeconds[i]);
+        if (request.AckIds.Count > 0)
+        {
+            var outcome = AckOutcome.For(stream.Subscription);
+            ServiceCalls.Write(() => stream.Subscription.Acknowledge(request.AckIds, outcome));
+            if (outcome is null)
+            {
+                durability.Written();
+            }
+            else
+            {
+                // What is confirmed is as durable as what an Acknowledge call answers.
+                await durability.WrittenAsync();
+                stream.Send(new StreamingPullResponse
+                {
+                    AcknowledgeConfirmation = new()
+                    {
+                        AckIds = { outcome.Done },
+                        InvalidAckIds = { outcome.Invalid },
+                        UnorderedAckIds = { outcome.Unordered },
+                    },
+                });
+            }
+        }
+
+        if (request.ModifyDeadlineAckIds.Count > 0)
+        {
+            var outcome = AckOutcome.For(stream.Subscription);
+            stream.Subscription.ModifyAckDeadline(request.ModifyDeadlineAckIds, i => request.ModifyDeadlineSeconds[i], outcome);
+            if (outcome is not null)
+            {
+                stream.Send(new StreamingPullResponse
+                {
+                    ModifyAckDeadlineConfirmation = new() { AckIds = { outcome.Done }, InvalidAckIds = { outcome.Invalid } },
+                });
+            }
+        }
     }
+
+    private static StreamingPullResponse Properties(SubscriptionSettings settings) => new()
+    {
+        SubscriptionProperties = new()
+        {
+            ExactlyOnceDeliveryEnabled = settings.EnableExactlyOnceDelivery,
+            MessageOrderingEnabled = settings.EnableMessageOrdering,
+        },
+    };
 
     private static long Limit(long asked) => asked <= 0 ? long.MaxValue : asked;
 
     private sealed class Stream(BrokerSubscription subscription, PullConsumer consumer)
     {
+        private readonly ConcurrentQueue<StreamingPullResponse> _answers = new();
+
         public BrokerSubscription Subscription { get; } = subscription;
 
         public PullConsumer Consumer { get; } = consumer;
 
         public int AckDeadlineSeconds { get; set; }
+
+        /// <summary>Whether an empty request is answered, so that the client knows that its stream lives.</summary>
+        public bool AnswersKeepAlives { get; init; }
+
+        public void Send(StreamingPullResponse answer)
+        {
+            _answers.Enqueue(answer);
+            Consumer.Signal.Set();
+        }
+
+        /// <summary>Adds what was not sent yet to a response.</summary>
+        /// <returns>Whether there was anything, be it empty.</returns>
+        public bool TryTakeAnswers(RawPullResponse response)
+        {
+            var any = false;
+            while (_answers.TryDequeue(out var answer))
+            {
+                response.Add(answer);
+                any = true;
+            }
+
+            return any;
+        }
     }
 }

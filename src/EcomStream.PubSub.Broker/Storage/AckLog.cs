@@ -6,8 +6,9 @@ namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
 /// The acks of one subscription on disk: a file that begins with the cursor and is appended to, one frame per
-/// Acknowledge: frame length (4 bytes), CRC-32 (4 bytes), then runs of first offset and count (8 bytes each). When it
-/// has grown it is written anew from the state and replaced at once. Guarded by its subscription.
+/// Acknowledge: frame length (4 bytes), CRC-32 (4 bytes), then runs of first offset and count (8 bytes each). A negative
+/// count is how often the delivery of that one message has failed. When it has grown it is written anew from the state
+/// and replaced at once. Guarded by its subscription.
 /// </summary>
 internal sealed class AckLog : IDisposable
 {
@@ -16,32 +17,36 @@ internal sealed class AckLog : IDisposable
     private const int RunBytes = 16;
 
     private readonly string _path;
+    private readonly BrokerFiles _files;
+    private readonly Dictionary<long, int> _failures;
     private SafeFileHandle _file;
     private long _length;
     private long _compactAt = CompactBytes;
     private byte[] _buffer = new byte[4096];
     private bool _unsynced;
 
-    private AckLog(string path, SafeFileHandle file, AckState state)
+    private AckLog(string path, SafeFileHandle file, AckState state, Dictionary<long, int> failures, BrokerFiles files)
     {
         _path = path;
         _file = file;
+        _files = files;
+        _failures = failures;
         State = state;
     }
 
     public AckState State { get; private set; }
 
-    public static AckLog Create(string path, long cursor)
+    public static AckLog Create(string path, AckState state, BrokerFiles files)
     {
-        var state = new AckState(cursor);
-        var log = new AckLog(path, WriteAnew(path, state, out var length), state) { _length = length };
-        return log;
+        var failures = new Dictionary<long, int>();
+        return new AckLog(path, WriteAnew(path, state, failures, files, out var length), state, failures, files) { _length = length };
     }
 
     /// <summary>Opens the acks of a subscription; an unfinished last frame, whose ack was never answered, is cut off.</summary>
     /// <exception cref="BrokerStartException">The file is damaged in its middle.</exception>
-    public static AckLog Open(string path)
+    public static AckLog Open(string path, BrokerFiles files)
     {
+        var failures = new Dictionary<long, int>();
         var bytes = File.ReadAllBytes(path);
         var at = 0;
         AckState? state = null;
@@ -70,9 +75,15 @@ internal sealed class AckLog : IDisposable
                     continue;
                 }
 
+                if (count < 0)
+                {
+                    failures[first] = (int)-count;
+                }
+
                 for (var offset = first; offset < first + count; offset++)
                 {
                     state.Ack(offset);
+                    failures.Remove(offset);
                 }
             }
 
@@ -91,7 +102,7 @@ internal sealed class AckLog : IDisposable
             RandomAccess.SetLength(file, at);
         }
 
-        return new AckLog(path, file, state) { _length = at };
+        return new AckLog(path, file, state, failures, files) { _length = at };
     }
 
     /// <summary>Acks messages: to the file first, then in memory.</summary>
@@ -103,12 +114,8 @@ internal sealed class AckLog : IDisposable
             return;
         }
 
-        if (_buffer.Length < FrameHeader + (offsets.Length * RunBytes))
-        {
-            _buffer = new byte[FrameHeader + (offsets.Length * RunBytes)];
-        }
-
         var used = FrameHeader;
+        Reserve(offsets.Length);
         for (var i = 0; i < offsets.Length;)
         {
             var count = 1;
@@ -121,27 +128,61 @@ internal sealed class AckLog : IDisposable
             i += count;
         }
 
-        SealFrame(_buffer.AsSpan(0, used));
-        try
-        {
-            RandomAccess.Write(_file, _buffer.AsSpan(0, used), _length);
-        }
-        catch
-        {
-            RandomAccess.SetLength(_file, _length);
-            throw;
-        }
-
-        _length += used;
-        _unsynced = true;
+        AppendFrame(used);
         foreach (var offset in offsets)
         {
             State.Ack(offset);
         }
 
+        if (_failures.Count > 0)
+        {
+            foreach (var offset in offsets)
+            {
+                _failures.Remove(offset);
+            }
+        }
+
         if (_length > _compactAt)
         {
             Compact();
+        }
+    }
+
+    /// <summary>How often the delivery of a message has failed.</summary>
+    public int Failures(long offset) => _failures.GetValueOrDefault(offset);
+
+    /// <summary>Counts a failed delivery of each message: in memory always, and in the file if it can be written.</summary>
+    public void Fail(ReadOnlySpan<long> offsets)
+    {
+        var used = FrameHeader;
+        Reserve(offsets.Length);
+        foreach (var offset in offsets)
+        {
+            var count = _failures.GetValueOrDefault(offset) + 1;
+            _failures[offset] = count;
+            used += WriteRun(_buffer.AsSpan(used), offset, -count);
+        }
+
+        try
+        {
+            AppendFrame(used);
+        }
+        catch (IOException)
+        {
+            // Delivery attempts are counted as well as can be: https://cloud.google.com/pubsub/docs/handling-failures
+        }
+    }
+
+    /// <summary>Takes another state, as a seek asks: in the file first, then in memory.</summary>
+    public void Reset(AckState state)
+    {
+        var old = _file;
+        _file = WriteAnew(_path, state, _failures, _files, out _length);
+        old.Dispose();
+        State = state;
+        foreach (var offset in _failures.Keys.Where(state.IsAcked).ToList())
+        {
+            _failures.Remove(offset);
         }
     }
 
@@ -158,10 +199,7 @@ internal sealed class AckLog : IDisposable
             return false;
         }
 
-        var old = _file;
-        _file = WriteAnew(_path, fitting, out _length);
-        old.Dispose();
-        State = fitting;
+        Reset(fitting);
         return true;
     }
 
@@ -176,6 +214,9 @@ internal sealed class AckLog : IDisposable
         _unsynced = false;
         return _file;
     }
+
+    /// <summary>Syncs what <see cref="TakeUnsynced"/> gave; needs no guard.</summary>
+    public void Sync(SafeFileHandle file) => _files.Sync(_path, file);
 
     /// <summary>The sync failed: it is to be tried again.</summary>
     public void StillUnsynced() => _unsynced = true;
@@ -193,7 +234,7 @@ internal sealed class AckLog : IDisposable
         var old = _file;
         try
         {
-            _file = WriteAnew(_path, State, out _length);
+            _file = WriteAnew(_path, State, _failures, _files, out _length);
             old.Dispose();
         }
         catch (IOException)
@@ -205,9 +246,36 @@ internal sealed class AckLog : IDisposable
         _compactAt = Math.Max(CompactBytes, _length * 2);
     }
 
-    private static SafeFileHandle WriteAnew(string path, AckState state, out long length)
+    private void Reserve(int runs)
+    {
+        if (_buffer.Length < FrameHeader + (runs * RunBytes))
+        {
+            _buffer = new byte[FrameHeader + (runs * RunBytes)];
+        }
+    }
+
+    private void AppendFrame(int used)
+    {
+        SealFrame(_buffer.AsSpan(0, used));
+        try
+        {
+            _files.Write(_path, _file, _buffer.AsSpan(0, used), _length);
+        }
+        catch
+        {
+            RandomAccess.SetLength(_file, _length);
+            throw;
+        }
+
+        _length += used;
+        _unsynced = true;
+    }
+
+    private static SafeFileHandle WriteAnew(
+        string path, AckState state, Dictionary<long, int> failures, BrokerFiles files, out long length)
     {
         var runs = state.Runs().ToList();
+        runs.AddRange(failures.Where(failed => !state.IsAcked(failed.Key)).Select(failed => (failed.Key, -(long)failed.Value)));
         var frame = new byte[FrameHeader + ((runs.Count + 1) * RunBytes)];
         var used = FrameHeader;
         used += WriteRun(frame.AsSpan(used), 0, state.Cursor);
@@ -217,22 +285,8 @@ internal sealed class AckLog : IDisposable
         }
 
         SealFrame(frame);
-        var temporary = path + ".new";
-        var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
-        try
-        {
-            RandomAccess.Write(file, frame, 0);
-            RandomAccess.FlushToDisk(file);
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-
         length = frame.Length;
-        return file;
+        return files.Replace(path, frame);
     }
 
     private static bool AnyIntact(ReadOnlySpan<byte> data)

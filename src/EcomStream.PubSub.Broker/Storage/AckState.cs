@@ -62,6 +62,26 @@ internal sealed class AckState(long cursor)
         return fitting;
     }
 
+    /// <summary>
+    /// The acks after a seek to <paramref name="target"/>: what stands before it is acked, what stands at or after it is
+    /// not, if it can be replayed; an acked message that was not retained stays acked.
+    /// </summary>
+    /// <param name="target">The first message that is to be delivered.</param>
+    /// <param name="replayable">The first message whose ack can be taken back.</param>
+    public AckState Seek(long target, long replayable)
+    {
+        var sought = new AckState(Math.Max(target, Math.Min(Cursor, replayable)));
+        foreach (var (first, count) in Runs())
+        {
+            for (var offset = Math.Max(first, sought.Cursor); offset < Math.Min(first + count, replayable); offset++)
+            {
+                sought.Ack(offset);
+            }
+        }
+
+        return sought;
+    }
+
     /// <summary>The runs of acked messages above the cursor: first, and how many.</summary>
     public IEnumerable<(long First, long Count)> Runs()
     {

@@ -16,11 +16,13 @@ internal sealed class LogSegment : IDisposable
     private const uint IndexMagic = 0x31584945;
 
     private readonly List<long> _index = [];
-    private SafeFileHandle _file;
+    private readonly SafeFileHandle _file;
+    private readonly BrokerFiles _files;
 
-    private LogSegment(string path, long baseOffset, SafeFileHandle file)
+    private LogSegment(string path, long baseOffset, SafeFileHandle file, BrokerFiles files)
     {
         Path = path;
+        _files = files;
         BaseOffset = baseOffset;
         _file = file;
     }
@@ -42,16 +44,16 @@ internal sealed class LogSegment : IDisposable
     /// <summary>Publish time of the last record, microseconds since the Unix epoch; 0 without one.</summary>
     public long LastPublishMicros { get; private set; }
 
-    public static LogSegment Create(string folder, long baseOffset)
+    public static LogSegment Create(string folder, long baseOffset, BrokerFiles files)
     {
         var path = PathOf(folder, baseOffset);
-        return new LogSegment(path, baseOffset, OpenFile(path, FileMode.Create));
+        return new LogSegment(path, baseOffset, files.Create(path), files);
     }
 
     /// <summary>Opens a segment that others follow, by its index; without a usable index it is read through.</summary>
-    public static LogSegment OpenSealed(string path)
+    public static LogSegment OpenSealed(string path, BrokerFiles files)
     {
-        var segment = new LogSegment(path, OffsetOf(path), OpenFile(path, FileMode.Open));
+        var segment = new LogSegment(path, OffsetOf(path), OpenFile(path), files);
         if (!segment.TryLoadIndex() && segment.Scan() is { } damagedAt)
         {
             segment.Dispose();
@@ -63,11 +65,12 @@ internal sealed class LogSegment : IDisposable
 
     /// <summary>Opens the last segment: it is read through, and what a crash left unfinished at its end is cut off.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="files">How it is written.</param>
     /// <param name="cut">How many bytes were cut off.</param>
     /// <exception cref="BrokerStartException">Intact messages follow what is damaged, so it is no unfinished write.</exception>
-    public static LogSegment OpenLast(string path, out long cut)
+    public static LogSegment OpenLast(string path, BrokerFiles files, out long cut)
     {
-        var segment = new LogSegment(path, OffsetOf(path), OpenFile(path, FileMode.Open));
+        var segment = new LogSegment(path, OffsetOf(path), OpenFile(path), files);
         var size = RandomAccess.GetLength(segment._file);
         segment.Scan();
         cut = size - segment.Length;
@@ -91,7 +94,7 @@ internal sealed class LogSegment : IDisposable
     {
         try
         {
-            RandomAccess.Write(_file, records, Length);
+            _files.Write(Path, _file, records, Length);
         }
         catch
         {
@@ -117,7 +120,47 @@ internal sealed class LogSegment : IDisposable
         return entry < 0 ? (0, BaseOffset) : (_index[entry], BaseOffset + ((long)entry * IndexEvery));
     }
 
-    public void Sync() => RandomAccess.FlushToDisk(_file);
+    /// <summary>Offset of the first record published at or after a time; <see cref="EndOffset"/> when none is.</summary>
+    public long OffsetAt(long publishMicros)
+    {
+        // The last entry of the index that stands before the time, then record by record.
+        var (low, high) = (0, _index.Count);
+        while (high - low > 1)
+        {
+            var middle = (low + high) / 2;
+            (low, high) = HeaderAt(_index[middle]).PublishMicros < publishMicros ? (middle, high) : (low, middle);
+        }
+
+        var position = _index.Count == 0 ? 0 : _index[low];
+        var offset = BaseOffset + ((long)low * IndexEvery);
+        while (offset < EndOffset)
+        {
+            var (payload, micros) = HeaderAt(position);
+            if (micros >= publishMicros)
+            {
+                return offset;
+            }
+
+            position += LogRecord.Size(payload);
+            offset++;
+        }
+
+        return EndOffset;
+    }
+
+    /// <summary>Publish time of one of its records, microseconds since the Unix epoch.</summary>
+    public long PublishMicros(long offset)
+    {
+        var (position, at) = Nearest(offset);
+        for (; at < offset; at++)
+        {
+            position += LogRecord.Size(HeaderAt(position).PayloadLength);
+        }
+
+        return HeaderAt(position).PublishMicros;
+    }
+
+    public void Sync() => _files.Sync(Path, _file);
 
     /// <summary>No more records: writes the index beside the file.</summary>
     public void Seal()
@@ -135,7 +178,7 @@ internal sealed class LogSegment : IDisposable
         }
 
         BinaryPrimitives.WriteUInt32LittleEndian(span[^4..], Crc32.HashToUInt32(span[..^4]));
-        File.WriteAllBytes(IndexPath, bytes);
+        using var index = _files.Replace(IndexPath, bytes);
     }
 
     public void Delete()
@@ -152,8 +195,8 @@ internal sealed class LogSegment : IDisposable
     private static BrokerStartException Damaged(string path, long at) => new(
         $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or move the folder away to begin anew.");
 
-    private static SafeFileHandle OpenFile(string path, FileMode mode) =>
-        File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read);
+    private static SafeFileHandle OpenFile(string path) =>
+        File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
 
     private static string PathOf(string folder, long baseOffset) =>
         System.IO.Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");
@@ -162,6 +205,14 @@ internal sealed class LogSegment : IDisposable
         long.TryParse(System.IO.Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
             ? offset
             : throw new BrokerStartException($"{path} is not a log of the broker: move it away.");
+
+    private (int PayloadLength, long PublishMicros) HeaderAt(long position)
+    {
+        Span<byte> header = stackalloc byte[LogRecord.HeaderBytes];
+        return RandomAccess.Read(_file, header, position) == header.Length
+            ? LogRecord.Header(header)
+            : throw new InvalidDataException($"The log {Path} is damaged at byte {position}.");
+    }
 
     private void Advance(int size)
     {

@@ -14,6 +14,7 @@ internal sealed class TopicLog : IDisposable
     private readonly string _folder;
     private readonly long _segmentBytes;
     private readonly TimeProvider _time;
+    private readonly BrokerFiles _files;
     private readonly Lock _lock = new();
     private readonly List<LogSegment> _segments = [];
     private byte[] _buffer = new byte[1 << 16];
@@ -21,11 +22,12 @@ internal sealed class TopicLog : IDisposable
     private long _end;
     private bool _unsynced;
 
-    private TopicLog(string folder, long segmentBytes, TimeProvider time)
+    private TopicLog(string folder, EmbeddedBrokerOptions options)
     {
         _folder = folder;
-        _segmentBytes = segmentBytes;
-        _time = time;
+        _segmentBytes = options.SegmentBytes;
+        _time = options.Time;
+        _files = options.Files;
     }
 
     /// <summary>Offset that the next message gets.</summary>
@@ -43,20 +45,20 @@ internal sealed class TopicLog : IDisposable
         }
     }
 
-    public static TopicLog Open(string folder, long segmentBytes, TimeProvider time, ILogger logger)
+    public static TopicLog Open(string folder, EmbeddedBrokerOptions options, ILogger logger)
     {
         Directory.CreateDirectory(folder);
-        var log = new TopicLog(folder, segmentBytes, time);
+        var log = new TopicLog(folder, options);
         var files = Directory.GetFiles(folder, "*.log").Order(StringComparer.Ordinal).ToArray();
         for (var i = 0; i < files.Length; i++)
         {
             if (i < files.Length - 1)
             {
-                log._segments.Add(LogSegment.OpenSealed(files[i]));
+                log._segments.Add(LogSegment.OpenSealed(files[i], options.Files));
                 continue;
             }
 
-            log._segments.Add(LogSegment.OpenLast(files[i], out var cut));
+            log._segments.Add(LogSegment.OpenLast(files[i], options.Files, out var cut));
             if (cut > 0)
             {
                 logger.LogWarning("{File} ended in {Bytes} bytes of an unfinished write, which was never acknowledged; they are cut off", files[i], cut);
@@ -65,7 +67,7 @@ internal sealed class TopicLog : IDisposable
 
         if (log._segments.Count == 0)
         {
-            log._segments.Add(LogSegment.Create(folder, 0));
+            log._segments.Add(LogSegment.Create(folder, 0, options.Files));
         }
 
         log.CheckNoneIsMissing();
@@ -111,7 +113,7 @@ internal sealed class TopicLog : IDisposable
             {
                 segment.Sync();
                 segment.Seal();
-                segment = LogSegment.Create(_folder, first);
+                segment = LogSegment.Create(_folder, first, _files);
                 _segments.Add(segment);
             }
 
@@ -180,6 +182,38 @@ internal sealed class TopicLog : IDisposable
         }
     }
 
+    /// <summary>Offset of the first message published at or after a time; <see cref="EndOffset"/> when none is.</summary>
+    public long OffsetAt(DateTimeOffset time)
+    {
+        var micros = Micros(time);
+        lock (_lock)
+        {
+            foreach (var segment in _segments)
+            {
+                if (segment.Count > 0 && segment.LastPublishMicros >= micros)
+                {
+                    return segment.OffsetAt(micros);
+                }
+            }
+
+            return _end;
+        }
+    }
+
+    /// <summary>When a message was published; null when it is not there.</summary>
+    public DateTimeOffset? PublishTime(long offset) => Find(offset) is { } segment
+        ? DateTimeOffset.UnixEpoch.AddTicks(segment.PublishMicros(offset) * TimeSpan.TicksPerMicrosecond)
+        : null;
+
+    /// <summary>The segments that get no more messages, oldest first.</summary>
+    public IReadOnlyList<LogSegment> FullSegments()
+    {
+        lock (_lock)
+        {
+            return _segments.GetRange(0, _segments.Count - 1);
+        }
+    }
+
     /// <summary>Deletes the full segments whose messages all stand before an offset. Nobody may read them any more.</summary>
     public void DeleteBefore(long offset)
     {
@@ -221,5 +255,9 @@ internal sealed class TopicLog : IDisposable
 
     public static string MessageId(long offset) => (offset + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);
 
-    private long NowMicros => (_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+    /// <summary>A time as publish times are kept: microseconds since the Unix epoch, rounded up.</summary>
+    public static long Micros(DateTimeOffset time) =>
+        ((time - DateTimeOffset.UnixEpoch).Ticks + TimeSpan.TicksPerMicrosecond - 1) / TimeSpan.TicksPerMicrosecond;
+
+    private long NowMicros => Micros(_time.GetUtcNow());
 }

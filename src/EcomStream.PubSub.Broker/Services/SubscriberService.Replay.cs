@@ -1,0 +1,70 @@
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+
+namespace EcomStream.PubSub.Broker.Services;
+
+/// <summary>Snapshots and seek.</summary>
+internal sealed partial class SubscriberService
+{
+    public override Task<Snapshot> CreateSnapshot(CreateSnapshotRequest request, ServerCallContext context)
+    {
+        // "If the name is not provided in the request, the server will assign a random name".
+        var name = request.Name.Length > 0
+            ? request.Name
+            : $"{ResourceNames.ProjectOf(request.Subscription)}/snapshots/snapshot-{Guid.NewGuid():n}";
+        if (!ResourceNames.IsSnapshot(name))
+        {
+            throw ServiceCalls.Invalid($"Invalid snapshot name '{name}': it must be projects/PROJECT/snapshots/SNAPSHOT.");
+        }
+
+        return Task.FromResult(SnapshotFields.ToProto(state.CreateSnapshot(name, request.Subscription, FieldRules.Labels(request.Labels))));
+    }
+
+    public override Task<Snapshot> GetSnapshot(GetSnapshotRequest request, ServerCallContext context) =>
+        Task.FromResult(SnapshotFields.ToProto(state.Snapshot(request.Snapshot)));
+
+    public override Task<ListSnapshotsResponse> ListSnapshots(ListSnapshotsRequest request, ServerCallContext context)
+    {
+        ServiceCalls.CheckProject(request.Project);
+        var (page, next) = Paging.Page(
+            state.Snapshots.Where(s => s.Name.StartsWith(request.Project + "/", StringComparison.Ordinal)),
+            s => s.Name, request.PageSize, request.PageToken);
+        return Task.FromResult(new ListSnapshotsResponse { Snapshots = { page.Select(SnapshotFields.ToProto) }, NextPageToken = next });
+    }
+
+    public override Task<Snapshot> UpdateSnapshot(UpdateSnapshotRequest request, ServerCallContext context) =>
+        Task.FromResult(SnapshotFields.ToProto(state.UpdateSnapshot(
+            request.Snapshot?.Name ?? "", current => SnapshotFields.Updated(current, request, state.Time.GetUtcNow()))));
+
+    public override Task<Empty> DeleteSnapshot(DeleteSnapshotRequest request, ServerCallContext context)
+    {
+        state.DeleteSnapshot(request.Snapshot);
+        return Task.FromResult(new Empty());
+    }
+
+    public override async Task<SeekResponse> Seek(SeekRequest request, ServerCallContext context)
+    {
+        var subscription = state.Subscription(request.Subscription);
+        switch (request.TargetCase)
+        {
+            case SeekRequest.TargetOneofCase.Time:
+                state.Seek(subscription, FieldRules.Time("time", request.Time));
+                break;
+            case SeekRequest.TargetOneofCase.Snapshot:
+                var snapshot = state.Snapshot(request.Snapshot);
+                if (snapshot.Topic != subscription.Topic)
+                {
+                    throw ServiceCalls.Invalid($"The snapshot {snapshot.Name} is of another topic than {subscription.Name}.");
+                }
+
+                state.Seek(subscription, snapshot);
+                break;
+            default:
+                throw ServiceCalls.Invalid("A seek names a time or a snapshot.");
+        }
+
+        await durability.WrittenAsync();
+        return new SeekResponse();
+    }
+}

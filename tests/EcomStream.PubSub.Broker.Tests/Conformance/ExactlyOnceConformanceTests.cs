@@ -1,0 +1,105 @@
+using Google.Cloud.PubSub.V1;
+using Google.Rpc;
+using Grpc.Core;
+using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
+
+namespace EcomStream.PubSub.Broker.Tests.Conformance;
+
+/// <summary>Exactly-once delivery: acks that are confirmed, and nothing delivered again before its deadline.</summary>
+public sealed class ExactlyOnceConformanceTests : ConformanceTest
+{
+    [SkippableTheory]
+    [OnBoth(References.ExactlyOnce)]
+    public Task An_ack_in_time_succeeds_and_holds(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
+        await pubsub.PublishAsync("a");
+        await pubsub.AckAsync(await pubsub.PullExactlyAsync(1));
+        await pubsub.PassAsync(TimeSpan.FromSeconds(13));
+        (await pubsub.PullAsync()).ShouldBeEmpty();
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.ExactlyOnce, Emulator = "A late ack succeeds.")]
+    public Task An_ack_after_the_deadline_fails_by_name_and_the_message_comes_again(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
+        await pubsub.PublishAsync("a");
+        var late = await pubsub.PullExactlyAsync(1);
+        await pubsub.PassAsync(TimeSpan.FromSeconds(13));
+        var failure = await Should.ThrowAsync<RpcException>(() => pubsub.AckAsync(late));
+        failure.GetRpcStatus()!.GetDetail<ErrorInfo>()!.Metadata[late[0].AckId].ShouldBe("PERMANENT_FAILURE_INVALID_ACK_ID");
+        (await pubsub.PullExactlyAsync(1)).Select(Text).ShouldBe(["a"]);
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.ExactlyOnce)]
+    public Task An_id_of_an_earlier_delivery_neither_acks_nor_extends(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
+        await pubsub.PublishAsync("a");
+        var first = await pubsub.PullExactlyAsync(1);
+        await pubsub.NackAsync(first);
+        var second = await pubsub.PullExactlyAsync(1);
+        second[0].AckId.ShouldNotBe(first[0].AckId);
+        await Should.ThrowAsync<RpcException>(() => pubsub.AckAsync(first));
+        await Should.ThrowAsync<RpcException>(() => pubsub.ModifyAsync(first, 20));
+        await pubsub.AckAsync(second);
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.ExactlyOnce)]
+    public Task Of_a_request_with_good_and_bad_ids_the_good_ones_succeed(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
+        await pubsub.PublishAsync("a", "b");
+        var received = await pubsub.PullExactlyAsync(2);
+        await pubsub.NackAsync(received[0]);
+        var failure = await Should.ThrowAsync<RpcException>(() => pubsub.AckAsync(received));
+        failure.GetRpcStatus()!.GetDetail<ErrorInfo>()!.Metadata.Keys.ShouldBe([received[0].AckId]);
+        (await pubsub.PullExactlyAsync(1)).Select(Text).ShouldBe([Text(received[0])]);
+        await pubsub.PassAsync(TimeSpan.FromSeconds(1));
+        (await pubsub.PullAsync()).ShouldBeEmpty();
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc)]
+    public Task A_stream_confirms_acks_and_extensions(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
+        await pubsub.PublishAsync("a", "b");
+        var received = await pubsub.PullExactlyAsync(2);
+        await pubsub.NackAsync(received[1]);
+        using var stream = await pubsub.StreamAsync();
+        await stream.RequestStream.WriteAsync(new StreamingPullRequest
+        {
+            AckIds = { received.Select(m => m.AckId) },
+            ModifyDeadlineAckIds = { received[1].AckId },
+            ModifyDeadlineSeconds = { 20 },
+        });
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        StreamingPullResponse all = new();
+        while (all.AcknowledgeConfirmation is null || all.ModifyAckDeadlineConfirmation is null)
+        {
+            (await stream.ResponseStream.MoveNext(deadline.Token)).ShouldBeTrue();
+            all.MergeFrom(stream.ResponseStream.Current);
+        }
+
+        all.AcknowledgeConfirmation.AckIds.ShouldBe([received[0].AckId]);
+        all.AcknowledgeConfirmation.InvalidAckIds.ShouldBe([received[1].AckId]);
+        all.ModifyAckDeadlineConfirmation.InvalidAckIds.ShouldBe([received[1].AckId]);
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.ExactlyOnce)]
+    public Task With_ordering_an_ack_before_its_turn_fails_for_now(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync(s => (s.EnableExactlyOnceDelivery, s.EnableMessageOrdering) = (true, true));
+        await pubsub.PublishAsync([.. "12".Select(c => new PubsubMessage { OrderingKey = "k", Data = Google.Protobuf.ByteString.CopyFromUtf8($"{c}") })]);
+        var received = await pubsub.PullExactlyAsync(2);
+        var failure = await Should.ThrowAsync<RpcException>(() => pubsub.AckAsync(received[1]));
+        failure.GetRpcStatus()!.GetDetail<ErrorInfo>()!.Metadata[received[1].AckId].ShouldBe("TRANSIENT_FAILURE_UNORDERED_ACK_ID");
+        await pubsub.AckAsync(received[0]);
+        await pubsub.AckAsync(received[1]);
+    });
+}

@@ -1,0 +1,202 @@
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
+using Grpc.Core;
+using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
+
+namespace EcomStream.PubSub.Broker.Tests.Conformance;
+
+/// <summary>StreamingPull: its requests, flow control and what it says of its subscription.</summary>
+public sealed class StreamingPullConformanceTests : ConformanceTest
+{
+    [SkippableTheory]
+    [OnBoth(References.Rpc)]
+    public Task Messages_come_by_themselves_and_are_acked_on_the_stream(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        using var stream = await pubsub.StreamAsync();
+        await pubsub.PublishAsync(Enumerable.Range(0, 100).Select(n => $"{n}"));
+        var seen = await ReadAsync(stream, 100);
+        seen.Select(Text).Order().ShouldBe(Enumerable.Range(0, 100).Select(n => $"{n}").Order());
+        var acks = new StreamingPullRequest();
+        acks.AckIds.AddRange(seen.Select(m => m.AckId));
+        await stream.RequestStream.WriteAsync(acks);
+        await pubsub.PassAsync(TimeSpan.FromSeconds(13));
+        (await pubsub.PullAsync()).ShouldBeEmpty();
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc)]
+    public Task A_stream_begins_with_its_subscription_and_a_deadline_of_10_to_600_seconds(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        foreach (var (what, settings) in ((string, Action<StreamingPullRequest>)[])
+            [
+                ("no subscription", r => r.Subscription = ""),
+                ("no deadline", r => r.StreamAckDeadlineSeconds = 0),
+                ("9 s", r => r.StreamAckDeadlineSeconds = 9),
+                ("601 s", r => r.StreamAckDeadlineSeconds = 601),
+            ])
+        {
+            using var stream = await pubsub.StreamAsync(settings);
+            (await StatusOf(stream)).ShouldBeOneOf(
+                what == "no subscription" ? [StatusCode.InvalidArgument, StatusCode.NotFound] : [StatusCode.InvalidArgument]);
+        }
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc)]
+    public Task The_deadline_of_the_stream_is_that_of_its_messages(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        await pubsub.PublishAsync("a");
+        using (var stream = await pubsub.StreamAsync(r => r.StreamAckDeadlineSeconds = 20))
+        {
+            await ReadAsync(stream, 1);
+            await pubsub.PassAsync(TimeSpan.FromSeconds(15));
+            (await pubsub.PullAsync()).ShouldBeEmpty();
+            await stream.RequestStream.CompleteAsync();
+            await StatusOf(stream);
+        }
+
+        await pubsub.PassAsync(TimeSpan.FromSeconds(8));
+        (await pubsub.PullExactlyAsync(1)).Select(Text).ShouldBe(["a"]);
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc, Emulator = "max_outstanding_messages is not kept to.")]
+    public Task No_more_messages_are_outstanding_than_the_stream_allows(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        await pubsub.PublishAsync(Enumerable.Range(0, 25).Select(n => $"{n}"));
+        using var stream = await pubsub.StreamAsync(r => r.MaxOutstandingMessages = 10);
+        await NothingMoreThan(stream, 10);
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc, Emulator = "max_outstanding_bytes is not kept to.")]
+    public Task No_more_comes_once_the_bytes_that_the_stream_allows_are_outstanding(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        await pubsub.PublishAsync([.. Enumerable.Range(0, 25).Select(_ => new PubsubMessage { Data = ByteString.CopyFrom(new byte[1_000]) })]);
+        using var stream = await pubsub.StreamAsync(r => r.MaxOutstandingBytes = 4_500);
+        await NothingMoreThan(stream, 5);
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc, Emulator = "Some are taken in a later request.")]
+    public Task What_only_the_first_request_may_set_ends_the_stream_in_a_later_one(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        foreach (var later in (StreamingPullRequest[])
+            [
+                new() { Subscription = pubsub.Subscription }, new() { MaxOutstandingMessages = 5 }, new() { MaxOutstandingBytes = 5 }, new() { ProtocolVersion = 1 },
+            ])
+        {
+            using var stream = await pubsub.StreamAsync();
+            await stream.RequestStream.WriteAsync(later);
+            (await StatusOf(stream)).ShouldBe(StatusCode.InvalidArgument, later.ToString());
+        }
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc, Emulator = "The stream goes on.")]
+    public Task Deadlines_that_do_not_fit_their_ids_end_the_stream(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        await pubsub.PublishAsync("a");
+        var id = (await pubsub.PullExactlyAsync(1))[0].AckId;
+        foreach (var wrong in (StreamingPullRequest[])
+            [
+                new() { ModifyDeadlineAckIds = { id } },
+                new() { ModifyDeadlineAckIds = { id }, ModifyDeadlineSeconds = { -1 } },
+                new() { ModifyDeadlineAckIds = { id }, ModifyDeadlineSeconds = { 601 } },
+            ])
+        {
+            using var stream = await pubsub.StreamAsync();
+            await stream.RequestStream.WriteAsync(wrong);
+            (await StatusOf(stream)).ShouldBe(StatusCode.InvalidArgument, wrong.ToString());
+        }
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc)]
+    public Task A_malformed_ack_id_ends_the_stream(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        using var stream = await pubsub.StreamAsync();
+        await stream.RequestStream.WriteAsync(new StreamingPullRequest { AckIds = { "no such id" } });
+        (await StatusOf(stream)).ShouldBe(StatusCode.InvalidArgument);
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc)]
+    public Task A_nack_on_the_stream_brings_the_message_again(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        await pubsub.PublishAsync("a");
+        using var stream = await pubsub.StreamAsync();
+        var first = (await ReadAsync(stream, 1))[0];
+        await stream.RequestStream.WriteAsync(new StreamingPullRequest { ModifyDeadlineAckIds = { first.AckId }, ModifyDeadlineSeconds = { 0 } });
+        (await ReadAsync(stream, 1))[0].Message.MessageId.ShouldBe(first.Message.MessageId);
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc, Emulator = "Keep-alives are not answered.")]
+    public Task A_keep_alive_of_a_client_of_protocol_version_1_is_answered(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        using var stream = await pubsub.StreamAsync(r => r.ProtocolVersion = 1);
+        await stream.RequestStream.WriteAsync(new StreamingPullRequest());
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        (await stream.ResponseStream.MoveNext(deadline.Token)).ShouldBeTrue();
+        stream.ResponseStream.Current.ReceivedMessages.ShouldBeEmpty();
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc)]
+    public Task A_response_says_whether_delivery_is_ordered_and_exactly_once(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync(s => (s.EnableMessageOrdering, s.EnableExactlyOnceDelivery) = (true, true));
+        await pubsub.PublishAsync("a");
+        using var stream = await pubsub.StreamAsync();
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        (await stream.ResponseStream.MoveNext(deadline.Token)).ShouldBeTrue();
+        var properties = stream.ResponseStream.Current.SubscriptionProperties;
+        properties.ExactlyOnceDeliveryEnabled.ShouldBeTrue();
+        properties.MessageOrderingEnabled.ShouldBeTrue();
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Errors)]
+    public Task A_stream_of_a_subscription_that_is_deleted_ends_with_NOT_FOUND(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        using var stream = await pubsub.StreamAsync();
+        await pubsub.PublishAsync("a");
+        await ReadAsync(stream, 1);
+        await pubsub.Subscriber.DeleteSubscriptionAsync(new DeleteSubscriptionRequest { Subscription = pubsub.Subscription });
+        (await StatusOf(stream)).ShouldBe(StatusCode.NotFound);
+    });
+
+    private static async Task<IReadOnlyList<ReceivedMessage>> ReadAsync(
+        AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> stream, int count)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        var all = new List<ReceivedMessage>();
+        while (all.Count < count && await stream.ResponseStream.MoveNext(deadline.Token))
+        {
+            all.AddRange(stream.ResponseStream.Current.ReceivedMessages);
+        }
+
+        return all;
+    }
+
+    // What a server sends beyond the bound would come within the second.
+    private static async Task NothingMoreThan(AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> stream, int count)
+    {
+        var seen = (await ReadAsync(stream, count)).Count;
+        seen.ShouldBe(count);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        (await StatusOf(() => stream.ResponseStream.MoveNext(patience.Token))).ShouldBe(StatusCode.Cancelled);
+    }
+}

@@ -1,0 +1,155 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using EcomStream.PubSub.Broker.Storage;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
+
+namespace EcomStream.PubSub.Broker.Tests;
+
+/// <summary>
+/// What a power cut takes, with each policy: of every file, any part of what was not synced. The kill of a process is in
+/// the end-to-end tests.
+/// </summary>
+public sealed class PowerCutTests : IDisposable
+{
+    private const int Cuts = 20;
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly ConcurrentDictionary<string, long> _synced = new();
+    private readonly Random _random = new(20261124);
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task With_always_nothing_that_was_answered_is_lost()
+    {
+        await using var client = await StartAsync(o => o with { Fsync = FsyncPolicy.Always });
+        await CutUnderLoadAsync(client, (lost, forgotten, _) =>
+        {
+            lost.ShouldBeEmpty();
+            forgotten.ShouldBeEmpty();
+        });
+    }
+
+    [Fact]
+    public async Task With_interval_only_what_was_answered_within_it_is_lost()
+    {
+        var interval = TimeSpan.FromMilliseconds(300);
+        await using var client = await StartAsync(o => o with { Fsync = FsyncPolicy.Interval, FsyncInterval = interval });
+
+        // A sync takes its time too, on a busy machine the more; the interval begins when the last one has ended.
+        var window = (interval * 2) + TimeSpan.FromSeconds(1);
+        var any = 0;
+        await CutUnderLoadAsync(client, (lost, forgotten, age) =>
+        {
+            any += lost.Count + forgotten.Count;
+            lost.Concat(forgotten).ShouldAllBe(id => age(id) < window);
+        });
+        any.ShouldBeGreaterThan(0, "a test in which nothing is lost proves nothing of the window");
+    }
+
+    private Task<BrokerClient> StartAsync(Func<EmbeddedBrokerOptions, EmbeddedBrokerOptions> change) => BrokerClient.StartReadyAsync(
+        _folder.Path,
+        o => change(o) with { SegmentBytes = 64 << 10, Files = new BrokerFiles(afterSync: (path, length) => _synced[path] = length) });
+
+    // Publishes and acks go on while the power is cut, again and again; what is left is opened by another broker each time.
+    private async Task CutUnderLoadAsync(BrokerClient client, Action<IReadOnlyList<string>, IReadOnlyList<string>, Func<string, TimeSpan>> check)
+    {
+        var clock = Stopwatch.StartNew();
+        var published = new ConcurrentDictionary<string, TimeSpan>();
+        var ackSent = new ConcurrentDictionary<string, bool>();
+        var acked = new ConcurrentDictionary<string, TimeSpan>();
+        using var stop = new CancellationTokenSource();
+        var load = Task.WhenAll(PublishAsync(), ConsumeAsync());
+        for (var cut = 0; cut < Cuts; cut++)
+        {
+            await Task.Delay(_random.Next(20, 200));
+            var (answered, confirmed, at) = (published.Keys.ToList(), acked.Keys.ToList(), clock.Elapsed);
+
+            // The files first: when one is begun, the one before it is synced.
+            var files = Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories).ToHashSet();
+            var synced = _synced.ToDictionary();
+            using var left = _folder.Snapshot();
+            var sent = ackSent.Keys.ToHashSet();
+            CutTails(left.Path, files, synced);
+            await using var after = await BrokerClient.StartAsync(left.Path);
+            var found = new HashSet<string>();
+            while (await after.PullAsync() is { Count: > 0 } messages)
+            {
+                found.UnionWith(messages.Select(m => m.Message.MessageId));
+            }
+
+            check(
+                [.. answered.Where(id => !found.Contains(id) && !sent.Contains(id))],
+                [.. confirmed.Where(found.Contains)],
+                id => at - (acked.TryGetValue(id, out var time) ? time : published[id]));
+        }
+
+        await stop.CancelAsync();
+        await load;
+        acked.Count.ShouldBeGreaterThan(0);
+
+        async Task PublishAsync()
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                var request = new PublishRequest { Topic = BrokerClient.Topic };
+                request.Messages.AddRange(Enumerable.Range(0, 20).Select(_ => new PubsubMessage { Data = ByteString.CopyFrom(new byte[100]) }));
+                var ids = (await client.Publisher.PublishAsync(request)).MessageIds;
+                var now = clock.Elapsed;
+                foreach (var id in ids)
+                {
+                    published[id] = now;
+                }
+            }
+        }
+
+        async Task ConsumeAsync()
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                // Every other message stays unacked.
+                var messages = (await client.PullAsync(40)).Where((_, i) => i % 2 == 0).ToList();
+                if (messages.Count == 0)
+                {
+                    await Task.Yield();
+                    continue;
+                }
+
+                foreach (var message in messages)
+                {
+                    ackSent[message.Message.MessageId] = true;
+                }
+
+                await client.AckAsync(messages);
+                foreach (var message in messages)
+                {
+                    acked[message.Message.MessageId] = clock.Elapsed;
+                }
+            }
+        }
+    }
+
+    private void CutTails(string copy, HashSet<string> files, Dictionary<string, long> synced)
+    {
+        foreach (var file in Directory.EnumerateFiles(copy, "*", SearchOption.AllDirectories))
+        {
+            var original = Path.Combine(_folder.Path, Path.GetRelativePath(copy, file));
+            if (!files.Contains(original))
+            {
+                File.Delete(file);
+                continue;
+            }
+
+            var length = new FileInfo(file).Length;
+            var safe = Math.Min(length, synced.GetValueOrDefault(original));
+            using var stream = new FileStream(file, FileMode.Open);
+            stream.SetLength(safe + _random.NextInt64(length - safe + 1));
+            if (_random.Next(2) == 0)
+            {
+                // The file system had noted the length, and not yet written the last page.
+                stream.SetLength(length);
+            }
+        }
+    }
+}
