@@ -28,4 +28,29 @@ public sealed class OutsideClientTests : IDisposable
         said.GetProperty("ackDeadlineSeconds").GetInt32().ShouldBe(30);
         await Eventually.True(() => broker.GetSubscriptionStats("projects/outside/subscriptions/everyday-sub")!.Value.Backlog == 0, "every message is acked");
     }
+
+    [SkippableFact]
+    public async Task The_official_client_uses_ordering_filters_exactly_once_delivery_dead_letters_snapshots_and_seek()
+    {
+        OfficialNodeClient.SkipWhereItIsNot();
+        await using var broker = await EmbeddedBroker.StartAsync(new EmbeddedBrokerOptions { DataDirectory = _folder.Path });
+        var said = JsonDocument.Parse(await OfficialNodeClient.RunAsync("features.cjs", broker.Endpoint)).RootElement;
+
+        said.GetProperty("inOrder").GetBoolean().ShouldBeTrue();
+        said.GetProperty("filtered").GetString().ShouldBe("eu,eu");
+        said.GetProperty("exactlyOnce").GetString().ShouldBe("SUCCESS");
+        var deadLetters = said.GetProperty("deadLetters");
+        deadLetters.GetProperty("attempts").EnumerateArray().Select(a => a.GetInt32()).ShouldBe([1, 2, 3, 4, 5]);
+        deadLetters.GetProperty("count").GetString().ShouldBe("5");
+        var replay = said.GetProperty("replay");
+        replay.GetProperty("again").EnumerateArray().Select(a => a.GetString()).ShouldBe(["first", "first"]);
+        replay.GetProperty("snapshots").EnumerateArray().Select(a => a.GetString()).ShouldBe(["projects/outside/snapshots/snap"]);
+        var metadata = said.GetProperty("metadata");
+        metadata.GetProperty("ackDeadlineSeconds").GetInt32().ShouldBe(42);
+        metadata.GetProperty("labels").GetProperty("team").GetString().ShouldBe("shop");
+        metadata.GetProperty("retention").GetString().ShouldBe("3600");
+        metadata.GetProperty("backoff").GetString().ShouldBe("60");
+        metadata.GetProperty("neverExpires").GetBoolean().ShouldBeTrue();
+        metadata.GetProperty("detached").GetBoolean().ShouldBeTrue();
+    }
 }
