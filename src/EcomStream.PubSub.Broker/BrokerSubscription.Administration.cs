@@ -125,20 +125,27 @@ internal sealed partial class BrokerSubscription
         }
     }
 
-    /// <summary>They are in the dead-letter topic: acks them.</summary>
+    /// <summary>They are in the dead-letter topic: acks them, whatever of their keys comes before them.</summary>
     public void Forwarded(IEnumerable<long> offsets)
     {
         lock (_lock)
         {
             var acked = new List<long>();
-            foreach (var offset in offsets.Where(_undeliverable.Remove).Order())
+            foreach (var offset in offsets.Where(_undeliverable.Remove))
             {
-                _keys?.Hold(offset, false);
-                Ack(offset, acked);
+                if (_keys is null)
+                {
+                    acked.Add(offset);
+                }
+                else
+                {
+                    _keys.Remove(offset, acked);
+                }
             }
 
+            acked.RemoveAll(_acks.State.IsAcked);
             acked.Sort();
-            Write(acked.Where(offset => !_acks.State.IsAcked(offset)).ToArray());
+            Write(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(acked));
         }
     }
 
@@ -151,7 +158,7 @@ internal sealed partial class BrokerSubscription
             {
                 if (_keys?.Has(offset) == true)
                 {
-                    _keys.Hold(offset, false);
+                    _keys.LetGo(offset);
                 }
                 else
                 {
@@ -180,7 +187,7 @@ internal sealed partial class BrokerSubscription
     private void SetAside(long offset)
     {
         _undeliverable.Add(offset);
-        _keys?.Hold(offset, true);
+        _keys?.Hold(offset);
     }
 
     // Delivery begins again at the first message that is not acked.

@@ -32,7 +32,7 @@ internal sealed class OrderingKeys
         }
 
         _keyOf[offset] = key;
-        if (key.Waiting.Count == 0 && (key.Outstanding.Count == 0 || key.Response == response))
+        if (key.Waiting.Count == 0 && key.MayGo(response))
         {
             key.Outstanding.Add(offset);
             key.Response = response;
@@ -53,7 +53,7 @@ internal sealed class OrderingKeys
     {
         while (_ready.TryPeek(out var key))
         {
-            if (key.Waiting.Count > 0 && key.NotBefore == 0 && !key.IsHeld && (key.Outstanding.Count == 0 || key.Response == response))
+            if (key.Waiting.Count > 0 && key.MayGo(response))
             {
                 offset = key.Waiting.Min;
                 key.Waiting.Remove(offset);
@@ -98,13 +98,25 @@ internal sealed class OrderingKeys
             return;
         }
 
-        do
+        Remove(offset, acked);
+    }
+
+    /// <summary>A message is done with, whatever comes before it: adds it, and what was acked and waited for it.</summary>
+    public void Remove(long offset, List<long> acked)
+    {
+        acked.Add(offset);
+        if (!_keyOf.TryGetValue(offset, out var key))
         {
-            acked.Add(offset);
-            Forget(key, offset);
-            offset = key.First;
+            return;
         }
-        while (key.AckedEarly.Remove(offset));
+
+        Forget(key, offset);
+        while (key.AckedEarly.Contains(key.First))
+        {
+            acked.Add(key.First);
+            Forget(key, key.First);
+        }
+
         Settle(key);
     }
 
@@ -135,13 +147,22 @@ internal sealed class OrderingKeys
         return returned;
     }
 
-    /// <summary>A key whose first message is on its way to the dead-letter topic stands still meanwhile.</summary>
-    public void Hold(long offset, bool isHeld)
+    /// <summary>The key of a message that is on its way to the dead-letter topic stands still meanwhile.</summary>
+    public void Hold(long offset)
     {
         if (_keyOf.TryGetValue(offset, out var key))
         {
-            key.IsHeld = isHeld;
-            Settle(key);
+            key.Held.Add(offset);
+        }
+    }
+
+    /// <summary>It is not: it is delivered again in its turn.</summary>
+    public void LetGo(long offset)
+    {
+        if (_keyOf.TryGetValue(offset, out var key))
+        {
+            key.Held.Remove(offset);
+            Return(offset, 0);
         }
     }
 
@@ -190,6 +211,7 @@ internal sealed class OrderingKeys
         key.Outstanding.Remove(offset);
         key.AckedEarly.Remove(offset);
         key.Returned.Remove(offset);
+        key.Held.Remove(offset);
         Waiting -= key.Waiting.Remove(offset) ? 1 : 0;
     }
 
@@ -207,7 +229,7 @@ internal sealed class OrderingKeys
 
     private void Ready(Key key)
     {
-        if (!key.IsReady && key.Waiting.Count > 0 && key.Outstanding.Count == 0 && key.NotBefore == 0 && !key.IsHeld)
+        if (!key.IsReady && key.Waiting.Count > 0 && key.Outstanding.Count == 0 && key.MayGo(response: -1))
         {
             key.IsReady = true;
             _ready.Enqueue(key);
@@ -233,9 +255,13 @@ internal sealed class OrderingKeys
 
         public long NotBefore { get; set; }
 
-        public bool IsHeld { get; set; }
+        /// <summary>Those of them that are on their way to the dead-letter topic.</summary>
+        public HashSet<long> Held { get; } = [];
 
         public bool IsReady { get; set; }
+
+        /// <summary>Whether the next message may be delivered with a response.</summary>
+        public bool MayGo(long response) => NotBefore == 0 && Held.Count == 0 && (Outstanding.Count == 0 || Response == response);
 
         public long First => Outstanding.Count > 0 ? Outstanding.Min : Waiting.Count > 0 ? Waiting.Min : -1;
     }

@@ -1,0 +1,307 @@
+using System.Text;
+using CsCheck;
+using EcomStream.PubSub.Broker.Delivery;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace EcomStream.PubSub.Broker.Tests;
+
+/// <summary>
+/// Random publishes, pulls, acks, nacks, extensions, waits and restarts, beside what a subscription promises whatever
+/// happens. A failure prints the seed that repeats it.
+/// </summary>
+public sealed class SubscriptionModelTests
+{
+    private static readonly Gen<SubscriptionSettings> Settings =
+        from ordering in Gen.Bool
+        from exactlyOnce in Gen.Bool
+        from filter in Gen.Bool
+        from retry in Gen.Bool
+        from deadLetter in Gen.Bool
+        select new SubscriptionSettings
+        {
+            EnableMessageOrdering = ordering,
+            EnableExactlyOnceDelivery = exactlyOnce,
+            Filter = filter ? "attributes:wanted" : "",
+            Retry = retry ? new RetrySettings(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)) : null,
+            DeadLetter = deadLetter ? new DeadLetterSettings("projects/p/topics/dead", 5) : null,
+            Expiration = null,
+        };
+
+    private static readonly Gen<(Step Step, int Number)[]> Steps =
+        Gen.Select(Gen.Frequency((4, Gen.Const(Step.Publish)), (6, Gen.Const(Step.Pull)), (6, Gen.Const(Step.Ack)), (3, Gen.Const(Step.Nack)),
+            (2, Gen.Const(Step.Extend)), (3, Gen.Const(Step.Wait)), (1, Gen.Const(Step.Restart))), Gen.Int[0, 999]).Array[20, 150];
+
+    [Fact]
+    public void Whatever_happens_nothing_acked_comes_again_nothing_leased_comes_twice_keys_keep_their_order_and_everything_arrives() =>
+        Gen.Select(Settings, Steps).Sample(
+            (settings, steps) =>
+            {
+                using var folder = new TemporaryFolder();
+                using var run = new Run(folder.Path, settings);
+                try
+                {
+                    foreach (var (step, number) in steps)
+                    {
+                        run.Do(step, number);
+                    }
+
+                    run.Drain();
+                }
+                catch (Exception error)
+                {
+                    throw new InvalidOperationException(run.Trace, error);
+                }
+            },
+            iter: 400,
+            threads: 2);
+
+    private enum Step
+    {
+        Publish,
+        Pull,
+        Ack,
+        Nack,
+        Extend,
+        Wait,
+        Restart,
+    }
+
+    private sealed class Run : IDisposable
+    {
+        private const int AckDeadlineSeconds = 10;
+        private const string Topic = "projects/p/topics/orders";
+        private const string Name = "projects/p/subscriptions/orders-sub";
+
+        private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 24, 12, 0, 0, TimeSpan.Zero));
+        private readonly EmbeddedBrokerOptions _options;
+        private readonly SubscriptionSettings _settings;
+        private readonly Dictionary<string, Message> _messages = [];
+        private readonly List<(string AckId, Message Message)> _held = [];
+        private readonly StringBuilder _trace = new();
+        private BrokerState _state;
+
+        /// <summary>What was done, and what came.</summary>
+        public string Trace => _trace.ToString();
+
+        public Run(string folder, SubscriptionSettings settings)
+        {
+            _settings = settings;
+            _options = new EmbeddedBrokerOptions { DataDirectory = folder, Time = _time, SegmentBytes = 2_000 };
+            _state = BrokerState.Open(_options, NullLogger.Instance);
+            _state.CreateTopic("projects/p/topics/dead", new TopicSettings());
+            _state.CreateSubscription("projects/p/subscriptions/dead-sub", "projects/p/topics/dead", new SubscriptionSettings());
+            _state.CreateTopic(Topic, new TopicSettings());
+            _state.CreateSubscription(Name, Topic, settings);
+        }
+
+        private BrokerSubscription Subscription => _state.Subscription(Name);
+
+        public void Do(Step step, int number)
+        {
+            _trace.AppendLine($"{step} {number}");
+            switch (step)
+            {
+                case Step.Publish:
+                    Publish(count: 1 + (number % 4), key: number % 3 == 0 ? "" : $"k{number % 3}", wanted: number % 5 != 0);
+                    break;
+                case Step.Pull:
+                    Pull(1 + (number % 7));
+                    break;
+                case Step.Ack:
+                    Settle(number, (ids, outcome) => Subscription.Acknowledge(ids, outcome), Acked);
+                    break;
+                case Step.Nack:
+                    Settle(number, (ids, outcome) => Subscription.ModifyAckDeadline(ids, _ => 0, outcome), Ended);
+                    break;
+                case Step.Extend:
+                    Settle(number, (ids, outcome) => Subscription.ModifyAckDeadline(ids, _ => 30, outcome), message =>
+                        message.LeasedUntil = message.IsLeased(_time) ? _time.GetUtcNow().AddSeconds(30) : message.LeasedUntil);
+                    break;
+                case Step.Wait:
+                    Wait(number % 15);
+                    break;
+                default:
+                    _state.Dispose();
+                    _state = BrokerState.Open(_options, NullLogger.Instance);
+                    foreach (var message in _messages.Values)
+                    {
+                        (message.LeasedUntil, message.IsAckSent) = (null, false);
+                    }
+
+                    break;
+            }
+        }
+
+        /// <summary>Pulls and acks until nothing is left: everything that was let through has arrived then, or is a dead letter.</summary>
+        public void Drain()
+        {
+            for (var quiet = 0; quiet < 4;)
+            {
+                _held.Clear();
+                Pull(1_000);
+                quiet = _held.Count == 0 ? quiet + 1 : 0;
+                while (_held.Count > 0)
+                {
+                    Do(Step.Ack, 0);
+                }
+
+                Wait(35);
+            }
+
+            Subscription.Stats.Backlog.ShouldBe(0);
+            _messages.Values.Where(m => m.Wanted && !m.IsAcked && !m.IsDeadLetter).ShouldBeEmpty();
+        }
+
+        public void Dispose() => _state.Dispose();
+
+        private void Publish(int count, string key, bool wanted)
+        {
+            var messages = Enumerable.Range(0, count).Select(_ => new PubsubMessage { Data = ByteString.CopyFromUtf8("x"), OrderingKey = key }).ToList();
+            messages.ForEach(message => message.Attributes.Add(wanted ? "wanted" : "other", ""));
+            _state.Topic(Topic).Publish(messages);
+            foreach (var message in messages)
+            {
+                _messages.Add(message.MessageId, new Message(long.Parse(message.MessageId), key, wanted || _settings.Filter.Length == 0));
+            }
+        }
+
+        private void Pull(int max)
+        {
+            var response = new RawPullResponse();
+            Subscription.Take(new PullConsumer(long.MaxValue, long.MaxValue), AckDeadlineSeconds, max, int.MaxValue, response).ShouldBeTrue();
+            foreach (var received in PullResponse.Parser.ParseFrom(response.Bytes).ReceivedMessages)
+            {
+                var message = _messages[received.Message.MessageId];
+                _trace.AppendLine($"  came {message.Id} of '{message.Key}' as {received.AckId}, attempt {received.DeliveryAttempt}");
+                message.Wanted.ShouldBeTrue("the filter does not let it through");
+                message.IsAcked.ShouldBeFalse($"message {message.Id} was acked, and comes again");
+                message.IsDeadLetter.ShouldBeFalse($"message {message.Id} was forwarded, and comes again");
+                message.IsLeased(_time).ShouldBeFalse($"message {message.Id} is leased, and comes again");
+                if (_settings.EnableMessageOrdering && message.Key.Length > 0)
+                {
+                    Before(message).ShouldAllBe(m => m.IsAcked || m.IsDeadLetter || m.IsLeased(_time));
+                }
+
+                message.LeasedUntil = _time.GetUtcNow().AddSeconds(AckDeadlineSeconds);
+                message.AckId = received.AckId;
+                _held.Add((received.AckId, message));
+            }
+        }
+
+        private void Settle(int number, Action<IReadOnlyList<string>, AckOutcome?> call, Action<Message> done)
+        {
+            if (_held.Count == 0)
+            {
+                return;
+            }
+
+            var (ackId, message) = _held[number % _held.Count];
+            _held.RemoveAt(number % _held.Count);
+            var outcome = AckOutcome.For(Subscription);
+            _trace.AppendLine($"  of {message.Id} with {ackId}");
+            call([ackId], outcome);
+            if (outcome is null || outcome.Done.Count == 1)
+            {
+                // Without exactly-once delivery the id of an earlier delivery acks, and neither extends nor gives back.
+                var isCurrent = message.IsLeased(_time) && message.AckId == ackId;
+                if (outcome is not null || isCurrent || done == Acked)
+                {
+                    done(message);
+                }
+            }
+        }
+
+        private void Acked(Message message)
+        {
+            var acks = Subscription.CopyAcks();
+            if (!_settings.EnableMessageOrdering || message.Key.Length == 0)
+            {
+                acks.IsAcked(message.Id - 1).ShouldBeTrue();
+                message.IsAcked = true;
+                return;
+            }
+
+            // With ordering it counts once everything of its key that comes before it is acked, and then counts at once.
+            // What is not leased, as after a restart, the broker may take or not; what it has taken stays.
+            message.IsAckSent |= message.IsLeased(_time);
+            var inOrder = _messages.Values.Where(m => m.Key == message.Key && m.Wanted && !m.IsDeadLetter)
+                .TakeWhile(m => m.IsAcked || (m.IsAckSent && m.IsLeased(_time)));
+            inOrder.ShouldAllBe(m => acks.IsAcked(m.Id - 1));
+            foreach (var other in _messages.Values.Where(m => m.Key == message.Key && acks.IsAcked(m.Id - 1)))
+            {
+                other.IsAcked = true;
+            }
+        }
+
+        // Given back: with ordering, together with everything of its key that was delivered after it.
+        private void Ended(Message message)
+        {
+            message.LeasedUntil = null;
+            if (_settings.EnableMessageOrdering && message.Key.Length > 0)
+            {
+                foreach (var other in _messages.Values.Where(m => m.Key == message.Key && m.Id >= message.Id))
+                {
+                    (other.LeasedUntil, other.IsAckSent) = (null, false);
+                }
+            }
+        }
+
+        private void Wait(int seconds)
+        {
+            for (var passed = 0; passed < seconds; passed++)
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+                Subscription.Expire();
+                foreach (var message in _messages.Values.Where(m => m.LeasedUntil <= _time.GetUtcNow() && !m.IsAcked).ToList())
+                {
+                    Ended(message);
+                }
+
+                Forward();
+                _state.Reclaim();
+            }
+        }
+
+        private void Forward()
+        {
+            var before = _state.Topic("projects/p/topics/dead").Log.EndOffset;
+            foreach (var (_, message, _) in Subscription.Undeliverable(1_000))
+            {
+                _trace.AppendLine($"  forwarded {message.MessageId}");
+                _messages[message.MessageId].IsDeadLetter = true;
+            }
+
+            new DeadLetterForwarder(_state, _options, NullLogger.Instance).Forward(Subscription);
+            Subscription.Undeliverable(1).ShouldBeEmpty();
+            before.ShouldBeLessThanOrEqualTo(_state.Topic("projects/p/topics/dead").Log.EndOffset);
+        }
+
+        private IEnumerable<Message> Before(Message message) =>
+            _messages.Values.Where(m => m.Key == message.Key && m.Id < message.Id && m.Wanted);
+    }
+
+    private sealed class Message(long id, string key, bool wanted)
+    {
+        public long Id { get; } = id;
+
+        public string Key { get; } = key;
+
+        public bool Wanted { get; } = wanted;
+
+        public DateTimeOffset? LeasedUntil { get; set; }
+
+        /// <summary>That of the last delivery.</summary>
+        public string AckId { get; set; } = "";
+
+        public bool IsAckSent { get; set; }
+
+        public bool IsAcked { get; set; }
+
+        public bool IsDeadLetter { get; set; }
+
+        public bool IsLeased(TimeProvider time) => LeasedUntil > time.GetUtcNow() && !IsAcked;
+    }
+}
