@@ -23,6 +23,14 @@ switch (args.FirstOrDefault())
         Console.WriteLine("A backlog on the broker and a store that is stopped for a minute");
         await EmbeddedScenario.BacklogAsync(orders: 1_000_000, stopped: TimeSpan.FromSeconds(60));
         return 0;
+    case "broker" when args.Length == 3:
+        Console.WriteLine("The broker beside another Pub/Sub server, each a process of its own: 200,000 orders published in batches of 500 and drained with acks through StreamingPull");
+        await BrokerScenario.CompareAsync(runs, args[2], messages: 200_000);
+        return 0;
+    case "broker-backlog":
+        Console.WriteLine("A backlog of 5,000,000 orders on the broker, a process of its own");
+        await BrokerScenario.BacklogAsync(messages: 5_000_000);
+        return 0;
     case "cassandra-inserts" when args.Length == 4:
         Console.WriteLine("Inserts of orders into one Cassandra node; what the Java driver does is in cassandra-compare.sh");
         await Measure("rows/s", () => CassandraScenario.InsertAsync(args[2], int.Parse(args[3], CultureInfo.InvariantCulture)));
@@ -32,7 +40,7 @@ switch (args.FirstOrDefault())
         await Measure("orders/s", () => CassandraScenario.RunAsync(args[2], orders: 200_000, hocon: args.ElementAtOrDefault(3) ?? ""));
         return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order | embedded | backlog [RUNS], cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS");
+        Console.Error.WriteLine("usage: join | live-order | embedded | backlog [RUNS], broker-backlog, broker RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS");
         return 2;
 }
 

@@ -40,6 +40,8 @@ internal sealed record HostSettings
 
     public required FsyncPolicy BrokerFsync { get; init; }
 
+    public required TimeSpan BrokerFsyncInterval { get; init; }
+
     public required bool CreateMissing { get; init; }
 
     public required string OrdersTopic { get; init; }
@@ -99,6 +101,7 @@ internal sealed record HostSettings
             BrokerHost = host.Text("broker.host"),
             BrokerPort = Port(host, "broker.port"),
             BrokerFsync = host.OneOf<FsyncPolicy>("broker.fsync"),
+            BrokerFsyncInterval = host.Time("broker.fsync-interval"),
             CreateMissing = host.Switch("setup.create-missing"),
             OrdersTopic = host.Text("setup.orders-topic"),
             PaymentsTopic = host.Text("setup.payments-topic"),

@@ -82,6 +82,7 @@ internal sealed class JoinProcess : IAsyncDisposable
                         Host = settings.BrokerHost,
                         Port = settings.BrokerPort,
                         Fsync = settings.BrokerFsync,
+                        FsyncInterval = settings.BrokerFsyncInterval,
                         LoggerFactory = loggers,
                     },
                     cancellationToken);

@@ -14,10 +14,22 @@ internal static class BrokerCommand
         var port = new Option<int>("--port", "-p") { Description = "Port to listen on; 0 for any that is free", DefaultValueFactory = _ => 8085 };
         var fsync = new Option<FsyncPolicy>("--fsync")
         {
-            Description = "Interval: a power cut loses at most 50 ms; Always: nothing; Never: what the system has not written back",
+            Description = "Interval: a power cut loses at most what came within it; Always: nothing; Never: what the system has not written back",
             DefaultValueFactory = _ => FsyncPolicy.Interval,
         };
-        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync };
+        var interval = new Option<int>("--fsync-interval")
+        {
+            Description = "The interval of --fsync Interval, ms",
+            DefaultValueFactory = _ => 50,
+        };
+        interval.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1)
+            {
+                result.AddError("--fsync-interval must be at least 1 ms");
+            }
+        });
+        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync, interval };
         command.SetAction((result, stop) => Exit.CodeOf(async () =>
         {
             using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Information));
@@ -28,6 +40,7 @@ internal static class BrokerCommand
                     Host = result.GetValue(host)!,
                     Port = result.GetValue(port),
                     Fsync = result.GetValue(fsync),
+                    FsyncInterval = TimeSpan.FromMilliseconds(result.GetValue(interval)),
                     LoggerFactory = loggers,
                 },
                 stop);
