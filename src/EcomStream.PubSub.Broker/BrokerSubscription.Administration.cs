@@ -97,7 +97,9 @@ internal sealed partial class BrokerSubscription
             }
 
             _undeliverable.RemoveWhere(_acks.State.IsAcked);
-            _keys?.DropBefore(offset);
+            var acked = new List<long>();
+            _keys?.DropBefore(offset, acked);
+            WriteFresh(acked);
             Wake();
         }
     }
@@ -143,9 +145,7 @@ internal sealed partial class BrokerSubscription
                 }
             }
 
-            acked.RemoveAll(_acks.State.IsAcked);
-            acked.Sort();
-            Write(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(acked));
+            WriteFresh(acked);
         }
     }
 

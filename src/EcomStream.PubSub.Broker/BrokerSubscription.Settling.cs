@@ -43,9 +43,7 @@ internal sealed partial class BrokerSubscription
                 }
             }
 
-            var fresh = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(offsets);
-            fresh.Sort();
-            Write(fresh[..Distinct(fresh)]);
+            Write(offsets);
         }
     }
 
@@ -176,11 +174,21 @@ internal sealed partial class BrokerSubscription
         Release(offset);
     }
 
-    private void Write(ReadOnlySpan<long> offsets)
+    private void WriteFresh(List<long> offsets)
     {
+        offsets.RemoveAll(_acks.State.IsAcked);
+        Write(offsets);
+    }
+
+    // Offsets that are not acked, in any order, one twice or not.
+    private void Write(List<long> offsets)
+    {
+        var sorted = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(offsets);
+        sorted.Sort();
+        sorted = sorted[..Distinct(sorted)];
         try
         {
-            _acks.Ack(offsets);
+            _acks.Ack(sorted);
         }
         catch (IOException) when (_keys is not null)
         {
@@ -189,7 +197,7 @@ internal sealed partial class BrokerSubscription
             throw;
         }
 
-        foreach (var offset in offsets)
+        foreach (var offset in sorted)
         {
             Release(offset);
         }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using EcomStream.TestSupport;
+using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub.Broker.Tests;
 
@@ -139,6 +140,24 @@ public sealed class DurabilityTests : IDisposable
         client.Stats.Backlog.ShouldBe(0);
         var acks = Directory.GetFiles(_folder.Path, "*.acks", SearchOption.AllDirectories).Single();
         new FileInfo(acks).Length.ShouldBeLessThan(1_200_000);
+    }
+
+    [Fact]
+    public async Task Failed_deliveries_do_not_let_the_acks_grow_on_disk()
+    {
+        await using var client = await BrokerClient.StartAsync(_folder.Path);
+        await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription
+        {
+            Name = BrokerClient.Subscription, Topic = BrokerClient.Topic, AckDeadlineSeconds = 10, RetryPolicy = new RetryPolicy { MinimumBackoff = new(), MaximumBackoff = new() },
+        });
+        await client.PublishManyAsync(1_000);
+        for (var round = 0; round < 100; round++)
+        {
+            await client.ModifyAsync(await client.PullAsync(), 0);
+        }
+
+        Directory.GetFiles(_folder.Path, "*.acks", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length).ShouldBeLessThan(1_200_000);
     }
 
     [Fact]

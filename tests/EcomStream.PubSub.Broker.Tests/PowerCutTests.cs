@@ -50,7 +50,11 @@ public sealed class PowerCutTests : IDisposable
 
     private Task<BrokerClient> StartAsync(Func<EmbeddedBrokerOptions, EmbeddedBrokerOptions> change) => BrokerClient.StartReadyAsync(
         _folder.Path,
-        o => change(o) with { SegmentBytes = 64 << 10, Files = new BrokerFiles(afterSync: (path, length) => _synced[path] = length) });
+        o => change(o) with { SegmentBytes = 64 << 10, Files = new BrokerFiles(afterSync: Synced) });
+
+    // Of two syncs of one log at a time the one that began first may end last; only acks are ever replaced by less.
+    private void Synced(string path, long length) => _synced.AddOrUpdate(
+        path, length, (_, before) => path.EndsWith(".log", StringComparison.Ordinal) ? Math.Max(before, length) : length);
 
     // Publishes and acks go on while the power is cut, again and again; what is left is opened by another broker each time.
     private async Task CutUnderLoadAsync(BrokerClient client, Action<IReadOnlyList<string>, IReadOnlyList<string>, Func<string, TimeSpan>> check)

@@ -27,6 +27,31 @@ public sealed class UpkeepTests : IDisposable
     }
 
     [Fact]
+    public async Task With_ordering_what_was_acked_behind_a_message_that_goes_is_acked_then()
+    {
+        await using var client = await StartAsync(s => (s.EnableMessageOrdering, s.MessageRetentionDuration) = (true, new Duration { Seconds = 3_600 }));
+        await PublishAsync("old");
+        Pass(TimeSpan.FromMinutes(50));
+        await PublishAsync("young");
+        var pulled = await client.PullAsync();
+        await client.ModifyAsync(pulled, 600);
+        await client.AckAsync(pulled.Where(m => BrokerClient.Text(m) == "young"));
+        client.Stats.Backlog.ShouldBe(2);
+        _time.Advance(TimeSpan.FromMinutes(9));
+        await client.ModifyAsync(pulled.Take(1), 600);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        client.Stats.Backlog.ShouldBe(0);
+        await PublishAsync("next");
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["next"]);
+
+        async Task PublishAsync(string text) => await client.Publisher.PublishAsync(new PublishRequest
+        {
+            Topic = BrokerClient.Topic,
+            Messages = { new PubsubMessage { OrderingKey = "k", Data = Google.Protobuf.ByteString.CopyFromUtf8(text) } },
+        });
+    }
+
+    [Fact]
     public async Task A_subscription_that_nobody_uses_expires_and_one_that_is_pulled_from_does_not()
     {
         await using var client = await StartAsync(s => s.ExpirationPolicy = new ExpirationPolicy { Ttl = new Duration { Seconds = 86_400 } });

@@ -185,13 +185,12 @@ internal sealed class OrderingKeys
         return any;
     }
 
-    /// <summary>Forgets what stands before an offset.</summary>
-    public void DropBefore(long end)
+    /// <summary>What stands before an offset is done with: adds it, and what was acked and waited for it.</summary>
+    public void DropBefore(long end, List<long> acked)
     {
-        foreach (var (offset, key) in _keyOf.Where(entry => entry.Key < end).ToList())
+        foreach (var offset in _keyOf.Keys.Where(offset => offset < end).Order().ToList())
         {
-            Forget(key, offset);
-            Settle(key);
+            Remove(offset, acked);
         }
     }
 

@@ -95,7 +95,15 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
             throw ServiceCalls.Invalid($"A publish has at most {MaxRequestBytes} bytes, this one {request.CalculateSize()}.");
         }
 
-        topic.Publish(request.Messages);
+        try
+        {
+            topic.Publish(request.Messages);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw new RpcException(new Status(StatusCode.NotFound, $"The topic {request.Topic} was deleted meanwhile."));
+        }
+
         await durability.WrittenAsync();
         var response = new PublishResponse();
         response.MessageIds.Capacity = request.Messages.Count;

@@ -142,10 +142,7 @@ internal sealed class AckLog : IDisposable
             }
         }
 
-        if (_length > _compactAt)
-        {
-            Compact();
-        }
+        CompactWhenLarge();
     }
 
     /// <summary>How often the delivery of a message has failed.</summary>
@@ -166,6 +163,7 @@ internal sealed class AckLog : IDisposable
         try
         {
             AppendFrame(used);
+            CompactWhenLarge();
         }
         catch (IOException)
         {
@@ -229,8 +227,14 @@ internal sealed class AckLog : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private void Compact()
+    // Only when the state in memory is that of the file: what is written anew is the state.
+    private void CompactWhenLarge()
     {
+        if (_length <= _compactAt)
+        {
+            return;
+        }
+
         var old = _file;
         try
         {
