@@ -18,9 +18,14 @@ namespace EcomStream.PubSub;
 /// </summary>
 public sealed class PubSubConnection : IDisposable
 {
-    // gRPC servers in Java and C++ end connections that are pinged more often than this while they are quiet
-    // (https://github.com/grpc/grpc/blob/master/doc/keepalive.md).
-    private static readonly TimeSpan LeastPingDelay = TimeSpan.FromMinutes(5);
+    // Google's service may be pinged every 30 s, as its own clients do. Any other gRPC server in Java, such as the
+    // emulator, ends a connection that is pinged more often than this while nothing is sent on it (its
+    // KeepAliveEnforcer; https://github.com/grpc/grpc/blob/master/doc/keepalive.md).
+    private static readonly TimeSpan LeastPingDelayOfOthers = TimeSpan.FromMinutes(5);
+
+    // linux/tcp.h: after how many ms without an answer to what was sent the connection is given up. Without it that is
+    // some 15 minutes, and TCP probes nothing meanwhile.
+    private const int TcpUserTimeout = 18;
 
     private readonly Uri _address;
     private readonly ChannelCredentials _credentials;
@@ -52,6 +57,9 @@ public sealed class PubSubConnection : IDisposable
     internal Subscriber.SubscriberClient Subscriber { get; }
 
     internal IAMPolicy.IAMPolicyClient Policies { get; }
+
+    private TimeSpan PingDelay =>
+        Settings.EmulatorHost.Length == 0 || Settings.Connection.KeepAlive > LeastPingDelayOfOthers ? Settings.Connection.KeepAlive : LeastPingDelayOfOthers;
 
     /// <summary>Makes a connection to an emulator or an embedded broker; nothing is sent before it is used.</summary>
     /// <param name="settings">The settings.</param>
@@ -122,7 +130,10 @@ public sealed class PubSubConnection : IDisposable
             ConnectTimeout = connection.ConnectTimeout,
             PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
             UseProxy = false,
-            ConnectCallback = async (context, cancellationToken) => await Connect(context.DnsEndPoint, connection, cancellationToken),
+            KeepAlivePingDelay = PingDelay,
+            KeepAlivePingTimeout = connection.RequestTimeout,
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+            ConnectCallback = async (context, cancellationToken) => await ConnectAsync(context.DnsEndPoint, connection, cancellationToken),
         };
         if (_trusted is not null)
         {
@@ -132,13 +143,6 @@ public sealed class PubSubConnection : IDisposable
                 RevocationMode = X509RevocationMode.NoCheck,
             };
             handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(_trusted);
-        }
-
-        if (connection.KeepAlive >= LeastPingDelay)
-        {
-            handler.KeepAlivePingDelay = connection.KeepAlive;
-            handler.KeepAlivePingTimeout = connection.RequestTimeout;
-            handler.KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests;
         }
 
         return GrpcChannel.ForAddress(_address, new GrpcChannelOptions
@@ -172,7 +176,8 @@ public sealed class PubSubConnection : IDisposable
         }
     }
 
-    private static async Task<Stream> Connect(DnsEndPoint target, ConnectionSettings connection, CancellationToken cancellationToken)
+    /// <summary>Connects; the connection breaks when the peer's machine has not answered for keep-alive and a third of it.</summary>
+    internal static async Task<Stream> ConnectAsync(DnsEndPoint target, ConnectionSettings connection, CancellationToken cancellationToken)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
@@ -182,6 +187,11 @@ public sealed class PubSubConnection : IDisposable
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, seconds);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Math.Max(1, seconds / 3));
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+            if (OperatingSystem.IsLinux())
+            {
+                socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, TcpUserTimeout, BitConverter.GetBytes(seconds * 1_000));
+            }
+
             await socket.ConnectAsync(target, cancellationToken);
             return new NetworkStream(socket, ownsSocket: true);
         }

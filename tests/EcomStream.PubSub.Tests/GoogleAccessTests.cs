@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -6,6 +7,7 @@ using System.Text.Json;
 using EcomStream.TestSupport;
 using Google.Apis.Http;
 using Google.Cloud.PubSub.V1;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -68,6 +70,41 @@ public sealed class GoogleAccessTests : IDisposable
         await Should.ThrowAsync<OperationCanceledException>(new PubSubAdmin(connection).TopicExistsAsync("orders_data", patience.Token));
 
         server.Calls.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_connection_over_which_nothing_comes_any_more_is_left_for_a_new_one_soon_after_keep_alive()
+    {
+        using var certificate = TestCertificates.Issue(_authority, "CN=pubsub", "127.0.0.1");
+        var acked = new ConcurrentQueue<string>();
+        await using var server = await ScriptedPubSub.StartAsync(
+            async call =>
+            {
+                if (call.Method == "StreamingPull")
+                {
+                    await call.ReadAsync<StreamingPullRequest>();
+                    await call.WriteAsync(ScriptedCall.Messages(false, "a"));
+                    await Task.Delay(Timeout.Infinite, call.Aborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+                else
+                {
+                    acked.Enqueue((await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Single());
+                    await call.OkAsync(new Empty());
+                }
+            },
+            certificate);
+        await using var proxy = new TcpProxy(server.Endpoint);
+        using var connection = await PubSubConnection.OpenAsync(
+            Settings(KeyFile(), proxy.Endpoint, "connection { keep-alive = 1s, request-timeout = 1s }\nsubscriber.close-timeout = 1s"));
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 1, "a message arrives");
+
+        proxy.Blackhole();
+        receiver.Deliveries[0].Ack();
+
+        await Eventually.True(
+            () => proxy.Accepted == 2 && receiver.Count == 2 && !acked.IsEmpty, "the stream and the acks go over a new one", TimeSpan.FromSeconds(10));
     }
 
     [Fact]

@@ -11,6 +11,7 @@ public sealed class TcpProxy : IAsyncDisposable
     private readonly IPEndPoint _server;
     private readonly CancellationTokenSource _closing = new();
     private readonly ConcurrentDictionary<TcpClient, TcpClient> _pairs = new();
+    private readonly ConcurrentDictionary<TcpClient, bool> _blackholes = new();
     private readonly Task _accepting;
     private volatile TaskCompletionSource _open = Opened();
     private volatile bool _refusing;
@@ -43,6 +44,15 @@ public sealed class TcpProxy : IAsyncDisposable
 
     /// <summary>What was held up passes, and so does the rest.</summary>
     public void Resume() => _open.TrySetResult();
+
+    /// <summary>Nothing passes any more over the connections that there are, which stay open; new ones pass.</summary>
+    public void Blackhole()
+    {
+        foreach (var client in _pairs.Keys)
+        {
+            _blackholes[client] = true;
+        }
+    }
 
     /// <summary>Closes every connection.</summary>
     public void Cut()
@@ -120,6 +130,11 @@ public sealed class TcpProxy : IAsyncDisposable
                     break;
                 }
 
+                if (_blackholes.ContainsKey(client))
+                {
+                    continue;
+                }
+
                 await to.GetStream().WriteAsync(buffer.AsMemory(0, read), _closing.Token);
             }
         }
@@ -134,6 +149,7 @@ public sealed class TcpProxy : IAsyncDisposable
     private void Close(TcpClient client, TcpClient server)
     {
         _pairs.TryRemove(client, out _);
+        _blackholes.TryRemove(client, out _);
         client.Dispose();
         server.Dispose();
     }
