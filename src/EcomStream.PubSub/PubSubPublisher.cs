@@ -64,7 +64,10 @@ public sealed class PubSubPublisher : IPublisher
     private int Fill(PublishRequest request, IReadOnlyList<OutgoingMessage> messages, int next)
     {
         var bytes = 0L;
-        while (next < messages.Count && request.Messages.Count < _settings.Publisher.BatchMessages)
+        var key = messages[next].OrderingKey;
+
+        // The messages of one request must have the same key (google.pubsub.v1.PubsubMessage.ordering_key).
+        while (next < messages.Count && request.Messages.Count < _settings.Publisher.BatchMessages && messages[next].OrderingKey == key)
         {
             var size = Size(messages[next]);
             if (bytes > 0 && bytes + size > _settings.Publisher.BatchBytes)

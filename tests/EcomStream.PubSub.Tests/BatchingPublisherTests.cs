@@ -130,6 +130,20 @@ public sealed class BatchingPublisherTests
         await Should.ThrowAsync<OperationCanceledException>(id);
     }
 
+    [Fact]
+    public async Task No_request_has_messages_of_different_keys()
+    {
+        await using var server = await StartAsync();
+        using var connection = Connect(server, "batch-messages = 2");
+        await using var publisher = new PubSubPublisher(connection);
+
+        var ids = await publisher.PublishAsync(
+            "orders_data", [Message("a1", "a"), Message("b1", "b"), Message("1"), Message("a2", "a"), Message("a3", "a"), Message("2")], default);
+
+        ids.ShouldBe(["id a1", "id b1", "id 1", "id a2", "id a3", "id 2"]);
+        _requests.Select(request => string.Join(" ", request.Texts)).ShouldBe(["a1", "b1", "1", "a2 a3", "2"]);
+    }
+
     [Theory]
     [InlineData(0, false)]
     [InlineData(500, true)]

@@ -535,6 +535,28 @@ public abstract class PubSubContract : IAsyncLifetime
     }
 
     [SkippableFact]
+    public async Task A_call_with_different_ordering_keys_is_published_and_those_of_a_key_keep_their_order()
+    {
+        SkipWithoutServer();
+        using var connection = Connect("ecomstream.pubsub.publisher.batch-messages = 10");
+        await using var publisher = new PubSubPublisher(connection);
+        await using var subscription = new PubSubSubscription(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+        var messages = Enumerable.Range(0, 200)
+            .Select(n => new OutgoingMessage(Encoding.UTF8.GetBytes($"{n}"), Delivery.NoAttributes, n / 5 % 3 == 0 ? "" : $"key {n / 5 % 3}")).ToArray();
+
+        var ids = await publisher.PublishAsync(Topic, messages, default);
+
+        await Eventually.True(() => receiver.Count >= messages.Length, "all arrive");
+        var received = receiver.Deliveries.Select(delivery => (delivery.MessageId, delivery.OrderingKey, int.Parse(Encoding.UTF8.GetString(delivery.Data.Span)))).ToArray();
+        received.OrderBy(message => message.Item3).ShouldBe(messages.Select((message, n) => (ids[n], message.OrderingKey, n)));
+        foreach (var ofKey in received.GroupBy(message => message.OrderingKey))
+        {
+            ofKey.Select(message => message.Item3).ShouldBeInOrder();
+        }
+    }
+
+    [SkippableFact]
     public async Task Many_callers_publish_side_by_side()
     {
         SkipWithoutServer();
