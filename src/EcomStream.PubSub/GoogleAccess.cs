@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Google.Apis.Auth.OAuth2;
 using Google.Apis.Auth.OAuth2.Responses;
@@ -61,6 +62,11 @@ internal sealed class GoogleAccess
             throw new PubSubCredentialsException($"The credentials from {description} cannot be used: {wrong.Message}", wrong);
         }
 
+        if (credential.UnderlyingCredential is ServiceAccountCredential { Id: { } account })
+        {
+            description += $" ({account})";
+        }
+
         if (wanted.Impersonate.Length > 0)
         {
             description += $", acting as {wanted.Impersonate}";
@@ -71,12 +77,12 @@ internal sealed class GoogleAccess
         {
             await access.HeadersAsync(cancellationToken);
         }
-        catch (Exception refused) when (refused is TokenResponseException or InvalidOperationException or ArgumentException or FileNotFoundException)
+        catch (Exception refused) when (IsRefusal(refused) || refused is InvalidOperationException or ArgumentException or FileNotFoundException)
         {
             throw new PubSubCredentialsException(
                 $"No access token for Pub/Sub with the credentials from {description}: {refused.Message}", refused);
         }
-        catch (Exception away) when (away is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
+        catch (Exception away) when (away is TokenResponseException or HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
         {
             logger.LogWarning("The token server of the credentials from {Credentials} does not answer: {Reason}; it is asked again", description, away.Message);
         }
@@ -84,12 +90,22 @@ internal sealed class GoogleAccess
         return access;
     }
 
-    /// <summary>The credentials of each call.</summary>
+    /// <summary>
+    /// The credentials of each call. Where the token server refuses them, as when a key was deleted, the call ends with
+    /// UNAUTHENTICATED and is not tried again.
+    /// </summary>
     public CallCredentials ForCalls() => CallCredentials.FromInterceptor(async (context, metadata) =>
     {
-        foreach (var (name, value) in await HeadersAsync(context.CancellationToken))
+        try
         {
-            metadata.Add(name, value);
+            foreach (var (name, value) in await HeadersAsync(context.CancellationToken))
+            {
+                metadata.Add(name, value);
+            }
+        }
+        catch (TokenResponseException refused) when (IsRefusal(refused))
+        {
+            throw new RpcException(new Status(StatusCode.Unauthenticated, $"no access token: {refused.Message}", refused));
         }
     });
 
@@ -103,6 +119,12 @@ internal sealed class GoogleAccess
             .. token.Headers.SelectMany(header => header.Value.Select(value => (header.Key.ToLowerInvariant(), value))),
         ];
     }
+
+    // A token server that is overloaded, or out of order, may give a token later.
+    private static bool IsRefusal(Exception error) => error is TokenResponseException
+    {
+        StatusCode: null or (>= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError and not HttpStatusCode.RequestTimeout and not HttpStatusCode.TooManyRequests)
+    };
 
     private static async Task<GoogleCredential> FromFileAsync(string file, CancellationToken cancellationToken)
     {

@@ -128,7 +128,7 @@ public sealed class PubSubAdmin(PubSubConnection connection)
             cancellationToken);
 
     private PubSubAdminException Failed(string doing, string path, RpcException error, string what) =>
-        new($"{doing} {path} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, what)}", error);
+        new($"{doing} {path} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, what, connection.Account)}", error);
 }
 
 /// <summary>What a subscription is.</summary>

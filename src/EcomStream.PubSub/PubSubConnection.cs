@@ -33,9 +33,16 @@ public sealed class PubSubConnection : IDisposable
     private readonly GrpcChannel _channel;
 
     private PubSubConnection(
-        PubSubSettings settings, Uri address, ChannelCredentials credentials, X509Certificate2Collection? trusted, TimeProvider time, ILoggerFactory loggers)
+        PubSubSettings settings,
+        Uri address,
+        ChannelCredentials credentials,
+        string account,
+        X509Certificate2Collection? trusted,
+        TimeProvider time,
+        ILoggerFactory loggers)
     {
         Settings = settings;
+        Account = account;
         Time = time;
         Loggers = loggers;
         (_address, _credentials, _trusted) = (address, credentials, trusted);
@@ -47,6 +54,9 @@ public sealed class PubSubConnection : IDisposable
 
     /// <summary>The settings.</summary>
     public PubSubSettings Settings { get; }
+
+    /// <summary>Whose credentials the requests have, for messages to a human.</summary>
+    internal string Account { get; }
 
     internal TimeProvider Time { get; }
 
@@ -78,7 +88,7 @@ public sealed class PubSubConnection : IDisposable
         var address = PubSubSettings.Address(settings.EmulatorHost) ?? throw new ConfigurationException(
             $"ecomstream.pubsub.emulator-host = {settings.EmulatorHost}: it must be host:port, such as localhost:8085.");
         return new PubSubConnection(
-            settings, address, ChannelCredentials.Insecure, null, time ?? TimeProvider.System, loggers ?? NullLoggerFactory.Instance);
+            settings, address, ChannelCredentials.Insecure, "this account, which sends no credentials,", null, time ?? TimeProvider.System, loggers ?? NullLoggerFactory.Instance);
     }
 
     /// <summary>
@@ -108,6 +118,7 @@ public sealed class PubSubConnection : IDisposable
             settings,
             new Uri($"https://{settings.Endpoint}"),
             ChannelCredentials.Create(ChannelCredentials.SecureSsl, access.ForCalls()),
+            $"the account of {access.Description}",
             trusted,
             time ?? TimeProvider.System,
             loggers);

@@ -14,13 +14,16 @@ internal static class PubSubErrors
         or StatusCode.Cancelled or StatusCode.Aborted or StatusCode.Unknown;
 
     /// <summary>The status and what to do about it, as the end of a sentence.</summary>
-    public static string Explain(RpcException error, string what)
+    /// <param name="error">The status.</param>
+    /// <param name="what">What the request was about: a topic, a subscription, a project.</param>
+    /// <param name="account">Whose credentials the request had (<see cref="PubSubConnection.Account"/>).</param>
+    public static string Explain(RpcException error, string what, string account)
     {
         var advice = error.StatusCode switch
         {
             StatusCode.NotFound => $"Create the {what}, or correct its name or project-id",
-            StatusCode.PermissionDenied => $"Give this account the role that the {what} needs",
-            StatusCode.Unauthenticated => "Check the credentials",
+            StatusCode.PermissionDenied => $"Give {account} the role that the {what} needs",
+            StatusCode.Unauthenticated => $"Check {account}",
             StatusCode.InvalidArgument => "Correct what the server names",
             StatusCode.FailedPrecondition => $"Check the state of the {what}",
             StatusCode.Unimplemented => "Check that the endpoint is a Pub/Sub server",

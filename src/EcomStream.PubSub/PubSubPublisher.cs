@@ -181,7 +181,7 @@ public sealed class PubSubPublisher : IPublisher
         catch (RpcException error)
         {
             throw new PublishFailedException(
-                $"Publishing {request.Messages.Count} messages to {request.Topic} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, "topic")}",
+                $"Publishing {request.Messages.Count} messages to {request.Topic} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, "topic", _connection.Account)}",
                 error);
         }
     }

@@ -114,7 +114,7 @@ public sealed class PubSubSetup(PubSubConnection connection)
         }
         catch (RpcException error)
         {
-            differences.Add($"permissions on {resource} cannot be asked: {PubSubErrors.Explain(error, "project")}");
+            differences.Add($"permissions on {resource} cannot be asked: {PubSubErrors.Explain(error, "project", connection.Account)}");
         }
     }
 }

@@ -37,6 +37,7 @@ public sealed class PubSubSubscription : ISubscription
             settings.SubscriptionName(name),
             _channel,
             new Subscriber.SubscriberClient(_channel),
+            connection.Account,
             settings,
             connection.Time,
             connection.Loggers.CreateLogger<PubSubSubscription>(),

@@ -266,7 +266,7 @@ internal sealed class Settler : IAsyncDisposable
         }
         catch (RpcException error)
         {
-            Refused(deliveries, ack, PubSubErrors.Explain(error, "subscription"));
+            Refused(deliveries, ack, PubSubErrors.Explain(error, "subscription", _calls.Account));
         }
 
         _leases.Remove(deliveries);

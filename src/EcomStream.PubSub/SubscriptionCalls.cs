@@ -12,6 +12,7 @@ namespace EcomStream.PubSub;
 /// <param name="Path">The full name.</param>
 /// <param name="Channel">The channel of its own.</param>
 /// <param name="Client">The generated client on it.</param>
+/// <param name="Account">Whose credentials its requests have, for messages to a human.</param>
 /// <param name="Settings">All settings.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Logger">Where it logs.</param>
@@ -21,6 +22,7 @@ internal sealed record SubscriptionCalls(
     string Path,
     GrpcChannel Channel,
     Subscriber.SubscriberClient Client,
+    string Account,
     PubSubSettings Settings,
     TimeProvider Time,
     ILogger Logger,

@@ -4,11 +4,13 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using EcomStream.Core;
 using EcomStream.TestSupport;
 using Google.Apis.Http;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Grpc.Net.Client;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace EcomStream.PubSub.Tests;
@@ -155,6 +157,56 @@ public sealed class GoogleAccessTests : IDisposable
         _tokenServers.Answer(Sts, """{"access_token":"later","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3600}""");
 
         (await access.HeadersAsync(default)).ShouldContain(("authorization", "Bearer later"));
+    }
+
+    [Fact]
+    public async Task A_credential_that_is_refused_while_running_ends_calls_with_UNAUTHENTICATED_and_a_token_server_that_is_out_of_order_does_not()
+    {
+        const string Token = """{"access_token":"a token","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":1}""";
+        _tokenServers.Answer(Sts, Token);
+        var access = await LoadAsync(Settings(FederationFile()));
+        using var certificate = TestCertificates.Issue(_authority, "CN=pubsub", "127.0.0.1");
+        await using var server = await ScriptedPubSub.StartAsync(call => call.OkAsync(new Topic { Name = "found" }), certificate);
+        using var channel = GrpcChannel.ForAddress($"https://{server.Endpoint}", new GrpcChannelOptions
+        {
+            Credentials = ChannelCredentials.Create(ChannelCredentials.SecureSsl, access.ForCalls()),
+            HttpHandler = new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, presented, _, _) => presented!.Issuer == _authority.Subject } },
+        });
+        var client = new Publisher.PublisherClient(channel);
+        (await client.GetTopicAsync(new GetTopicRequest())).Name.ShouldBe("found");
+
+        _tokenServers.Answer(Sts, "out of order", HttpStatusCode.ServiceUnavailable);
+        var passing = await Should.ThrowAsync<RpcException>(async () => await client.GetTopicAsync(new GetTopicRequest()));
+        _tokenServers.Answer(Sts, """{"error":"invalid_grant","error_description":"The account was deleted"}""", HttpStatusCode.BadRequest);
+        var final = await Should.ThrowAsync<RpcException>(async () => await client.GetTopicAsync(new GetTopicRequest()));
+
+        PubSubErrors.IsRetryable(passing).ShouldBeTrue(passing.Message);
+        final.StatusCode.ShouldBe(StatusCode.Unauthenticated);
+        final.Status.Detail.ShouldContain("The account was deleted");
+        server.Calls.Count.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(StatusCode.Unauthenticated, "UNAUTHENTICATED")]
+    [InlineData(StatusCode.PermissionDenied, "PERMISSION_DENIED")]
+    public async Task A_key_that_the_service_refuses_is_named_with_its_account_by_whatever_asks_first(StatusCode status, string name)
+    {
+        using var certificate = TestCertificates.Issue(_authority, "CN=pubsub", "127.0.0.1");
+        await using var server = await ScriptedPubSub.StartAsync(call => call.FailAsync(status), certificate);
+        var file = KeyFile();
+        using var connection = await PubSubConnection.OpenAsync(Settings(file, server.Endpoint));
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await using var publisher = new PubSubPublisher(connection);
+
+        Exception[] errors =
+        [
+            await Should.ThrowAsync<SubscriptionFailedException>(receiver.Completion.WaitAsync(TimeSpan.FromSeconds(10))),
+            await Should.ThrowAsync<PublishFailedException>(publisher.PublishAsync("orders_data", [new OutgoingMessage(new byte[1], Delivery.NoAttributes)], default)),
+            await Should.ThrowAsync<PubSubAdminException>(new PubSubAdmin(connection).TopicExistsAsync("orders_data", default)),
+        ];
+
+        errors.ShouldAllBe(error => error.Message.Contains(name) && error.Message.Contains(file) && error.Message.Contains(Account));
     }
 
     [Theory]

@@ -16,7 +16,7 @@ public sealed class PullResponseReaderTests : IAsyncLifetime
     {
         var channel = _connection.OpenChannel();
         var calls = new SubscriptionCalls(
-            "sub", "projects/p/subscriptions/sub", channel, new Subscriber.SubscriberClient(channel), _connection.Settings, TimeProvider.System,
+            "sub", "projects/p/subscriptions/sub", channel, new Subscriber.SubscriberClient(channel), "", _connection.Settings, TimeProvider.System,
             Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, PubSubMetrics.OfSubscription("sub"));
         _settler = new Settler(calls, new LeaseKeeper(calls), new FlowControl(10, 10));
         return Task.CompletedTask;
