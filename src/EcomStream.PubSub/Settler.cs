@@ -160,11 +160,6 @@ internal sealed class Settler : IAsyncDisposable
     {
         lock (_lock)
         {
-            if (_flushes.Count == 0)
-            {
-                return _flushes;
-            }
-
             (var flushes, _flushes) = (_flushes, []);
             return flushes;
         }

@@ -154,6 +154,44 @@ public sealed class ServerAnswersTests
         _log.Lines.ShouldNotContain(line => line.Contains("message-good") || line.Contains("message-busy"));
     }
 
+    [Fact]
+    public async Task A_flush_that_is_asked_for_while_acks_wait_for_their_turn_waits_for_the_acks_before_it()
+    {
+        var answers = new ConcurrentDictionary<string, TaskCompletionSource>();
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method == "StreamingPull")
+            {
+                await StreamAsync(call, ScriptedCall.Messages(false, "a", "b", "c"));
+                return;
+            }
+
+            var id = (await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Single();
+            await answers.GetOrAdd(id, _ => new TaskCompletionSource()).Task;
+            await call.OkAsync(new Empty());
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-parallelism = 1, ack-linger = 0s, close-timeout = 100ms }");
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 3, "all arrive");
+
+        receiver.Deliveries[0].Ack();
+        await Eventually.True(() => answers.ContainsKey("a"), "the first ack is under way");
+        receiver.Deliveries[1].Ack();
+
+        // Nothing tells that the second ack waits for its turn; where it does not yet, the test proves nothing and passes.
+        await Task.Delay(100);
+        receiver.Deliveries[2].Ack();
+        var flushed = subscription.FlushAsync(default);
+        answers["a"].SetResult();
+        answers.GetOrAdd("b", _ => new TaskCompletionSource()).SetResult();
+        await Eventually.True(() => answers.ContainsKey("c"), "the last ack is under way");
+        flushed.IsCompleted.ShouldBeFalse();
+
+        answers["c"].SetResult();
+        await flushed.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
     [Theory]
     [InlineData(false, 10)]
     [InlineData(true, 60)]
