@@ -28,13 +28,21 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     private readonly LinkedList<LeasedBatch> _batches = new();
     private readonly CancellationTokenSource _stopped = new();
     private readonly SettleTimes _settleTimes = new();
+    private readonly TimeSpan _timeout;
     private readonly Task _loop;
     private volatile bool _exactlyOnce;
+    private volatile RpcException? _failure;
+    private int _failedMessages;
+    private int _failedTicks;
 
     public LeaseKeeper(SubscriptionCalls calls)
     {
         _calls = calls;
         _settings = calls.Settings.Subscriber;
+
+        // A request that hangs leaves time for another before the shortest lease ends.
+        var third = _settings.AckDeadline / 3;
+        _timeout = third < calls.Settings.Connection.RequestTimeout ? third : calls.Settings.Connection.RequestTimeout;
         _loop = Task.Run(RunAsync);
     }
 
@@ -112,10 +120,10 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     }
 
     // Long enough for 99 in 100, and for the messages themselves to become as old again.
-    private TimeSpan LeaseOf(LeasedBatch batch, long now)
+    private TimeSpan LeaseOf(LeasedBatch batch, TimeSpan percentile99, long now)
     {
         var age = _calls.Time.GetElapsedTime(batch.ReceivedAt, now);
-        var wanted = new[] { _settleTimes.Percentile99, AgeStep * Math.Ceiling(age / AgeStep), _exactlyOnce ? LeastExactlyOnce : TimeSpan.Zero }.Max();
+        var wanted = new[] { percentile99, AgeStep * Math.Ceiling(age / AgeStep), _exactlyOnce ? LeastExactlyOnce : TimeSpan.Zero }.Max();
         return wanted < _settings.AckDeadline ? _settings.AckDeadline : wanted > _settings.MaxAckDeadline ? _settings.MaxAckDeadline : wanted;
     }
 
@@ -138,12 +146,25 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(_stopped.Token))
             {
-                await ExtendAsync();
+                await ExtendOrLogAsync();
             }
         }
         catch (OperationCanceledException)
         {
             // Disposed.
+        }
+    }
+
+    // An error that no one expects is no reason to let every lease end.
+    private async Task ExtendOrLogAsync()
+    {
+        try
+        {
+            await ExtendAsync();
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            _calls.Logger.LogError(error, "Extending the leases of subscription {Subscription} failed; it is tried again", _calls.Path);
         }
     }
 
@@ -157,9 +178,25 @@ internal sealed class LeaseKeeper : IAsyncDisposable
             return;
         }
 
-        foreach (var group in due.GroupBy(batch => LeaseOf(batch, now)))
+        (_failure, _failedMessages) = (null, 0);
+        var percentile99 = _settleTimes.Percentile99;
+        await Task.WhenAll(due.GroupBy(batch => LeaseOf(batch, percentile99, now)).Select(group => ExtendAsync([.. group], group.Key, now)));
+        LogFailure();
+    }
+
+    private void LogFailure()
+    {
+        _failedTicks = _failure is null ? 0 : _failedTicks + 1;
+        if (_failure is { } error && Retry.IsWorthAWarning(_failedTicks))
         {
-            await ExtendAsync([.. group], group.Key, now);
+            _calls.Logger.LogWarning(
+                "Extending the leases of {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}; it is tried again",
+                _failedMessages,
+                _calls.Path,
+                _calls.Settings.Endpoint,
+                error.StatusCode,
+                error.Status.Detail,
+                _failedTicks);
         }
     }
 
@@ -218,7 +255,8 @@ internal sealed class LeaseKeeper : IAsyncDisposable
             var count = batch.Open().Count();
             PubSubMetrics.Expired.Add(count, _calls.Tags);
             _calls.Logger.LogWarning(
-                "{Count} messages of subscription {Subscription} are not settled after max-extension {MaxExtension}: their leases end and they will be delivered again",
+                "{Count} messages of subscription {Subscription} are not settled after max-extension {MaxExtension}: their leases end and they will be "
+                + "delivered again; they are outstanding until they are settled",
                 count,
                 _calls.Path,
                 _settings.MaxExtension);
@@ -229,7 +267,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     {
         try
         {
-            await _calls.ModifyAckDeadlineAsync(request, lease, cancellationToken);
+            await _calls.ModifyAckDeadlineAsync(request, lease, _timeout, cancellationToken);
             return true;
         }
         catch (RpcException) when (cancellationToken.IsCancellationRequested)
@@ -238,18 +276,14 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         }
         catch (RpcException error) when (AckFailures.Of(error, request) is { } failures)
         {
-            Lost(failures.Permanent);
+            // An id that was acked meanwhile is unknown, too: the settler is told whether that ack has arrived.
+            Lost([.. failures.Permanent.Where(delivery => !delivery.IsSettled)]);
             return failures.Temporary.Length == 0;
         }
         catch (RpcException error)
         {
-            _calls.Logger.LogWarning(
-                "Extending the leases of {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}); it is tried again",
-                request.Count,
-                _calls.Path,
-                _calls.Settings.Endpoint,
-                error.StatusCode,
-                error.Status.Detail);
+            _failure = error;
+            Interlocked.Add(ref _failedMessages, request.Count);
             return false;
         }
     }

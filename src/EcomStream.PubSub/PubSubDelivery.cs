@@ -81,6 +81,9 @@ internal sealed class PubSubDelivery : Delivery
     /// <summary>Its span, where someone listens; ended when it is settled.</summary>
     public Activity? Span { get; set; }
 
+    /// <summary>Whether its ack or nack has been asked for.</summary>
+    public bool IsSettled => Volatile.Read(ref _state) != Open;
+
     public bool IsAcked => Volatile.Read(ref _state) == Acked;
 
     public override void Ack() => Settle(Acked);

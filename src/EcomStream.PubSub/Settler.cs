@@ -175,7 +175,7 @@ internal sealed class Settler : IAsyncDisposable
 
     private static async Task CompleteAsync(List<TaskCompletionSource> flushes, Task[] sending)
     {
-        await Task.WhenAll(sending);
+        await Task.WhenAll(sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var flush in flushes)
         {
             flush.TrySetResult();
@@ -239,7 +239,7 @@ internal sealed class Settler : IAsyncDisposable
 
     private async Task ForgetAsync(Task sending)
     {
-        await sending;
+        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (_lock)
         {
             _sending.Remove(sending);
@@ -259,25 +259,24 @@ internal sealed class Settler : IAsyncDisposable
         {
             // Disposed: the broker delivers them again.
         }
-        catch (RpcException error)
+        finally
         {
-            Refused(deliveries, ack, PubSubErrors.Explain(error, "subscription", _calls.Account));
-        }
+            _leases.Remove(deliveries);
+            var bytes = 0L;
+            foreach (var delivery in deliveries)
+            {
+                bytes += delivery.Bytes;
+            }
 
-        _leases.Remove(deliveries);
-        var bytes = 0L;
-        foreach (var delivery in deliveries)
-        {
-            bytes += delivery.Bytes;
+            _flow.Release(deliveries.Count, bytes);
         }
-
-        _flow.Release(deliveries.Count, bytes);
     }
 
-    private void Refused(IReadOnlyCollection<PubSubDelivery> deliveries, bool ack, string reason)
+    private void Refused(IReadOnlyCollection<PubSubDelivery> deliveries, bool ack, string reason, Exception? error = null)
     {
         PubSubMetrics.Refused.Add(deliveries.Count, _calls.Tags);
         _calls.Logger.LogError(
+            error,
             "The {Kind} of {Count} messages of subscription {Subscription} was refused: {Reason} They will be delivered again: {MessageIds}{More}",
             ack ? "ack" : "nack",
             deliveries.Count,
@@ -287,52 +286,69 @@ internal sealed class Settler : IAsyncDisposable
             deliveries.Count > MostIdsInLog ? ", ..." : "");
     }
 
-    // How many were refused for good, where the subscription tells one by one.
+    // How many were refused for good.
     private async Task<int> SendUntilAnsweredAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
     {
         var (left, refused) = (deliveries, 0);
-        await Retry.UntilDoneAsync(
-            _calls.Settings.Retry,
-            _calls.Time,
-            async ct =>
-            {
-                try
+        try
+        {
+            await Retry.UntilDoneAsync(
+                _calls.Settings.Retry,
+                _calls.Time,
+                async ct =>
                 {
-                    await (ack ? _calls.AcknowledgeAsync(left, ct) : _calls.ModifyAckDeadlineAsync(left, TimeSpan.Zero, ct));
-                }
-                catch (RpcException error) when (AckFailures.Of(error, left) is { } failures)
-                {
-                    if (failures.Permanent.Length > 0)
+                    try
                     {
-                        refused += failures.Permanent.Length;
-                        Refused(failures.Permanent, ack, "their leases had ended.");
+                        await (ack
+                            ? _calls.AcknowledgeAsync(left, ct)
+                            : _calls.ModifyAckDeadlineAsync(left, TimeSpan.Zero, _calls.Settings.Connection.RequestTimeout, ct));
                     }
-
-                    if (failures.Temporary.Length > 0)
+                    catch (RpcException error) when (AckFailures.Of(error, left) is { } failures)
                     {
+                        if (failures.Permanent.Length > 0)
+                        {
+                            refused += failures.Permanent.Length;
+                            Refused(failures.Permanent, ack, "their leases had ended.");
+                        }
+
                         left = failures.Temporary;
-                        throw new RpcException(new Status(StatusCode.Unavailable, $"{left.Count} of the ids failed for now"));
+                        if (left.Count > 0)
+                        {
+                            throw new RpcException(new Status(StatusCode.Unavailable, $"{left.Count} of the ids failed for now"));
+                        }
                     }
-                }
 
-                return true;
-            },
-            (error, failures, delay) =>
-            {
-                if (Retry.IsWorthAWarning(failures))
+                    return true;
+                },
+                (error, failures, delay) =>
                 {
-                    _calls.Logger.LogWarning(
-                        "Settling {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
-                        left.Count,
-                        _calls.Path,
-                        _calls.Settings.Endpoint,
-                        error.StatusCode,
-                        error.Status.Detail,
-                        failures,
-                        delay);
-                }
-            },
-            _aborted.Token);
+                    if (Retry.IsWorthAWarning(failures))
+                    {
+                        _calls.Logger.LogWarning(
+                            "Settling {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
+                            left.Count,
+                            _calls.Path,
+                            _calls.Settings.Endpoint,
+                            error.StatusCode,
+                            error.Status.Detail,
+                            failures,
+                            delay);
+                    }
+                },
+                _aborted.Token);
+        }
+        catch (RpcException error)
+        {
+            refused += left.Count;
+            Refused(left, ack, PubSubErrors.Explain(error, "subscription", _calls.Account));
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            // An error that no one expects: what waits behind these goes on.
+            refused += left.Count;
+            Refused(left, ack, $"{error.Message.TrimEnd('.')}.", error);
+        }
+
         return refused;
     }
 }

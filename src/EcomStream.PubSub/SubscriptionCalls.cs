@@ -60,11 +60,12 @@ internal sealed record SubscriptionCalls(
             request.AckIds.Add(delivery.AckId);
         }
 
-        await Client.AcknowledgeAsync(request, Options(cancellationToken));
+        await Client.AcknowledgeAsync(request, Options(Settings.Connection.RequestTimeout, cancellationToken));
     }
 
     /// <summary>Sets the ack deadline, from now; zero gives the messages back.</summary>
-    public async Task ModifyAckDeadlineAsync(ArraySegment<PubSubDelivery> deliveries, TimeSpan deadline, CancellationToken cancellationToken)
+    public async Task ModifyAckDeadlineAsync(
+        ArraySegment<PubSubDelivery> deliveries, TimeSpan deadline, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var request = new ModifyAckDeadlineRequest { Subscription = Path, AckDeadlineSeconds = (int)deadline.TotalSeconds };
         request.AckIds.Capacity = deliveries.Count;
@@ -73,9 +74,9 @@ internal sealed record SubscriptionCalls(
             request.AckIds.Add(delivery.AckId);
         }
 
-        await Client.ModifyAckDeadlineAsync(request, Options(cancellationToken));
+        await Client.ModifyAckDeadlineAsync(request, Options(timeout, cancellationToken));
     }
 
-    private CallOptions Options(CancellationToken cancellationToken) =>
-        new(deadline: Time.GetUtcNow().UtcDateTime + Settings.Connection.RequestTimeout, cancellationToken: cancellationToken);
+    private CallOptions Options(TimeSpan timeout, CancellationToken cancellationToken) =>
+        new(deadline: Time.GetUtcNow().UtcDateTime + timeout, cancellationToken: cancellationToken);
 }

@@ -10,6 +10,9 @@ internal sealed class LogLines : ILoggerProvider, ILogger
 
     public IReadOnlyList<string> Lines => [.. _lines];
 
+    /// <summary>What is logged with this level makes the logger fail: the error that no one expects.</summary>
+    public LogLevel FailsAt { get; set; } = LogLevel.None;
+
     public ILogger CreateLogger(string categoryName) => this;
 
     public IDisposable? BeginScope<TState>(TState state)
@@ -17,8 +20,15 @@ internal sealed class LogLines : ILoggerProvider, ILogger
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        if (logLevel == FailsAt)
+        {
+            throw new InvalidOperationException("The logger fails.");
+        }
+
         _lines.Enqueue(formatter(state, exception));
+    }
 
     public void Dispose()
     {

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using EcomStream.Core;
 using EcomStream.TestSupport;
 using Google.Cloud.PubSub.V1;
@@ -272,6 +274,242 @@ public sealed class ServerAnswersTests
 
         extensions.ShouldBe([["kept", "lost"], ["kept"], ["kept"]]);
         _log.Lines.ShouldContain(line => line.Contains("message-lost") && line.Contains("lost"));
+    }
+
+    [Fact]
+    public async Task An_ack_that_fails_for_good_after_others_of_its_request_succeeded_counts_alone()
+    {
+        const string Name = "partly-refused-sub";
+        var counts = new ConcurrentDictionary<string, long>();
+        using var meters = new MeterListener { InstrumentPublished = (instrument, listener) => listener.EnableMeasurementEvents(instrument) };
+        meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            if (tags.ToArray().Any(tag => Name.Equals(tag.Value)))
+            {
+                counts.AddOrUpdate(instrument.Name, value, (_, sum) => sum + value);
+            }
+        });
+        meters.Start();
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method == "StreamingPull")
+            {
+                await StreamAsync(call, ScriptedCall.Messages(true, "good", "busy", "late"));
+                return;
+            }
+
+            await ((await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Count == 3
+                ? call.FailAsync(StatusCode.FailedPrecondition, "some ids failed", new Dictionary<string, string>
+                {
+                    ["late"] = "PERMANENT_FAILURE_INVALID_ACK_ID",
+                    ["busy"] = "TRANSIENT_FAILURE_SERVICE_UNAVAILABLE",
+                })
+                : call.FailAsync(StatusCode.PermissionDenied));
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.subscriber.ack-linger = 200ms");
+        await using var subscription = new PubSubSubscription(connection, Name);
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+        await Eventually.True(() => receiver.Count == 3, "all arrive");
+
+        await subscription.FlushAsync(default);
+
+        counts["ecomstream.pubsub.acked"].ShouldBe(1);
+        counts["ecomstream.pubsub.settlements.refused"].ShouldBe(2);
+        _log.Lines.Where(line => line.Contains("was refused")).Select(line => line.Contains("message-late") ? "late" : line.Contains("message-busy") ? "busy" : "")
+            .ShouldBe(["late", "busy"]);
+    }
+
+    [Fact]
+    public async Task An_error_that_no_one_expects_stops_neither_the_acks_nor_the_extensions_after_it()
+    {
+        // The first ack and the first extension fail, and what they log does, too.
+        _log.FailsAt = LogLevel.Warning;
+        var (acks, extensions) = (new ConcurrentQueue<string>(), 0);
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            switch (call.Method)
+            {
+                case "StreamingPull":
+                    await StreamAsync(call, ScriptedCall.Messages(false, "a", "b"));
+                    break;
+                case "Acknowledge":
+                    acks.Enqueue((await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Single());
+                    await (acks.Count == 1 ? call.FailAsync(StatusCode.Unavailable) : call.OkAsync(new Empty()));
+                    break;
+                default:
+                    await (Interlocked.Increment(ref extensions) == 1 ? call.FailAsync(StatusCode.Unavailable) : call.OkAsync(new Empty()));
+                    break;
+            }
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-parallelism = 1, ack-linger = 0s }", time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 2, "both arrive");
+
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(5));
+                return Volatile.Read(ref extensions) >= 2;
+            },
+            "leases are extended again");
+        receiver.Deliveries[0].Ack();
+        await subscription.FlushAsync(default).WaitAsync(TimeSpan.FromSeconds(10));
+        receiver.Deliveries[1].Ack();
+        await subscription.FlushAsync(default).WaitAsync(TimeSpan.FromSeconds(10));
+
+        acks.ShouldBe(["a", "b"]);
+        subscription.Status.OutstandingMessages.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_extension_that_hangs_is_given_up_in_time_for_another_before_the_lease_ends()
+    {
+        var (received, extensions) = (new Stopwatch(), new ConcurrentQueue<TimeSpan>());
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method == "StreamingPull")
+            {
+                received.Start();
+                await StreamAsync(call, ScriptedCall.Messages(false, "a"));
+                return;
+            }
+
+            extensions.Enqueue(received.Elapsed);
+            if (extensions.Count == 1)
+            {
+                await Task.Delay(Timeout.Infinite, call.Aborted);
+            }
+
+            await call.OkAsync(new Empty());
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.subscriber.ack-deadline = 10s");
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+
+        await Eventually.True(() => extensions.Count >= 2, "it is tried again");
+
+        extensions.ElementAt(1).ShouldBeLessThan(TimeSpan.FromSeconds(9));
+    }
+
+    [Fact]
+    public async Task Extensions_that_fail_say_so_once_and_then_ever_more_seldom()
+    {
+        var extensions = 0;
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method == "StreamingPull")
+            {
+                await StreamAsync(call, ScriptedCall.Messages(false, "a"));
+                return;
+            }
+
+            if ((await call.ReadAsync<ModifyAckDeadlineRequest>())!.AckDeadlineSeconds == 0)
+            {
+                await call.OkAsync(new Empty());
+                return;
+            }
+
+            Interlocked.Increment(ref extensions);
+            await call.FailAsync(StatusCode.Unavailable);
+        });
+        using var connection = Connect(server, time: time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 1, "it arrives");
+
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(5));
+                return Volatile.Read(ref extensions) >= 15;
+            },
+            "extensions are tried again");
+
+        _log.Lines.Count(line => line.Contains("Extending the leases of 1 messages")).ShouldBeLessThanOrEqualTo(2);
+    }
+
+    [Fact]
+    public async Task A_message_whose_ack_is_under_way_has_not_lost_its_lease_when_its_extension_comes_too_late()
+    {
+        var (extensions, answer) = (0, new TaskCompletionSource());
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            switch (call.Method)
+            {
+                case "StreamingPull":
+                    await StreamAsync(call, ScriptedCall.Messages(true, "a"));
+                    break;
+                case "Acknowledge":
+                    await answer.Task;
+                    await call.OkAsync(new Empty());
+                    break;
+                default:
+                    await call.FailAsync(StatusCode.InvalidArgument, "unknown", new Dictionary<string, string> { ["a"] = "PERMANENT_FAILURE_INVALID_ACK_ID" });
+                    Interlocked.Increment(ref extensions);
+                    break;
+            }
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.connection.request-timeout = 1h", time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+        await Eventually.True(() => receiver.Count == 1, "it arrives");
+
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(5));
+                return Volatile.Read(ref extensions) >= 2;
+            },
+            "its lease is extended");
+        answer.SetResult();
+        await subscription.FlushAsync(default);
+
+        _log.Lines.ShouldNotContain(line => line.Contains("are lost") || line.Contains("refused"));
+        subscription.Status.OutstandingMessages.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task After_max_extension_a_message_is_extended_no_more_and_stays_outstanding_until_it_is_settled()
+    {
+        var (extensions, acks) = (0, 0);
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method == "StreamingPull")
+            {
+                await StreamAsync(call, ScriptedCall.Messages(false, "a"));
+                return;
+            }
+
+            Interlocked.Increment(ref call.Method == "Acknowledge" ? ref acks : ref extensions);
+            await call.OkAsync(new Empty());
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-deadline = 10s, max-ack-deadline = 10s, max-extension = 30s, ack-linger = 0s }", time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 1, "it arrives");
+
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                return _log.Lines.Any(line => line.Contains("not settled after max-extension"));
+            },
+            "it is given up");
+        var before = Volatile.Read(ref extensions);
+        before.ShouldBeGreaterThan(0);
+        time.Advance(TimeSpan.FromSeconds(60));
+        subscription.Status.OutstandingMessages.ShouldBe(1);
+
+        receiver.Deliveries[0].Ack();
+        await subscription.FlushAsync(default);
+        acks.ShouldBe(1);
+        extensions.ShouldBe(before);
+        subscription.Status.OutstandingMessages.ShouldBe(0);
     }
 
     private static async Task StreamAsync(ScriptedCall call, StreamingPullResponse response)
