@@ -17,7 +17,7 @@ public sealed class BatchingPublisher : IAsyncDisposable
     private readonly Dictionary<string, Lane> _lanes = [];
     private readonly HashSet<Task> _sending = [];
     private readonly CancellationTokenSource _aborted = new();
-    private TaskCompletionSource? _change;
+    private readonly LinkedList<Waiting> _waiting = new();
     private int _messages;
     private long _bytes;
     private bool _disposed;
@@ -46,8 +46,8 @@ public sealed class BatchingPublisher : IAsyncDisposable
     }
 
     /// <summary>
-    /// Takes a message when there is room for it, which is what the outer task waits for. Messages of one key keep the
-    /// order in which they were taken.
+    /// Takes a message when there is room for it, which is what the outer task waits for. Messages are taken, and those of
+    /// one key are published, in the order of the calls.
     /// </summary>
     /// <param name="message">The message.</param>
     /// <param name="cancellationToken">Ends the waiting for room; a message that was taken is published all the same.</param>
@@ -57,23 +57,27 @@ public sealed class BatchingPublisher : IAsyncDisposable
     /// </returns>
     public async ValueTask<Task<string>> EnqueueAsync(OutgoingMessage message, CancellationToken cancellationToken)
     {
-        var bytes = PubSubPublisher.Size(message);
-        while (true)
+        var pending = new Pending(message, PubSubPublisher.Size(message));
+        Waiting waiting;
+        lock (_lock)
         {
-            Task change;
-            lock (_lock)
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_waiting.Count == 0 && HasRoom(pending))
             {
-                ObjectDisposedException.ThrowIf(_disposed, this);
-                if (_messages == 0 || (_messages < _settings.MaxOutstandingMessages && _bytes + bytes <= _settings.MaxOutstandingBytes))
-                {
-                    return Take(message, bytes);
-                }
-
-                change = (_change ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+                Take(pending);
+                return pending.Id.Task;
             }
 
-            await change.WaitAsync(cancellationToken);
+            waiting = new Waiting(pending);
+            _waiting.AddLast(waiting.Node);
         }
+
+        await using (cancellationToken.UnsafeRegister(_ => GiveUp(waiting, cancellationToken), null))
+        {
+            await waiting.Taken.Task;
+        }
+
+        return pending.Id.Task;
     }
 
     /// <summary>Lets an ordering key be published again after a message of it has failed.</summary>
@@ -116,6 +120,12 @@ public sealed class BatchingPublisher : IAsyncDisposable
             }
 
             _disposed = true;
+            foreach (var waiting in _waiting)
+            {
+                waiting.Taken.SetException(new ObjectDisposedException(nameof(BatchingPublisher)));
+            }
+
+            _waiting.Clear();
         }
 
         using var patience = new CancellationTokenSource(_settings.RequestTimeout, _time);
@@ -129,57 +139,80 @@ public sealed class BatchingPublisher : IAsyncDisposable
             await FlushAsync(CancellationToken.None);
         }
 
-        TaskCompletionSource? waiting;
-        lock (_lock)
-        {
-            (waiting, _change) = (_change, null);
-        }
-
-        waiting?.SetResult();
         await _publisher.DisposeAsync();
     }
 
     // Under the lock.
-    private Task<string> Take(OutgoingMessage message, long bytes)
+    private bool HasRoom(Pending pending) =>
+        _messages == 0 || (_messages < _settings.MaxOutstandingMessages && _bytes + pending.Bytes <= _settings.MaxOutstandingBytes);
+
+    // Under the lock: first come, first served.
+    private void TakeWaiting()
     {
-        if (!_lanes.TryGetValue(message.OrderingKey, out var lane))
+        while (_waiting.First is { Value: var next } && HasRoom(next.Pending))
         {
-            _lanes[message.OrderingKey] = lane = new Lane(message.OrderingKey);
+            _waiting.RemoveFirst();
+            Take(next.Pending);
+            next.Taken.SetResult();
+        }
+    }
+
+    private void GiveUp(Waiting waiting, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (waiting.Node.List is null)
+            {
+                return;
+            }
+
+            _waiting.Remove(waiting.Node);
+            waiting.Taken.SetCanceled(cancellationToken);
+            TakeWaiting();
+        }
+    }
+
+    // Under the lock.
+    private void Take(Pending pending)
+    {
+        var key = pending.Message.OrderingKey;
+        if (!_lanes.TryGetValue(key, out var lane))
+        {
+            _lanes[key] = lane = new Lane(key);
         }
 
         if (lane.Failure is { } failure)
         {
-            return Task.FromException<string>(failure);
+            pending.Id.SetException(failure);
+            return;
         }
 
-        if (lane.Open.Count > 0 && lane.OpenBytes + bytes > _settings.BatchBytes)
+        if (lane.Open.Count > 0 && lane.OpenBytes + pending.Bytes > _settings.BatchBytes)
         {
             Send(lane);
         }
 
-        var pending = new Pending(message, bytes);
         lane.Open.Add(pending);
-        lane.OpenBytes += bytes;
+        lane.OpenBytes += pending.Bytes;
         _messages++;
-        _bytes += bytes;
+        _bytes += pending.Bytes;
         if (lane.Open.Count >= _settings.BatchMessages || lane.OpenBytes >= _settings.BatchBytes || _settings.BatchDelay == TimeSpan.Zero)
         {
             Send(lane);
         }
         else if (lane.Open.Count == 1)
         {
-            _ = SendLaterAsync(lane, lane.Open);
+            _ = SendLaterAsync(lane, lane.Sent);
         }
-
-        return pending.Id.Task;
     }
 
-    private async Task SendLaterAsync(Lane lane, List<Pending> batch)
+    // It remembers how many batches went before and not the batch itself, which may be sent and done long before the delay is over.
+    private async Task SendLaterAsync(Lane lane, long sent)
     {
         await Task.Delay(_settings.BatchDelay, _time, _aborted.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (_lock)
         {
-            if (lane.Open == batch)
+            if (lane.Sent == sent)
             {
                 Send(lane);
             }
@@ -196,6 +229,7 @@ public sealed class BatchingPublisher : IAsyncDisposable
 
         var batch = lane.Open;
         (lane.Open, lane.OpenBytes) = ([], 0);
+        lane.Sent++;
         var before = lane.Key.Length > 0 ? lane.Last : Task.CompletedTask;
         var round = lane.Round;
         var sending = Task.Run(() => SendAsync(lane, batch, round, before));
@@ -237,6 +271,12 @@ public sealed class BatchingPublisher : IAsyncDisposable
             catch (OperationCanceledException)
             {
                 cancelled = true;
+            }
+            catch (Exception error)
+            {
+                // An error that no one expects: whoever waits for these is told, and what waits behind them goes on.
+                failure = new PublishFailedException($"Publishing {batch.Count} messages to topic {_topic} failed: {error.Message}", error);
+                Failed(lane, failure);
             }
         }
 
@@ -284,20 +324,29 @@ public sealed class BatchingPublisher : IAsyncDisposable
 
     private void Release(List<Pending> batch)
     {
-        TaskCompletionSource? waiting;
         lock (_lock)
         {
             _messages -= batch.Count;
             _bytes -= batch.Sum(pending => pending.Bytes);
-            (waiting, _change) = (_change, null);
+            TakeWaiting();
         }
-
-        waiting?.SetResult();
     }
 
     private sealed record Pending(OutgoingMessage Message, long Bytes)
     {
         public TaskCompletionSource<string> Id { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    /// <summary>A message that there is no room for yet.</summary>
+    private sealed class Waiting
+    {
+        public Waiting(Pending pending) => (Pending, Node) = (pending, new LinkedListNode<Waiting>(this));
+
+        public Pending Pending { get; }
+
+        public LinkedListNode<Waiting> Node { get; }
+
+        public TaskCompletionSource Taken { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     /// <summary>The messages of one ordering key, or all those without.</summary>
@@ -308,6 +357,9 @@ public sealed class BatchingPublisher : IAsyncDisposable
         public List<Pending> Open { get; set; } = [];
 
         public long OpenBytes { get; set; }
+
+        /// <summary>How many batches have been sent.</summary>
+        public long Sent { get; set; }
 
         public Task Last { get; set; } = Task.CompletedTask;
 

@@ -65,9 +65,73 @@ public sealed class BatchingPublisherTests
     }
 
     [Fact]
+    public async Task Whoever_waits_for_room_first_is_taken_first_and_one_who_gives_up_lets_the_next_in()
+    {
+        var open = new TaskCompletionSource();
+        await using var server = await StartAsync(_ => open.Task);
+        using var connection = Connect(server, "max-outstanding-messages = 1, batch-messages = 1");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+        await EnqueueAsync(publisher, "first");
+        using var impatience = new CancellationTokenSource();
+
+        var impatient = publisher.EnqueueAsync(Message("impatient", "key"), impatience.Token).AsTask();
+        var waiting = Enumerable.Range(0, 50).Select(n => publisher.EnqueueAsync(Message($"{n}", "key"), default).AsTask()).ToArray();
+        await impatience.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(impatient);
+        open.SetResult();
+
+        await Task.WhenAll(await Task.WhenAll(waiting).WaitAsync(TimeSpan.FromSeconds(20)));
+        _requests.SelectMany(request => request.Texts).ShouldBe(["first", .. Enumerable.Range(0, 50).Select(n => $"{n}")]);
+    }
+
+    [Fact]
+    public async Task An_error_that_no_one_expects_fails_the_batch_and_leaves_its_room()
+    {
+        await using var server = await StartAsync();
+        var connection = Connect(server, "batch-messages = 1");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+        connection.Dispose();
+
+        var failed = await EnqueueAsync(publisher, "a", "b");
+
+        foreach (var id in failed)
+        {
+            (await Should.ThrowAsync<PublishFailedException>(id.WaitAsync(TimeSpan.FromSeconds(10)))).Message.ShouldContain("orders_data");
+        }
+
+        publisher.Outstanding.ShouldBe((0, 0L));
+        await publisher.FlushAsync(default).WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_room_is_told_when_the_publisher_is_disposed()
+    {
+        var open = new TaskCompletionSource();
+        await using var server = await StartAsync(_ => open.Task);
+        using var connection = Connect(server, "max-outstanding-messages = 1, batch-messages = 1");
+        var publisher = new BatchingPublisher(connection, "orders_data");
+        await EnqueueAsync(publisher, "a");
+        var waiting = publisher.EnqueueAsync(Message("b"), default).AsTask();
+
+        var disposed = publisher.DisposeAsync().AsTask();
+
+        await Should.ThrowAsync<ObjectDisposedException>(waiting.WaitAsync(TimeSpan.FromSeconds(10)));
+        open.SetResult();
+        await disposed;
+    }
+
+    [Fact]
     public async Task Messages_of_one_key_go_one_batch_after_the_other_however_long_each_takes()
     {
-        await using var server = await StartAsync(_ => Task.Delay(Random.Shared.Next(5)));
+        var underWay = new int[3];
+        var overlaps = 0;
+        await using var server = await StartAsync(async texts =>
+        {
+            var key = int.Parse(texts[0]) % 3;
+            overlaps += Interlocked.Increment(ref underWay[key]) > 1 ? 1 : 0;
+            await Task.Delay(Random.Shared.Next(5));
+            Interlocked.Decrement(ref underWay[key]);
+        });
         using var connection = Connect(server, "batch-messages = 2, batch-delay = 1ms");
         await using var publisher = new BatchingPublisher(connection, "orders_data");
 
@@ -78,6 +142,7 @@ public sealed class BatchingPublisherTests
         }
 
         await Task.WhenAll(ids);
+        overlaps.ShouldBe(0);
         for (var key = 0; key < 3; key++)
         {
             _requests.SelectMany(request => request.Texts).Select(int.Parse).Where(n => n % 3 == key)
