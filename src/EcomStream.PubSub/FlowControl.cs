@@ -1,10 +1,15 @@
 namespace EcomStream.PubSub;
 
 /// <summary>
-/// The bound of one subscription over all its streams, in messages and bytes. Two things are counted: what has been
-/// received and not settled, which closes the streams' reading; and the part of it that has been handed out, which
-/// never exceeds the bound even where a response does.
+/// The bound of one subscription over all its streams, in messages and bytes. Three things are counted: what has been
+/// received and not settled, which keeps streams from being opened; what of it came over one stream, which closes that
+/// stream's reading; and what has been handed out, which never exceeds the bound even where a response does.
 /// </summary>
+/// <remarks>
+/// A stream asks the server for its whole share of the bound, for it can ask only once, and the server counts what it has
+/// sent over that stream alone. What it brings is read and leased even while messages of the one before it are held:
+/// left unread, it would come too late, or twice. So up to twice the bound is held, once streams have been opened again.
+/// </remarks>
 internal sealed class FlowControl(int maxMessages, long maxBytes)
 {
     private readonly Lock _lock = new();
@@ -26,18 +31,24 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
     }
 
     /// <summary>Counts what a stream has received.</summary>
-    public void Received(int messages, long bytes)
+    public void Received(StreamShare stream, int messages, long bytes)
     {
         lock (_lock)
         {
             _messages += messages;
             _bytes += bytes;
+            stream.Messages += messages;
+            stream.Bytes += bytes;
         }
     }
 
-    /// <summary>Completes when there is room to receive more.</summary>
-    public ValueTask WaitToReadAsync(CancellationToken cancellationToken) =>
+    /// <summary>Completes when there is room to open a stream.</summary>
+    public ValueTask WaitToOpenAsync(CancellationToken cancellationToken) =>
         WaitAsync(() => _messages < maxMessages && _bytes < maxBytes, cancellationToken);
+
+    /// <summary>Completes when there is room to receive more over a stream.</summary>
+    public ValueTask WaitToReadAsync(StreamShare stream, CancellationToken cancellationToken) =>
+        WaitAsync(() => stream.Messages < stream.MaxMessages && stream.Bytes < stream.MaxBytes, cancellationToken);
 
     /// <summary>Completes when nothing is outstanding.</summary>
     public ValueTask WaitUntilEmptyAsync(CancellationToken cancellationToken) => WaitAsync(() => _messages == 0, cancellationToken);
@@ -84,14 +95,25 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
     }
 
     /// <summary>Returns the room of what has been settled.</summary>
-    public void Release(int messages, long bytes)
+    public void Release(ArraySegment<PubSubDelivery> settled)
     {
         TaskCompletionSource? waiting;
         lock (_lock)
         {
-            _messages -= messages;
+            var bytes = 0L;
+            foreach (var delivery in settled)
+            {
+                bytes += delivery.Bytes;
+                if (delivery.Batch is { Stream: var stream })
+                {
+                    stream.Messages--;
+                    stream.Bytes -= delivery.Bytes;
+                }
+            }
+
+            _messages -= settled.Count;
             _bytes -= bytes;
-            _handedMessages -= messages;
+            _handedMessages -= settled.Count;
             _handedBytes -= bytes;
             (waiting, _change) = (_change, null);
         }
@@ -141,4 +163,18 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
 
         return count;
     }
+}
+
+/// <summary>What one stream, from its opening to its end, may bring and has brought; guarded by <see cref="FlowControl"/>.</summary>
+/// <param name="maxMessages">Messages received and not settled.</param>
+/// <param name="maxBytes">Their bytes.</param>
+internal sealed class StreamShare(long maxMessages, long maxBytes)
+{
+    public long MaxMessages { get; } = maxMessages;
+
+    public long MaxBytes { get; } = maxBytes;
+
+    public long Messages { get; set; }
+
+    public long Bytes { get; set; }
 }

@@ -57,9 +57,9 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     }
 
     /// <summary>Leases what a response brought.</summary>
-    public void Add(PubSubDelivery[] deliveries)
+    public void Add(PubSubDelivery[] deliveries, StreamShare stream)
     {
-        var batch = new LeasedBatch(deliveries, _calls.Time.GetTimestamp(), _settings.AckDeadline);
+        var batch = new LeasedBatch(deliveries, stream, _calls.Time.GetTimestamp(), _settings.AckDeadline);
         lock (_lock)
         {
             batch.Node = _batches.AddLast(batch);

@@ -11,10 +11,12 @@ internal sealed class LeasedBatch
 
     /// <summary>Takes the messages of a response.</summary>
     /// <param name="deliveries">The messages.</param>
+    /// <param name="stream">The stream that brought them.</param>
     /// <param name="receivedAt">Now, a timestamp of the <see cref="TimeProvider"/>.</param>
     /// <param name="lease">How long the server leaves them to this client.</param>
-    public LeasedBatch(PubSubDelivery[] deliveries, long receivedAt, TimeSpan lease)
+    public LeasedBatch(PubSubDelivery[] deliveries, StreamShare stream, long receivedAt, TimeSpan lease)
     {
+        Stream = stream;
         Lease = lease;
         _open = [.. deliveries];
         _left = deliveries.Length;
@@ -26,6 +28,9 @@ internal sealed class LeasedBatch
             deliveries[i].Index = i;
         }
     }
+
+    /// <summary>The stream that brought it.</summary>
+    public StreamShare Stream { get; }
 
     /// <summary>When it was received, a timestamp of the <see cref="TimeProvider"/>.</summary>
     public long ReceivedAt { get; }

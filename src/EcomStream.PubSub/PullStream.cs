@@ -21,6 +21,7 @@ internal sealed class PullStream(
 
     private int _open;
     private bool _wasLost;
+    private long? _openedAt;
 
     /// <summary>Whether the stream is open.</summary>
     public bool IsOpen => Volatile.Read(ref _open) != 0;
@@ -33,10 +34,11 @@ internal sealed class PullStream(
         while (!stop.IsCancellationRequested)
         {
             var received = false;
+            _openedAt = null;
             string reason;
             try
             {
-                await flow.WaitToReadAsync(stop);
+                await flow.WaitToOpenAsync(stop);
                 reason = await ReceiveAsync(() => received = true, stop);
             }
             catch (Exception error)
@@ -60,8 +62,21 @@ internal sealed class PullStream(
                 return;
             }
 
-            failures = received ? 1 : failures + 1;
+            // One that was open for so long was well, even if there was nothing to bring.
+            var wasWell = received || (_openedAt is { } since && calls.Time.GetElapsedTime(since) > calls.Settings.Retry.MaxBackoff);
+            failures = wasWell ? 1 : failures + 1;
             var delay = calls.Settings.Retry.After(failures);
+            Log(reason, failures, delay);
+            _wasLost = true;
+            await Task.Delay(delay, calls.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // Servers end a stream every now and then, which is no news; an outage is, once and then ever more seldom.
+    private void Log(string reason, int failures, TimeSpan delay)
+    {
+        if (failures <= 2 || Retry.IsWorthAWarning(failures))
+        {
             calls.Logger.Log(
                 failures == 1 ? LogLevel.Information : LogLevel.Warning,
                 "A stream of subscription {Subscription} on {Endpoint} ended: {Reason}; it is opened again in {Delay}, try {Try}",
@@ -70,8 +85,6 @@ internal sealed class PullStream(
                 reason,
                 delay,
                 failures);
-            _wasLost = true;
-            await Task.Delay(delay, calls.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -83,6 +96,7 @@ internal sealed class PullStream(
         using var call = calls.StreamingPull(settler, reading.Token);
         var writing = Task.CompletedTask;
         var isStalled = false;
+        var share = new StreamShare(initialRequest.MaxOutstandingMessages, initialRequest.MaxOutstandingBytes);
         try
         {
             // Completes when the request is on the wire. The answer's headers are no sign: servers may send them with
@@ -93,13 +107,13 @@ internal sealed class PullStream(
             while (await call.ResponseStream.MoveNext(CancellationToken.None))
             {
                 received();
-                Take(call.ResponseStream.Current, isStalled);
+                Take(call.ResponseStream.Current, share, isStalled);
                 if (closing.IsCancellationRequested)
                 {
                     reading.CancelAfter(DrainSilence);
                 }
 
-                if (!isStalled && !await HasRoomAsync(stop))
+                if (!isStalled && !await HasRoomAsync(share, stop))
                 {
                     // What the server has sent on meanwhile lies unread and unleased, and would come late or twice.
                     isStalled = true;
@@ -126,6 +140,7 @@ internal sealed class PullStream(
     private void Opened()
     {
         Volatile.Write(ref _open, 1);
+        _openedAt = calls.Time.GetTimestamp();
         PubSubMetrics.StreamsOpened.Add(1, calls.Tags);
         if (_wasLost)
         {
@@ -160,9 +175,9 @@ internal sealed class PullStream(
         }
     }
 
-    private async ValueTask<bool> HasRoomAsync(CancellationToken stop)
+    private async ValueTask<bool> HasRoomAsync(StreamShare share, CancellationToken stop)
     {
-        var room = flow.WaitToReadAsync(stop);
+        var room = flow.WaitToReadAsync(share, stop);
         if (room.IsCompletedSuccessfully)
         {
             return true;
@@ -184,7 +199,7 @@ internal sealed class PullStream(
         }
     }
 
-    private void Take(PullResponse response, bool giveBack)
+    private void Take(PullResponse response, StreamShare share, bool giveBack)
     {
         if (response.IsExactlyOnce)
         {
@@ -196,8 +211,8 @@ internal sealed class PullStream(
             return;
         }
 
-        leases.Add(response.Deliveries);
-        flow.Received(response.Deliveries.Length, response.Bytes);
+        leases.Add(response.Deliveries, share);
+        flow.Received(share, response.Deliveries.Length, response.Bytes);
         PubSubMetrics.Consumed.Add(response.Deliveries.Length, calls.Tags);
         if (response.Redelivered > 0)
         {

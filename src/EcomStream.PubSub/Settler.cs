@@ -262,13 +262,7 @@ internal sealed class Settler : IAsyncDisposable
         finally
         {
             _leases.Remove(deliveries);
-            var bytes = 0L;
-            foreach (var delivery in deliveries)
-            {
-                bytes += delivery.Bytes;
-            }
-
-            _flow.Release(deliveries.Count, bytes);
+            _flow.Release(deliveries);
         }
     }
 

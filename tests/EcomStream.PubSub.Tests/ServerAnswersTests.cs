@@ -512,6 +512,144 @@ public sealed class ServerAnswersTests
         subscription.Status.OutstandingMessages.ShouldBe(0);
     }
 
+    [Fact]
+    public async Task A_stream_that_is_opened_while_nearly_everything_is_held_gives_nothing_back_and_hands_on_no_more_than_the_bound()
+    {
+        const int Bound = 10;
+        var (streams, nacked, extended) = (0, new ConcurrentQueue<string>(), new ConcurrentDictionary<string, bool>());
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            if (call.Method == "Acknowledge")
+            {
+                await call.OkAsync(new Empty());
+            }
+            else if (call.Method == "ModifyAckDeadline")
+            {
+                var request = (await call.ReadAsync<ModifyAckDeadlineRequest>())!;
+                foreach (var id in request.AckIds)
+                {
+                    if (request.AckDeadlineSeconds == 0)
+                    {
+                        nacked.Enqueue(id);
+                    }
+                    else
+                    {
+                        extended[id] = true;
+                    }
+                }
+
+                await call.OkAsync(new Empty());
+            }
+            else if (Interlocked.Increment(ref streams) == 1)
+            {
+                await call.ReadAsync<StreamingPullRequest>();
+                await call.WriteAsync(ScriptedCall.Messages(false, [.. Enumerable.Range(0, Bound - 1).Select(n => $"first {n}")]));
+                await call.OkAsync();
+            }
+            else
+            {
+                await call.ReadAsync<StreamingPullRequest>();
+                foreach (var half in Enumerable.Range(0, Bound).Select(n => $"second {n}").Chunk(Bound / 2))
+                {
+                    await call.WriteAsync(ScriptedCall.Messages(false, half));
+                }
+
+                while (await call.ReadAsync<StreamingPullRequest>() is not null)
+                {
+                    // Keep-alives.
+                }
+
+                await call.OkAsync();
+            }
+        });
+        using var connection = Connect(server, $"ecomstream.pubsub.subscriber {{ max-outstanding-messages = {Bound}, ack-deadline = 10s, ack-linger = 0s }}", time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                return extended.Count == (2 * Bound) - 1;
+            },
+            "all are leased");
+        for (var seconds = 0; seconds < 30; seconds++)
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        nacked.ShouldBeEmpty();
+        streams.ShouldBe(2);
+        receiver.Count.ShouldBe(Bound);
+
+        foreach (var delivery in receiver.Deliveries)
+        {
+            delivery.Ack();
+        }
+
+        await Eventually.True(() => receiver.Count == (2 * Bound) - 1, "the rest is handed on");
+        receiver.Texts.Distinct().Count().ShouldBe((2 * Bound) - 1);
+    }
+
+    [Fact]
+    public async Task Quiet_streams_that_the_server_ends_every_now_and_then_are_opened_again_at_once_and_an_outage_is_told_ever_more_seldom()
+    {
+        var (streams, isOut) = (0, false);
+        var ends = new SemaphoreSlim(0);
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            await call.ReadAsync<StreamingPullRequest>();
+            Interlocked.Increment(ref streams);
+            if (!Volatile.Read(ref isOut))
+            {
+                await ends.WaitAsync(call.Aborted);
+            }
+
+            await call.FailAsync(StatusCode.Unavailable);
+        });
+        using var connection = Connect(server, time: time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+
+        for (var opened = 1; opened <= 20; opened++)
+        {
+            await OpenAsync(opened);
+            time.Advance(TimeSpan.FromSeconds(1));
+            ends.Release();
+            await Eventually.True(() => Tries().Length == opened, "it has ended");
+        }
+
+        Tries().ShouldAllBe(line => line.EndsWith("try 1", StringComparison.Ordinal));
+
+        await OpenAsync(21);
+        Volatile.Write(ref isOut, true);
+        ends.Release();
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromMilliseconds(100));
+                return Volatile.Read(ref streams) >= 40;
+            },
+            "it is tried again and again");
+        Tries().Length.ShouldBeLessThanOrEqualTo(20 + 4, "tries 1, 2, 10 and 20");
+
+        Task OpenAsync(int count) => Eventually.True(
+            () =>
+            {
+                if (Volatile.Read(ref streams) < count)
+                {
+                    time.Advance(TimeSpan.FromMilliseconds(50));
+                }
+
+                return subscription.Status.IsReading && Volatile.Read(ref streams) == count;
+            },
+            "it is open");
+
+        string[] Tries() => [.. _log.Lines.Where(line => line.Contains("it is opened again in"))];
+    }
+
     private static async Task StreamAsync(ScriptedCall call, StreamingPullResponse response)
     {
         await call.ReadAsync<StreamingPullRequest>();
