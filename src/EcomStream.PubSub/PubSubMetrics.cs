@@ -17,8 +17,12 @@ internal static class PubSubMetrics
     /// <summary>Messages that the broker has taken.</summary>
     public static readonly Counter<long> Sent = Meter.CreateCounter<long>("messaging.client.sent.messages", "{message}");
 
-    /// <summary>Messages received that the broker says it had delivered before.</summary>
-    public static readonly Counter<long> Redelivered = Meter.CreateCounter<long>("ecomstream.pubsub.redelivered", "{message}");
+    /// <summary>
+    /// Messages received whose delivery attempt is above 1. The service counts attempts, nacks included, only where the
+    /// subscription has a dead-letter policy; elsewhere this stays at 0, whatever is delivered again.
+    /// </summary>
+    public static readonly Counter<long> Redelivered = Meter.CreateCounter<long>(
+        "ecomstream.pubsub.redelivered", "{message}", "Messages with a delivery attempt above 1; counted only where the subscription has a dead-letter policy");
 
     /// <summary>Acks that reached the broker.</summary>
     public static readonly Counter<long> Acked = Meter.CreateCounter<long>("ecomstream.pubsub.acked", "{message}");

@@ -275,6 +275,6 @@ internal static class PullResponseReader
 /// <summary>What a StreamingPullResponse brought.</summary>
 /// <param name="Deliveries">Its messages; none in a heartbeat.</param>
 /// <param name="Bytes">Their bytes together.</param>
-/// <param name="Redelivered">How many the broker says it had delivered before.</param>
+/// <param name="Redelivered">How many the broker says it had delivered before, which it does only where the subscription has a dead-letter policy.</param>
 /// <param name="IsExactlyOnce">Whether it says that the subscription delivers exactly once.</param>
 internal sealed record PullResponse(PubSubDelivery[] Deliveries, long Bytes, int Redelivered, bool IsExactlyOnce);
