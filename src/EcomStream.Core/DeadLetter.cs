@@ -35,7 +35,16 @@ public static class DeadLetter
     /// <summary>The same for every copy of one dead letter, so that readers can drop duplicates.</summary>
     public const string Id = "dead_letter_id";
 
-    /// <summary>Builds the message for the dead-letter topic: the data unchanged, the attributes above.</summary>
+    /// <summary>
+    /// The W3C traceparent of the publisher of the message that failed, whose trace goes on in the dead letter, in the
+    /// attribute that the official clients use (https://cloud.google.com/pubsub/docs/open-telemetry-tracing).
+    /// </summary>
+    public const string TraceParent = "googclient_traceparent";
+
+    /// <summary>The W3C tracestate that goes with it.</summary>
+    public const string TraceState = "googclient_tracestate";
+
+    /// <summary>Builds the message for the dead-letter topic: data and ordering key unchanged, the attributes above.</summary>
     /// <param name="delivery">The message that failed.</param>
     /// <param name="reason">Why.</param>
     /// <param name="detail">What a human should know; its first 256 characters are kept, within the 1,024 bytes of an attribute.</param>
@@ -68,7 +77,15 @@ public static class DeadLetter
             attributes[PaymentId] = payment.ToString(CultureInfo.InvariantCulture);
         }
 
-        return new OutgoingMessage(delivery.Data, attributes);
+        foreach (var name in (ReadOnlySpan<string>)[TraceParent, TraceState])
+        {
+            if (delivery.Attributes.TryGetValue(name, out var trace))
+            {
+                attributes[name] = trace;
+            }
+        }
+
+        return new OutgoingMessage(delivery.Data, attributes, delivery.OrderingKey);
     }
 
     /// <summary>What a message says of having been replayed from the dead letters.</summary>

@@ -11,12 +11,6 @@ namespace EcomStream.PubSub;
 /// </summary>
 internal static class MessageTracing
 {
-    /// <summary>The attribute with the W3C traceparent.</summary>
-    public const string TraceParent = "googclient_traceparent";
-
-    /// <summary>The attribute with the W3C tracestate.</summary>
-    public const string TraceState = "googclient_tracestate";
-
     /// <summary>What a listener listens to.</summary>
     public const string SourceName = "EcomStream.PubSub";
 
@@ -25,12 +19,17 @@ internal static class MessageTracing
     /// <summary>Whether anyone listens.</summary>
     public static bool IsOn => _source.HasListeners();
 
-    /// <summary>Starts the span of a message that is published and puts its context into the attributes.</summary>
+    /// <summary>
+    /// Starts the span of a message that is published and puts its context into the attributes. A message that has one
+    /// already, such as a dead letter or its replay, goes on with that trace and not with whatever publishes it.
+    /// </summary>
     public static Activity? StartPublish(string topic, PubsubMessage message)
     {
         // Not current: one call publishes many messages, which are no children of one another.
         var current = Activity.Current;
-        var span = _source.StartActivity($"publish {topic}", ActivityKind.Producer);
+        message.Attributes.TryGetValue(DeadLetter.TraceParent, out var parent);
+        message.Attributes.TryGetValue(DeadLetter.TraceState, out var parentState);
+        var span = _source.StartActivity($"publish {topic}", ActivityKind.Producer, Context(parent, parentState));
         Activity.Current = current;
         if (span is not { Id: { } id })
         {
@@ -38,24 +37,26 @@ internal static class MessageTracing
         }
 
         Describe(span, "publish", topic, message.OrderingKey);
-        message.Attributes[TraceParent] = id;
+        message.Attributes[DeadLetter.TraceParent] = id;
         if (span.TraceStateString is { Length: > 0 } state)
         {
-            message.Attributes[TraceState] = state;
+            message.Attributes[DeadLetter.TraceState] = state;
         }
 
         return span;
     }
 
-    /// <summary>Starts the span of a message that was received, as a child of its publisher's; it ends when the message is settled.</summary>
+    /// <summary>
+    /// Starts the span of a message that was received, as a child of its publisher's, or of none; it ends when the
+    /// message is settled.
+    /// </summary>
     public static Activity? StartProcess(Delivery delivery)
     {
-        var parent = delivery.Attributes.TryGetValue(TraceParent, out var id)
-            && ActivityContext.TryParse(id, delivery.Attributes.GetValueOrDefault(TraceState), isRemote: true, out var context)
-                ? context
-                : default;
+        // What was current when the reading began has nothing to do with the message.
         var current = Activity.Current;
-        var span = _source.StartActivity($"process {delivery.Subscription}", ActivityKind.Consumer, parent);
+        Activity.Current = null;
+        var publisher = Context(delivery.Attributes.GetValueOrDefault(DeadLetter.TraceParent), delivery.Attributes.GetValueOrDefault(DeadLetter.TraceState));
+        var span = _source.StartActivity($"process {delivery.Subscription}", ActivityKind.Consumer, publisher);
         Activity.Current = current;
         if (span is not null)
         {
@@ -65,6 +66,9 @@ internal static class MessageTracing
 
         return span;
     }
+
+    private static ActivityContext Context(string? parent, string? state) =>
+        ActivityContext.TryParse(parent, state, isRemote: true, out var context) ? context : default;
 
     private static void Describe(Activity span, string operation, string destination, string orderingKey)
     {

@@ -64,6 +64,23 @@ public sealed class StampTests
     }
 
     [Fact]
+    public void A_dead_letter_goes_on_with_the_messages_trace_and_ordering_key()
+    {
+        var delivery = new TestDelivery("{}", "m1", 1)
+        {
+            OrderingKey = "order 7",
+            Sent = new Dictionary<string, string> { ["googclient_traceparent"] = "parent", ["googclient_tracestate"] = "state", ["shop"] = "1" },
+        };
+
+        var letter = DeadLetter.ToMessage(delivery, DeadLetterReason.Superseded, "", "id-1", DateTimeOffset.UnixEpoch, 7, 1, replays: 0);
+
+        letter.OrderingKey.ShouldBe("order 7");
+        letter.Attributes["googclient_traceparent"].ShouldBe("parent");
+        letter.Attributes["googclient_tracestate"].ShouldBe("state");
+        letter.Attributes.ShouldNotContainKey("shop");
+    }
+
+    [Fact]
     public void A_long_detail_is_cut_within_the_limit_of_an_attribute_and_never_through_a_character()
     {
         // "€" is three bytes, "😀" two chars and four bytes.

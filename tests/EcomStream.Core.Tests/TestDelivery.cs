@@ -11,7 +11,9 @@ internal sealed class TestDelivery(string data, string messageId, long publishTi
 
     public override ReadOnlyMemory<byte> Data { get; } = Encoding.UTF8.GetBytes(data);
 
-    public override IReadOnlyDictionary<string, string> Attributes => NoAttributes;
+    public IReadOnlyDictionary<string, string> Sent { get; init; } = NoAttributes;
+
+    public override IReadOnlyDictionary<string, string> Attributes => Sent;
 
     public override string MessageId => messageId;
 
