@@ -65,6 +65,7 @@ public sealed class PubSubSetup(PubSubConnection connection)
             }
         }
 
+        left.AddRange(Grants(plans));
         foreach (var plan in plans)
         {
             var path = _settings.SubscriptionName(plan.Subscription);
@@ -83,6 +84,22 @@ public sealed class PubSubSetup(PubSubConnection connection)
 
         return (differences, left);
     }
+
+    /// <summary>
+    /// What has to be granted to the service itself so that its dead-letter policies work, one line each: it moves
+    /// messages as an account of its own, whose permissions this account cannot ask for
+    /// (https://cloud.google.com/pubsub/docs/dead-letter-topics#granting_forwarding_permissions).
+    /// </summary>
+    /// <param name="plans">What there should be.</param>
+    /// <returns>None without a dead-letter policy, and with an emulator, which asks for no permissions.</returns>
+    public IReadOnlyList<string> Grants(IReadOnlyList<SubscriptionPlan> plans) => _settings.EmulatorHost.Length > 0
+        ? []
+        :
+        [
+            .. plans.Where(plan => plan.DeadLetterTopic.Length > 0).Select(plan =>
+                $"service-PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com needs roles/pubsub.publisher on {_settings.TopicName(plan.DeadLetterTopic)} "
+                + $"and roles/pubsub.subscriber on {_settings.SubscriptionName(plan.Subscription)}, or no dead letters are moved"),
+        ];
 
     private static IEnumerable<string> Topics(IReadOnlyList<SubscriptionPlan> plans) =>
         plans.Select(plan => plan.Topic).Concat(plans.Select(plan => plan.DeadLetterTopic).Where(topic => topic.Length > 0)).Distinct();

@@ -238,6 +238,24 @@ public sealed class GoogleAccessTests : IDisposable
         error.Message.ShouldContain("universe-domain is example.goog");
     }
 
+    [Fact]
+    public async Task What_a_dead_letter_policy_needs_of_the_service_itself_is_said_and_left_unchecked()
+    {
+        using var certificate = TestCertificates.Issue(_authority, "CN=pubsub", "127.0.0.1");
+        await using var server = await ScriptedPubSub.StartAsync(call => call.FailAsync(StatusCode.NotFound), certificate);
+        using var connection = await PubSubConnection.OpenAsync(Settings(KeyFile(), server.Endpoint));
+        var plan = new SubscriptionPlan { Topic = "orders", Subscription = "orders-sub", AckDeadline = TimeSpan.FromSeconds(60) };
+        var setup = new PubSubSetup(connection);
+
+        var (_, left) = await setup.CheckAsync([plan, plan with { DeadLetterTopic = "undeliverable", MaxDeliveryAttempts = 5 }], default);
+
+        left.ShouldBe(setup.Grants([plan with { DeadLetterTopic = "undeliverable" }]));
+        var grant = left.ShouldHaveSingleItem();
+        grant.ShouldContain("gcp-sa-pubsub.iam.gserviceaccount.com");
+        grant.ShouldContain("roles/pubsub.publisher on projects/test/topics/undeliverable");
+        grant.ShouldContain("roles/pubsub.subscriber on projects/test/subscriptions/orders-sub");
+    }
+
     private static byte[] Bytes(string base64Url)
     {
         var text = base64Url.Replace('-', '+').Replace('_', '/');

@@ -19,7 +19,8 @@ internal static class TopicsCommand
             var settings = common.Read(result);
             var only = result.GetValue(dryRun);
             await using var pubsub = await PubSubAccess.OpenAsync(settings, stop);
-            var made = await new PubSubSetup(pubsub.Connection).CreateMissingAsync(settings.Subscriptions, only, stop);
+            var setup = new PubSubSetup(pubsub.Connection);
+            var made = await setup.CreateMissingAsync(settings.Subscriptions, only, stop);
             foreach (var line in made)
             {
                 Console.WriteLine($"{(only ? "would make" : "made")} {line}");
@@ -28,6 +29,11 @@ internal static class TopicsCommand
             if (made.Count == 0)
             {
                 Console.WriteLine("Nothing is missing.");
+            }
+
+            foreach (var line in setup.Grants(settings.Subscriptions))
+            {
+                Console.WriteLine($"to be granted: {line}");
             }
 
             return Exit.Ok;
