@@ -33,5 +33,8 @@ public sealed class PubSubControl : IAsyncDisposable
         await _subscription.DisposeAsync();
     }
 
+    /// <summary>Closes what nobody may hold the control of.</summary>
+    internal Task CloseWhenSettledAsync() => _subscription.DisposeWhenSettledAsync();
+
     internal IAsyncEnumerable<IReadOnlyList<Delivery>> ReceiveAsync() => _subscription.ReceiveAsync(Stopping);
 }

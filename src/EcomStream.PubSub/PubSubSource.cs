@@ -10,8 +10,8 @@ public static class PubSubSource
     /// The deliveries of a subscription in batches, each to be settled by <see cref="Delivery.Ack"/> once what it
     /// caused is durable. Flow control, leases and reconnecting are the subscription's. The stream fails with
     /// <see cref="SubscriptionFailedException"/> when the subscription cannot be read at all. Each materialization has
-    /// a subscription of its own, which lives until its control is disposed, so that what the stream let through can
-    /// be settled after it has ended.
+    /// a subscription of its own. What the stream let through can be settled after it has ended: the subscription is
+    /// closed when all of that is settled, after max-extension at the latest, or when its control is disposed.
     /// </summary>
     /// <param name="connection">The connection.</param>
     /// <param name="subscription">The subscription's name, short or full.</param>

@@ -105,6 +105,8 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
             {
                 await _batches.DisposeAsync();
             }
+
+            await _control.CloseWhenSettledAsync();
         }
     }
 }

@@ -150,6 +150,26 @@ public sealed class PubSubSubscription : ISubscription
         _disposing.Dispose();
     }
 
+    /// <summary>Whether it is disposed, or about to be.</summary>
+    internal bool IsDisposed => Volatile.Read(ref _disposed) != 0;
+
+    /// <summary>
+    /// Disposes it when everything is settled, and after max-extension at the latest, when the leases of what is left
+    /// have ended.
+    /// </summary>
+    internal async Task DisposeWhenSettledAsync()
+    {
+        if (IsDisposed)
+        {
+            return;
+        }
+
+        using var patience = new CancellationTokenSource(_calls.Settings.Subscriber.MaxExtension, _calls.Time);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, _disposing.Token);
+        await WhenSettledAsync(ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await DisposeAsync();
+    }
+
     private static LeasedDeliveries Rest(LeasedDeliveries whole, int taken)
     {
         var deliveries = whole.Deliveries[taken..];
