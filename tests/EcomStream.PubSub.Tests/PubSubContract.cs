@@ -315,17 +315,24 @@ public abstract class PubSubContract : IAsyncLifetime
             proxy.Cut();
             var recovery = Stopwatch.StartNew();
             var before = receiver.Count;
+            var recovered = RecoveredAsync();
             for (var end = published + 100; published < end; published += 5)
             {
                 await PublishAsync(direct, 5, $"round {published}");
             }
 
-            await Eventually.True(() => subscription.Status.IsReading && receiver.Count > before, $"it reads again, seed {seed}");
-            recovery.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(5), "the longest backoff of these settings is 0.24 s");
+            (await recovered).ShouldBeLessThan(TimeSpan.FromSeconds(5), "the longest backoff of these settings is 0.24 s");
             await Eventually.True(
                 () => receiver.Texts.Distinct().Count() == published, $"all of {published} arrive, seed {seed}", TimeSpan.FromMinutes(3));
             await subscription.FlushAsync(default);
             await Eventually.True(() => subscription.Status.OutstandingMessages == 0, $"all are settled, seed {seed}", TimeSpan.FromSeconds(30));
+
+            // Without the time that publishing goes on for after it.
+            async Task<TimeSpan> RecoveredAsync()
+            {
+                await Eventually.True(() => subscription.Status.IsReading && receiver.Count > before, $"it reads again, seed {seed}");
+                return recovery.Elapsed;
+            }
         }
 
         // The last message, too, may go to a stream that is no more, and comes when its deadline has passed, once or more.
