@@ -4,32 +4,41 @@ namespace EcomStream.Cassandra;
 
 /// <summary>
 /// The rows of one call, as batches of one replica set each, within <see cref="CassandraSettings.BatchRows"/> and
-/// <see cref="CassandraSettings.BatchBytes"/>. A batch that is full is on its way while the next one is filled.
+/// <see cref="CassandraSettings.BatchBytes"/>: a row that is larger by itself goes alone, as Cassandra refuses large
+/// batches of several partitions (batch_size_fail_threshold) and so would refuse the other rows with it. A batch that
+/// is full is on its way while the next one is filled.
 /// </summary>
 internal sealed class BatchSet(CqlSession session, CassandraSettings settings, string name) : IDisposable
 {
     private readonly Dictionary<ReplicaSet, StatementBatch> _open = [];
+    private readonly StatementBatch _row = new(session.Version);
     private readonly List<Task> _sent = [];
 
-    /// <summary>The batch for a row of this token; <see cref="RowIsComplete"/> must follow with it when the row is in it.</summary>
-    public StatementBatch For(long token)
+    /// <summary>Adds a row.</summary>
+    /// <param name="token">Its partition's token.</param>
+    /// <param name="write">Writes its statements.</param>
+    public void Add(long token, Action<StatementBatch> write)
     {
+        _row.Clear();
+        write(_row);
         var replicas = session.ReplicasOf(token);
-        if (!_open.TryGetValue(replicas, out var batch))
+        if (_open.TryGetValue(replicas, out var batch) && batch.Length + _row.Length > settings.BatchBytes)
         {
-            _open.Add(replicas, batch = new StatementBatch(replicas, session.Version));
+            Send(replicas, batch);
+            _open.Remove(replicas);
+            batch = null;
         }
 
-        return batch;
-    }
+        if (batch is null)
+        {
+            _open.Add(replicas, batch = new StatementBatch(session.Version));
+        }
 
-    public void RowIsComplete(StatementBatch batch)
-    {
-        batch.Rows++;
+        batch.Append(_row);
         if (batch.Rows >= settings.BatchRows || batch.Length >= settings.BatchBytes)
         {
-            _open.Remove(batch.Replicas);
-            Send(batch);
+            _open.Remove(replicas);
+            Send(replicas, batch);
         }
     }
 
@@ -37,9 +46,9 @@ internal sealed class BatchSet(CqlSession session, CassandraSettings settings, s
     /// <exception cref="CqlException">One was not; others may have been.</exception>
     public async Task SendAsync(CancellationToken cancellationToken)
     {
-        foreach (var batch in _open.Values)
+        foreach (var (replicas, batch) in _open)
         {
-            Send(batch);
+            Send(replicas, batch);
         }
 
         _open.Clear();
@@ -48,18 +57,19 @@ internal sealed class BatchSet(CqlSession session, CassandraSettings settings, s
 
     public void Dispose()
     {
+        _row.Dispose();
         foreach (var batch in _open.Values)
         {
             batch.Dispose();
         }
     }
 
-    private void Send(StatementBatch batch)
+    private void Send(ReplicaSet replicas, StatementBatch batch)
     {
         using (batch)
         {
             var request = batch.ToRequest(settings.Consistency, $"{name} ({batch.Rows} rows)");
-            _sent.Add(session.SendAsync(request, batch.Replicas, speculative: false, CancellationToken.None));
+            _sent.Add(session.SendAsync(request, replicas, speculative: false, CancellationToken.None));
         }
     }
 }

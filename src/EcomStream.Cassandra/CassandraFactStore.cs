@@ -248,9 +248,7 @@ public sealed class CassandraFactStore : IFactStore
             var withPayment = write.Payment is not null && !(refused?.Contains(write.OrderId) ?? false);
             if (withPayment || write.Order is not null)
             {
-                var batch = batches.For(Murmur3.Token(write.OrderId));
-                facts.Write(batch, write, withPayment);
-                batches.RowIsComplete(batch);
+                batches.Add(Murmur3.Token(write.OrderId), row => facts.Write(row, write, withPayment));
             }
         }
 
@@ -264,9 +262,7 @@ public sealed class CassandraFactStore : IFactStore
         var ttl = (int)Math.Min(int.MaxValue, _settings.FinishedTtl.TotalSeconds);
         foreach (var (row, timestamp) in rows)
         {
-            var batch = batches.For(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId)));
-            unmatched.Write(batch, row, timestamp, ttl);
-            batches.RowIsComplete(batch);
+            batches.Add(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId)), statements => unmatched.Write(statements, row, timestamp, ttl));
         }
 
         await batches.SendAsync(cancellationToken);

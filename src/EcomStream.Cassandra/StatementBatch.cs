@@ -4,8 +4,8 @@ using EcomStream.Cassandra.Protocol;
 namespace EcomStream.Cassandra;
 
 /// <summary>
-/// Prepared statements for the partitions of one replica set, encoded as they are added: an unlogged BATCH, or an
-/// EXECUTE where it is only one (native_protocol_v5.spec, sections 4.1.6 and 4.1.7).
+/// Prepared statements, of one row or of the rows of one replica set, encoded as they are added: an unlogged BATCH, or
+/// an EXECUTE where it is only one (native_protocol_v5.spec, sections 4.1.6 and 4.1.7).
 /// </summary>
 internal sealed class StatementBatch : IDisposable
 {
@@ -13,26 +13,25 @@ internal sealed class StatementBatch : IDisposable
     private const byte PreparedKind = 1;
     private const int ValuesFlag = 0x01;
     private const int CountAt = 1;
+    private const int FirstStatement = 3;
 
     private readonly ByteWriter _body = new(1 << 13);
     private readonly byte _version;
     private readonly List<PreparedStatement> _used = [];
     private int _firstValues;
 
-    public StatementBatch(ReplicaSet replicas, byte version)
+    public StatementBatch(byte version)
     {
-        (Replicas, _version) = (replicas, version);
+        _version = version;
         _body.Byte(Unlogged);
         _body.Short(0);
     }
 
-    public ReplicaSet Replicas { get; }
-
     /// <summary>Statements so far.</summary>
     public int Statements { get; private set; }
 
-    /// <summary>Rows so far, as the caller counts them.</summary>
-    public int Rows { get; set; }
+    /// <summary>Rows that were appended.</summary>
+    public int Rows { get; private set; }
 
     /// <summary>Bytes so far.</summary>
     public int Length => _body.Length;
@@ -55,6 +54,34 @@ internal sealed class StatementBatch : IDisposable
         }
 
         return _body;
+    }
+
+    /// <summary>Appends the statements of a row.</summary>
+    public void Append(StatementBatch row)
+    {
+        if (Statements == 0)
+        {
+            _firstValues = row._firstValues;
+        }
+
+        _body.Raw(row._body.Written[FirstStatement..]);
+        Statements += row.Statements;
+        Rows++;
+        foreach (var statement in row._used)
+        {
+            if (!_used.Contains(statement))
+            {
+                _used.Add(statement);
+            }
+        }
+    }
+
+    /// <summary>Forgets all statements.</summary>
+    public void Clear()
+    {
+        _body.Truncate(FirstStatement);
+        _used.Clear();
+        (Statements, Rows) = (0, 0);
     }
 
     /// <summary>The request.</summary>
