@@ -1,7 +1,7 @@
 # EcomStream as an image: docker build -t ecomstream . && docker run --rm ecomstream demo
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
-COPY global.json Directory.Build.props Directory.Packages.props cassandra_table_syntax.cql ./
+COPY .editorconfig global.json Directory.Build.props Directory.Packages.props cassandra_table_syntax.cql ./
 COPY protos protos
 COPY hocon hocon
 COPY src src

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using YamlDotNet.Serialization;
 
 namespace EcomStream.EndToEnd.Tests;
@@ -6,6 +7,7 @@ namespace EcomStream.EndToEnd.Tests;
 /// The compose files and the Dockerfile, as far as they can be checked without an engine: their syntax, the keys of the
 /// compose specification (https://github.com/compose-spec/compose-spec), and everything that they refer to.
 /// </summary>
+[Collection(AloneCollection.Name)]
 public sealed class ComposeTests
 {
     private static readonly string _root = FindRoot();
@@ -94,6 +96,68 @@ public sealed class ComposeTests
         Directory.Exists(Path.Combine(_root, publish[3])).ShouldBeTrue();
         lines[^1].ShouldContain("ecomstream.dll");
         File.Exists(Path.Combine(AppContext.BaseDirectory, "ecomstream.dll")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task What_the_Dockerfile_copies_is_all_that_its_publish_needs()
+    {
+        var lines = File.ReadAllLines(Path.Combine(_root, "Dockerfile")).ToList();
+        var publish = lines.Single(line => line.Contains("dotnet publish", StringComparison.Ordinal)).Split(' ');
+        var folder = Directory.CreateTempSubdirectory("ecomstream-image-");
+        try
+        {
+            // The build stage begins with its FROM and ends with the publish.
+            foreach (var words in lines.TakeWhile(line => !line.StartsWith("RUN ", StringComparison.Ordinal)).Select(line => line.Split(' ')).Where(words => words[0] == "COPY"))
+            {
+                foreach (var source in words[1..^1])
+                {
+                    var from = Path.Combine(_root, source);
+                    Copy(from, Path.Combine(folder.FullName, words[^1], Directory.Exists(from) ? "" : Path.GetFileName(source)));
+                }
+            }
+
+            var output = Path.Combine(folder.FullName, "out");
+            (await DotnetAsync(folder.FullName, [.. publish[2..^1], output, "--disable-build-servers"])).ShouldBe("");
+            (await DotnetAsync(folder.FullName, [Path.Combine(output, "ecomstream.dll"), "config", "check"])).ShouldBe("");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    // Without what .dockerignore leaves out.
+    private static void Copy(string from, string to)
+    {
+        if (!Directory.Exists(from))
+        {
+            File.Copy(from, to);
+            return;
+        }
+
+        Directory.CreateDirectory(to);
+        foreach (var entry in Directory.EnumerateFileSystemEntries(from).Where(entry => Path.GetFileName(entry) is not ("bin" or "obj")))
+        {
+            Copy(entry, Path.Combine(to, Path.GetFileName(entry)));
+        }
+    }
+
+    // What it wrote when it failed; nothing when it did not.
+    private static async Task<string> DotnetAsync(string folder, string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+
+        // Those of the build that runs this test would have it build with them.
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
+        {
+            start.Environment.Remove(name);
+        }
+
+        using var process = Process.Start(start)!;
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(5));
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
+        await process.WaitForExitAsync(deadline.Token);
+        return process.ExitCode == 0 ? "" : $"{string.Join(' ', arguments)}: {await output}{await errors}";
     }
 
     // A service with what it takes from another file.
