@@ -57,8 +57,11 @@ public sealed record CassandraSettings
     /// <summary>A read that has no answer after this is sent to a second node as well; zero for never.</summary>
     public TimeSpan SpeculativeReadDelay { get; init; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Rows in one unlogged batch at most; 1 sends each row by itself.</summary>
-    public int BatchRows { get; init; } = 20;
+    /// <summary>
+    /// Rows in one unlogged batch at most; 1 sends each row by itself. Cassandra warns, in its log and in each answer,
+    /// of more partitions than its unlogged_batch_across_partitions_warn_threshold, which is 10, and more are no faster.
+    /// </summary>
+    public int BatchRows { get; init; } = 10;
 
     /// <summary>Bytes of values in one unlogged batch at most. Cassandra logs a warning above 5 KiB of its own count.</summary>
     public int BatchBytes { get; init; } = 3_000;

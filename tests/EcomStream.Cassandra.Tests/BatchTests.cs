@@ -25,6 +25,23 @@ public sealed class BatchTests(TestKeyspace keyspace) : IClassFixture<TestKeyspa
         (await store.ReadAsync([id, id + 1], default)).Select(row => row!.Order!.Item!.Length).ShouldBe([first, second]);
     }
 
+    [SkippableFact]
+    public async Task Of_the_batches_that_the_defaults_make_Cassandra_does_not_warn()
+    {
+        using var log = new LogLines();
+        await using var store = new CassandraFactStore(keyspace.Settings, log);
+        await store.InitializeAsync(default);
+        var id = Random.Shared.NextInt64(1L << 40);
+
+        foreach (var bytes in new[] { 0, 50, 100, 150, 500, 2_000 })
+        {
+            await store.WriteAsync([.. Enumerable.Range(0, 300).Select(i => Fact(id + i, bytes))], default);
+            await store.WriteUnmatchedAsync([.. Enumerable.Range(0, 300).Select(i => Unmatched(id + i, bytes))], default);
+        }
+
+        log.Lines.ShouldAllBe(line => !line.StartsWith("Warning", StringComparison.Ordinal));
+    }
+
     private static UnmatchedPayment Unmatched(long orderId, int bytes) => new()
     {
         OrderId = orderId,
@@ -44,5 +61,7 @@ public sealed class BatchTests(TestKeyspace keyspace) : IClassFixture<TestKeyspa
         OrderId = orderId,
         Order = new Order { OrderId = orderId, Item = new string('x', bytes) },
         OrderStamp = new Stamp(1),
+        Payment = new Payment { OrderId = orderId, PaymentId = 1, PaymentDatetime = "2024-01-21T45:01:30Z" },
+        PaymentStamp = new Stamp(2),
     };
 }
