@@ -95,7 +95,7 @@ public sealed record CassandraTls
     /// <summary>PEM file with the certificates to trust; empty for the machine's own.</summary>
     public string CaFile { get; init; } = "";
 
-    /// <summary>PEM file with the client's certificate; empty for none.</summary>
+    /// <summary>PEM file with the client's certificate, and those between it and its authority behind it; empty for none.</summary>
     public string CertificateFile { get; init; } = "";
 
     /// <summary>PEM file with the client's private key; empty when it is in <see cref="CertificateFile"/>.</summary>

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using EcomStream.Core;
@@ -76,10 +77,78 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
         await lenient.InitializeAsync(default);
     }
 
-    private CassandraTls Write(X509Certificate2 certificate, bool keyInItsOwnFile)
+    [SkippableFact]
+    public async Task Both_sides_send_the_certificates_between_their_own_and_the_authority_that_the_other_knows()
+    {
+        using var between = Intermediate("CN=the shop's servers and clients");
+        using var node = TestCertificates.Issue(between, "CN=node", "127.0.0.1");
+        using var client = TestCertificates.Issue(between, "CN=ecomstream");
+        await using var gate = new TlsGate(CassandraServer.Endpoint, node, _authority, between);
+        await using var store = Store(gate, Write(client, keyInItsOwnFile: false, between));
+
+        await store.InitializeAsync(default);
+
+        gate.Clients.Distinct().ShouldBe(["CN=ecomstream"]);
+    }
+
+    [SkippableFact]
+    public async Task A_certificate_that_is_for_clients_alone_is_no_nodes()
+    {
+        using var stolen = ForClientsAlone("127.0.0.1");
+        await using var gate = new TlsGate(CassandraServer.Endpoint, stolen, _authority);
+        using var client = TestCertificates.Issue(_authority, "CN=ecomstream");
+        await using var store = Store(gate, Write(client, keyInItsOwnFile: false));
+
+        (await Should.ThrowAsync<StoreRejectedException>(async () => await store.InitializeAsync(default))).Message.ShouldContain("NotValidForUsage");
+    }
+
+    [SkippableFact]
+    public async Task A_connection_that_is_lost_during_the_handshake_is_a_node_that_cannot_be_reached_and_the_next_one_is_tried()
+    {
+        await using var gate = new TlsGate(CassandraServer.Endpoint, _node, _authority);
+        await using var broken = new TcpProxy(gate.Endpoint);
+        broken.Refuse(true);
+        using var client = TestCertificates.Issue(_authority, "CN=ecomstream");
+        var tls = Write(client, keyInItsOwnFile: false);
+
+        await using var alone = Store(broken.Endpoint, tls);
+        (await Should.ThrowAsync<StoreUnavailableException>(async () => await alone.InitializeAsync(default))).Message.ShouldContain("TLS handshake");
+
+        await using var store = Store(broken.Endpoint, tls, gate.Endpoint);
+        await store.InitializeAsync(default);
+    }
+
+    private X509Certificate2 Intermediate(string subject)
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        return Sign(request, key);
+    }
+
+    private X509Certificate2 ForClientsAlone(string address)
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=a client", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Parse(address));
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.2")], critical: false));
+        return Sign(request, key);
+    }
+
+    private X509Certificate2 Sign(CertificateRequest request, RSA key)
+    {
+        using var signed = request.Create(_authority, DateTimeOffset.UtcNow.AddHours(-2), DateTimeOffset.UtcNow.AddDays(1.5), RandomNumberGenerator.GetBytes(8));
+        using var withKey = signed.CopyWithPrivateKey(key);
+        return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null, X509KeyStorageFlags.Exportable);
+    }
+
+    private CassandraTls Write(X509Certificate2 certificate, bool keyInItsOwnFile, params X509Certificate2[] between)
     {
         using var key = certificate.GetRSAPrivateKey()!;
-        var (shown, secret) = (certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
+        var shown = string.Join('\n', between.Prepend(certificate).Select(part => part.ExportCertificatePem()));
+        var secret = key.ExportPkcs8PrivateKeyPem();
         File.WriteAllText(PathOf("client.pem"), keyInItsOwnFile ? shown : $"{shown}\n{secret}\n");
         File.WriteAllText(PathOf("client.key"), secret);
         return new CassandraTls
@@ -90,7 +159,10 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
         };
     }
 
-    private CassandraFactStore Store(TlsGate gate, CassandraTls tls) => new(_keyspace.Settings with { ContactPoints = [gate.Endpoint], Tls = tls });
+    private CassandraFactStore Store(TlsGate gate, CassandraTls tls) => Store(gate.Endpoint, tls);
+
+    private CassandraFactStore Store(string endpoint, CassandraTls tls, params string[] more) =>
+        new(_keyspace.Settings with { ContactPoints = [endpoint, .. more], Tls = tls });
 
     private string PathOf(string file) => Path.Combine(_folder.FullName, file);
 }

@@ -11,14 +11,19 @@ internal sealed class TlsGate : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly IPEndPoint _server;
-    private readonly X509Certificate2 _certificate;
+    private readonly SslStreamCertificateContext _certificate;
     private readonly X509Certificate2 _clientAuthority;
     private readonly CancellationTokenSource _closing = new();
     private readonly Task _accepting;
 
-    public TlsGate(string server, X509Certificate2 certificate, X509Certificate2 clientAuthority)
+    /// <param name="server">host:port of the server.</param>
+    /// <param name="certificate">The gate's own.</param>
+    /// <param name="clientAuthority">The one authority that the gate knows.</param>
+    /// <param name="between">What it sends with its own, to lead to the authority that clients know.</param>
+    public TlsGate(string server, X509Certificate2 certificate, X509Certificate2 clientAuthority, params X509Certificate2[] between)
     {
-        (_server, _certificate, _clientAuthority) = (IPEndPoint.Parse(server), certificate, clientAuthority);
+        (_server, _clientAuthority) = (IPEndPoint.Parse(server), clientAuthority);
+        _certificate = SslStreamCertificateContext.Create(certificate, [.. between], offline: true);
         _listener.Start();
         _accepting = Task.Run(AcceptAsync);
     }
@@ -55,9 +60,9 @@ internal sealed class TlsGate : IAsyncDisposable
                 await tls.AuthenticateAsServerAsync(
                     new SslServerAuthenticationOptions
                     {
-                        ServerCertificate = _certificate,
+                        ServerCertificateContext = _certificate,
                         ClientCertificateRequired = true,
-                        RemoteCertificateValidationCallback = (_, shown, _, _) => IsWelcome(shown),
+                        RemoteCertificateValidationCallback = (_, shown, sent, _) => IsWelcome(shown, sent),
                     },
                     _closing.Token);
                 using var server = new TcpClient { NoDelay = true };
@@ -73,7 +78,7 @@ internal sealed class TlsGate : IAsyncDisposable
         }
     }
 
-    private bool IsWelcome(X509Certificate? shown)
+    private bool IsWelcome(X509Certificate? shown, X509Chain? sent)
     {
         if (shown is not X509Certificate2 certificate)
         {
@@ -84,6 +89,7 @@ internal sealed class TlsGate : IAsyncDisposable
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.CustomTrustStore.Add(_clientAuthority);
+        chain.ChainPolicy.ExtraStore.AddRange(sent!.ChainPolicy.ExtraStore);
         if (!chain.Build(certificate))
         {
             return false;

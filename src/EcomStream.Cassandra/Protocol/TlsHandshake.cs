@@ -11,6 +11,7 @@ internal sealed class TlsHandshake : IDisposable
     private readonly CassandraTls _settings;
     private readonly X509Certificate2Collection? _trusted;
     private readonly X509Certificate2? _certificate;
+    private readonly SslStreamCertificateContext? _shown;
 
     /// <exception cref="CqlAuthenticationException">A file is missing, or holds no certificate or key.</exception>
     public TlsHandshake(CassandraTls settings)
@@ -35,6 +36,11 @@ internal sealed class TlsHandshake : IDisposable
 
                 // The platform's TLS wants the key in a form of its own.
                 _certificate = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
+
+                // The file's other certificates are those that lead to an authority that the node knows.
+                var chain = new X509Certificate2Collection();
+                chain.ImportFromPemFile(settings.CertificateFile);
+                _shown = SslStreamCertificateContext.Create(_certificate, chain, offline: true);
             }
         }
         catch (Exception wrong) when (wrong is CryptographicException or IOException or UnauthorizedAccessException)
@@ -44,7 +50,8 @@ internal sealed class TlsHandshake : IDisposable
         }
     }
 
-    /// <exception cref="CqlAuthenticationException">The handshake failed.</exception>
+    /// <exception cref="CqlAuthenticationException">One side refuses the other, or they have no version of TLS in common.</exception>
+    /// <exception cref="CqlConnectionException">The connection was lost in the middle of the handshake.</exception>
     public async Task<SslStream> SecureAsync(Stream stream, string host, string node, CancellationToken cancellationToken)
     {
         var refusal = "";
@@ -55,9 +62,9 @@ internal sealed class TlsHandshake : IDisposable
                 new SslClientAuthenticationOptions
                 {
                     TargetHost = host,
-                    ClientCertificates = _certificate is null ? null : [_certificate],
-                    RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
-                        Accepts(certificate, errors, out refusal),
+                    ClientCertificateContext = _shown,
+                    CertificateChainPolicy = TrustPolicy(),
+                    RemoteCertificateValidationCallback = (_, certificate, chain, errors) => (refusal = Refusal(certificate, chain, errors)).Length == 0,
                 },
                 cancellationToken);
             return tls;
@@ -65,47 +72,50 @@ internal sealed class TlsHandshake : IDisposable
         catch (Exception failed) when (failed is AuthenticationException or IOException)
         {
             await tls.DisposeAsync();
-            throw new CqlAuthenticationException(
-                $"The TLS handshake with {node} failed: {(refusal.Length > 0 ? refusal : failed.Message)} Check that the node asks for TLS, and ecomstream.store.cassandra.tls.",
-                failed);
+            var message = $"The TLS handshake with {node} failed: {(refusal.Length > 0 ? refusal : failed.Message)} Check that the node asks for TLS, and ecomstream.store.cassandra.tls.";
+            throw failed is IOException && refusal.Length == 0
+                ? new CqlConnectionException(message, failed)
+                : new CqlAuthenticationException(message, failed);
         }
     }
 
     public void Dispose() => _certificate?.Dispose();
 
-    private bool Accepts(X509Certificate? certificate, SslPolicyErrors errors, out string refusal)
+    // Null for the machine's own. Certificates between the node's and its authority come from the node or the file; a
+    // certificate that says what it is for must be for a server, which SslStream asks of the chain.
+    private X509ChainPolicy? TrustPolicy()
     {
-        refusal = "";
-        if (certificate is not X509Certificate2 node)
+        if (_trusted is null)
         {
-            refusal = "the node shows no certificate.";
-            return false;
+            return null;
+        }
+
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.AddRange(_trusted);
+        return policy;
+    }
+
+    // Why the node is not who it should be; empty when it is.
+    private string Refusal(X509Certificate? node, X509Chain? chain, SslPolicyErrors errors)
+    {
+        if (node is null)
+        {
+            return "the node shows no certificate.";
         }
 
         if (_settings.VerifyHost && errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
         {
-            refusal = $"its certificate ({node.Subject}) is for another host.";
-            return false;
+            return $"its certificate ({node.Subject}) is for another host.";
         }
 
-        if (_trusted is null)
+        if (!errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors))
         {
-            refusal = errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors)
-                ? $"its certificate ({node.Subject}) is not trusted by this machine; give its authority as ca-file."
-                : "";
-            return refusal.Length == 0;
+            return "";
         }
 
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.CustomTrustStore.AddRange(_trusted);
-        if (chain.Build(node))
-        {
-            return true;
-        }
-
-        refusal = $"its certificate ({node.Subject}) does not lead to {_settings.CaFile}: {string.Join(", ", chain.ChainStatus.Select(s => s.Status))}.";
-        return false;
+        var why = string.Join(", ", chain?.ChainStatus.Select(status => status.Status) ?? []);
+        return _trusted is null
+            ? $"its certificate ({node.Subject}) is not trusted by this machine; give its authority as ca-file ({why})."
+            : $"its certificate ({node.Subject}) does not lead to {_settings.CaFile}: {why}.";
     }
 }
