@@ -16,7 +16,7 @@ public sealed class CassandraAdmin(CassandraSettings settings)
     /// <exception cref="StoreUnavailableException">Cassandra does not answer.</exception>
     /// <exception cref="StoreRejectedException">It refuses.</exception>
     public Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken) =>
-        WithSession(session => StoreErrors.Schema(settings).DifferencesAsync(session, cancellationToken), cancellationToken);
+        WithSession(session => DifferencesAsync(StoreErrors.Schema(settings), session, cancellationToken), cancellationToken);
 
     /// <summary>Makes what is missing; what is there stays as it is.</summary>
     /// <returns>What still differs.</returns>
@@ -27,9 +27,12 @@ public sealed class CassandraAdmin(CassandraSettings settings)
         {
             var schema = StoreErrors.Schema(settings);
             await schema.ApplyAsync(session, cancellationToken);
-            return await schema.DifferencesAsync(session, cancellationToken);
+            return await DifferencesAsync(schema, session, cancellationToken);
         },
         cancellationToken);
+
+    private static async Task<IReadOnlyList<string>> DifferencesAsync(CassandraSchema schema, CqlSession session, CancellationToken cancellationToken) =>
+        [.. await schema.DifferencesAsync(session, cancellationToken), .. await schema.ReplicationDifferencesAsync(session, cancellationToken)];
 
     private async Task<T> WithSession<T>(Func<CqlSession, Task<T>> work, CancellationToken cancellationToken)
     {

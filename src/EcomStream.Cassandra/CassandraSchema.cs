@@ -29,7 +29,7 @@ internal sealed partial class CassandraSchema
         using var stream = typeof(CassandraSchema).Assembly.GetManifestResourceStream(Resource)
             ?? throw new InvalidOperationException($"The resource {Resource} is missing.");
         using var reader = new StreamReader(stream);
-        Text = Replication().Replace(
+        Text = WithReplication().Replace(
             reader.ReadToEnd()
                 .Replace("ecom_store.orders_payments_facts", $"{settings.Keyspace}.{settings.FactsTable}", StringComparison.Ordinal)
                 .Replace("ecom_store.unmatched_payments", $"{settings.Keyspace}.{settings.UnmatchedTable}", StringComparison.Ordinal)
@@ -44,13 +44,14 @@ internal sealed partial class CassandraSchema
     public IReadOnlyList<string> Statements =>
         [.. Comment().Replace(Text, "").Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
 
-    private IEnumerable<TableDefinition> Tables =>
-        Statements.Where(statement => statement.StartsWith("CREATE TABLE", StringComparison.Ordinal)).Select(TableDefinition.Parse);
+    private IEnumerable<TableDefinition> Tables => Statements.Where(IsTable).Select(TableDefinition.Parse);
 
-    /// <summary>What the cluster lacks or has otherwise, one line each; empty when all is as it should be.</summary>
+    /// <summary>
+    /// What the cluster lacks or has otherwise of what a store needs, one line each; empty when all is as it should be.
+    /// </summary>
     public async Task<IReadOnlyList<string>> DifferencesAsync(CqlSession session, CancellationToken cancellationToken)
     {
-        if (!await ExistsAsync(session, $"SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '{_settings.Keyspace}'", cancellationToken))
+        if (!await HasKeyspaceAsync(session, cancellationToken))
         {
             return [$"the keyspace {_settings.Keyspace} is missing"];
         }
@@ -65,12 +66,30 @@ internal sealed partial class CassandraSchema
         return differences;
     }
 
-    /// <summary>Makes what is missing; what is there stays as it is.</summary>
+    /// <summary>
+    /// How the keyspace's replication differs from the settings', a line; empty when it does not, or is missing. A store
+    /// runs on any: whoever made the keyspace may have chosen another.
+    /// </summary>
+    public async Task<IReadOnlyList<string>> ReplicationDifferencesAsync(CqlSession session, CancellationToken cancellationToken)
+    {
+        var (expected, actual) = (Replication.Parse(_settings.Replication), await ReplicationAsync(session, cancellationToken));
+        return actual.Options.Count == 0 || expected.Gives(actual)
+            ? []
+            : [$"the keyspace {_settings.Keyspace} has the replication {actual}, and the settings ask for {expected}: ALTER KEYSPACE and a repair change it"];
+    }
+
+    /// <summary>Makes what is missing, and nothing else: a role may be allowed to make tables, but no keyspace.</summary>
     public async Task ApplyAsync(CqlSession session, CancellationToken cancellationToken)
     {
         foreach (var statement in Statements)
         {
-            await session.QueryAsync(statement, cancellationToken);
+            var isThere = IsTable(statement)
+                ? await ReadAsync(session, TableDefinition.Parse(statement).Name, cancellationToken) is not null
+                : await HasKeyspaceAsync(session, cancellationToken);
+            if (!isThere)
+            {
+                await session.QueryAsync(statement, cancellationToken);
+            }
         }
 
         await AddColumnsAsync(session, cancellationToken);
@@ -114,14 +133,19 @@ internal sealed partial class CassandraSchema
         return columns.Count == 0 ? null : new TableDefinition(table, columns);
     }
 
-    private static async Task<bool> ExistsAsync(CqlSession session, string query, CancellationToken cancellationToken) =>
-        (await session.QueryAsync(query, cancellationToken)).Count > 0;
+    private async Task<bool> HasKeyspaceAsync(CqlSession session, CancellationToken cancellationToken) =>
+        (await ReplicationAsync(session, cancellationToken)).Options.Count > 0;
+
+    private async Task<Replication> ReplicationAsync(CqlSession session, CancellationToken cancellationToken) =>
+        new(Topology.ToReplication(await session.QueryAsync(Topology.ReplicationOf(_settings.Keyspace), cancellationToken)));
+
+    private static bool IsTable(string statement) => statement.StartsWith("CREATE TABLE", StringComparison.Ordinal);
 
     [GeneratedRegex("^[a-z][a-z0-9_]{0,47}$")]
     private static partial Regex Identifier();
 
     [GeneratedRegex(@"WITH replication = \{[^}]*\};")]
-    private static partial Regex Replication();
+    private static partial Regex WithReplication();
 
     [GeneratedRegex(@"--[^\n]*")]
     private static partial Regex Comment();

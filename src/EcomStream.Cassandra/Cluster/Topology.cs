@@ -27,14 +27,17 @@ internal static class Topology
 
     /// <summary>A keyspace's replication; empty when the keyspace does not exist.</summary>
     public static async Task<IReadOnlyDictionary<string, string>> ReplicationAsync(
-        CqlConnection connection, byte version, string keyspace, CancellationToken cancellationToken)
-    {
-        var rows = await Query.SendAsync(
-            connection, version, $"SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}'", cancellationToken);
-        return rows.Next() && rows.Value(0) is Dictionary<object, object?> map
+        CqlConnection connection, byte version, string keyspace, CancellationToken cancellationToken) =>
+        ToReplication(await Query.SendAsync(connection, version, ReplicationOf(keyspace), cancellationToken));
+
+    /// <summary>Asks for a keyspace's replication.</summary>
+    public static string ReplicationOf(string keyspace) => $"SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}'";
+
+    /// <summary>The answer to <see cref="ReplicationOf"/>; empty when the keyspace does not exist.</summary>
+    public static IReadOnlyDictionary<string, string> ToReplication(RowSet rows) =>
+        rows.Next() && rows.Value(0) is Dictionary<object, object?> map
             ? map.ToDictionary(option => (string)option.Key, option => (string?)option.Value ?? "")
             : new Dictionary<string, string>();
-    }
 
     private static async Task<List<NodeDescription>> PeersAsync(CqlConnection connection, byte version, CancellationToken cancellationToken)
     {

@@ -25,7 +25,7 @@ internal static class SchemaCommand
         var common = new CommonOptions();
         var replication = new Option<string?>("--replication")
         {
-            Description = "Replication of a keyspace that is made, such as \"{'class': 'NetworkTopologyStrategy', 'dc1': 3}\"",
+            Description = "Replication that the keyspace is made with and compared with, such as \"{'class': 'NetworkTopologyStrategy', 'dc1': 3}\"",
         };
         var command = new Command(name, description) { replication };
         common.AddTo(command);

@@ -1,0 +1,38 @@
+using EcomStream.EndToEnd.Tests;
+
+namespace EcomStream.Cassandra.Clusters.Tests;
+
+/// <summary><c>ecomstream schema print|apply|check</c>, as an operator runs them.</summary>
+[Collection(ClustersCollection.Name)]
+public sealed class SchemaCommandTests
+{
+    [SkippableFact]
+    public async Task The_schema_is_printed_applied_and_checked_and_the_exit_code_says_whether_anything_differs()
+    {
+        var (endpoint, _) = await CassandraClusters.UpAsync("single");
+        var keyspace = $"schema_{Guid.NewGuid():n}"[..16];
+
+        (await RunAsync(0, "print")).ShouldContain($"CREATE KEYSPACE IF NOT EXISTS {keyspace}");
+        (await RunAsync(1, "check")).ShouldContain($"the keyspace {keyspace} is missing");
+        (await RunAsync(0, "apply")).ShouldContain("as it should be");
+        (await RunAsync(0, "check")).ShouldContain("as it should be");
+        (await RunAsync(1, "check", "--replication", "{'class': 'SimpleStrategy', 'replication_factor': 3}"))
+            .ShouldContain($"the keyspace {keyspace} has the replication {{'class': 'SimpleStrategy', 'replication_factor': '1'}}");
+        (await RunAsync(2, "check", "--set", "ecomstream.store.cassandra.password=wrong")).ShouldContain("username and password");
+
+        async Task<string> RunAsync(int exitCode, string command, params string[] more)
+        {
+            using var process = EcomStreamProcess.Start(
+            [
+                "schema", command,
+                "--set", $"ecomstream.store.cassandra.contact-points=[\"{endpoint}\"]",
+                "--set", "ecomstream.store.cassandra.username=admin",
+                "--set", "ecomstream.store.cassandra.password=admin",
+                "--set", $"ecomstream.store.cassandra.keyspace={keyspace}",
+                .. more,
+            ]);
+            (await process.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(exitCode, process.Output);
+            return process.Output;
+        }
+    }
+}
