@@ -14,6 +14,9 @@ internal sealed class BatchSet(CqlSession session, CassandraSettings settings, s
     private readonly StatementBatch _row = new(session.Version);
     private readonly List<Task> _sent = [];
 
+    /// <summary>Bytes of all rows so far.</summary>
+    public long Bytes { get; private set; }
+
     /// <summary>Adds a row.</summary>
     /// <param name="token">Its partition's token.</param>
     /// <param name="write">Writes its statements.</param>
@@ -21,6 +24,7 @@ internal sealed class BatchSet(CqlSession session, CassandraSettings settings, s
     {
         _row.Clear();
         write(_row);
+        Bytes += _row.Length;
         var replicas = session.ReplicasOf(token);
         if (_open.TryGetValue(replicas, out var batch) && batch.Length + _row.Length > settings.BatchBytes)
         {

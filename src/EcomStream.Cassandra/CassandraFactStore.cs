@@ -17,6 +17,9 @@ public sealed class CassandraFactStore : IFactStore
     private const int ScanPage = 1_000;
     private const int FetchRows = 500;
 
+    // A row in memory is some twice its bytes as they are sent: its text is UTF-16, and it is made of objects.
+    private const int InMemory = 2;
+
     private readonly CassandraSettings _settings;
     private readonly CassandraSchema _schema;
     private readonly ILogger _logger;
@@ -41,7 +44,7 @@ public sealed class CassandraFactStore : IFactStore
 
         // A crash is noticed by the second heartbeat at the latest.
         var window = settings.RewriteWindow > TimeSpan.Zero ? settings.RewriteWindow + (2 * settings.HeartbeatInterval) : TimeSpan.Zero;
-        _recent = new RecentWrites(window, _logger, _time);
+        _recent = new RecentWrites(window, settings.RewriteBytes, _logger, _time);
     }
 
     /// <inheritdoc/>
@@ -91,13 +94,14 @@ public sealed class CassandraFactStore : IFactStore
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
+            await _recent.RoomAsync(cancellationToken);
             await RestoreAsync(cancellationToken);
             var refused = await RefusedAsync(writes, cancellationToken);
             var losses = _recent.Losses;
-            await SendAsync(writes, refused, cancellationToken);
+            var bytes = await SendAsync(writes, refused, cancellationToken);
             if (writes.Count > 0 && NeedsRewrite(Murmur3.Token(writes[0].OrderId)))
             {
-                _recent.Confirmed(losses, writes.Count, stop => SendAsync(writes, refused, stop));
+                _recent.Confirmed(losses, writes.Count, InMemory * bytes, stop => SendAsync(writes, refused, stop));
             }
 
             return refused is null ? [] : [.. refused];
@@ -126,13 +130,14 @@ public sealed class CassandraFactStore : IFactStore
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
+            await _recent.RoomAsync(cancellationToken);
             await RestoreAsync(cancellationToken);
             (UnmatchedPayment, long)[] stamped = [.. rows.Select(row => (row, NextTimestamp()))];
             var losses = _recent.Losses;
-            await SendAsync(stamped, cancellationToken);
+            var bytes = await SendAsync(stamped, cancellationToken);
             if (rows.Count > 0 && NeedsRewrite(Murmur3.Token(UnmatchedTable.Bucket(rows[0].OrderId))))
             {
-                _recent.Confirmed(losses, rows.Count, stop => SendAsync(stamped, stop));
+                _recent.Confirmed(losses, rows.Count, InMemory * bytes, stop => SendAsync(stamped, stop));
             }
         }
         catch (CqlException failed)
@@ -239,7 +244,8 @@ public sealed class CassandraFactStore : IFactStore
     // With three replicas a quorum survives the crash of any one of them.
     private bool NeedsRewrite(long token) => Opened.Session.ReplicasOf(token).Nodes.Count < 3;
 
-    private async Task SendAsync(IReadOnlyList<FactWrite> writes, HashSet<long>? refused, CancellationToken cancellationToken)
+    // How many bytes were sent.
+    private async Task<long> SendAsync(IReadOnlyList<FactWrite> writes, HashSet<long>? refused, CancellationToken cancellationToken)
     {
         var (session, facts, _) = Opened;
         using var batches = new BatchSet(session, _settings, "write facts");
@@ -253,9 +259,10 @@ public sealed class CassandraFactStore : IFactStore
         }
 
         await batches.SendAsync(cancellationToken);
+        return batches.Bytes;
     }
 
-    private async Task SendAsync(IReadOnlyList<(UnmatchedPayment Row, long Timestamp)> rows, CancellationToken cancellationToken)
+    private async Task<long> SendAsync(IReadOnlyList<(UnmatchedPayment Row, long Timestamp)> rows, CancellationToken cancellationToken)
     {
         var (session, _, unmatched) = Opened;
         using var batches = new BatchSet(session, _settings, "write unmatched payments");
@@ -266,6 +273,7 @@ public sealed class CassandraFactStore : IFactStore
         }
 
         await batches.SendAsync(cancellationToken);
+        return batches.Bytes;
     }
 
     // The orders whose guarded payment would displace another one.

@@ -79,6 +79,12 @@ public sealed record CassandraSettings
     /// </summary>
     public TimeSpan RewriteWindow { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// Bytes of memory, as far as they can be estimated, for what may have to be written again; writes wait when it is
+    /// full. A row takes some 500 bytes for <see cref="RewriteWindow"/> and twice <see cref="HeartbeatInterval"/>.
+    /// </summary>
+    public long RewriteBytes { get; init; } = 512L << 20;
+
     /// <summary>Whether the store makes what is missing of the schema.</summary>
     public bool CreateSchema { get; init; } = true;
 

@@ -10,11 +10,14 @@ namespace EcomStream.Cassandra;
 /// that is there. Thread-safe.
 /// </summary>
 /// <param name="window">How long a confirmed write may still be lost; zero when it may not.</param>
+/// <param name="budget">Bytes that may be kept: whoever would write more waits until what was confirmed first is safe.</param>
 /// <param name="logger">Where it logs.</param>
 /// <param name="time">The clock.</param>
-internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, TimeProvider time) : IAsyncDisposable
+internal sealed partial class RecentWrites(TimeSpan window, long budget, ILogger logger, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan WarnEvery = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan LastTry = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
@@ -22,7 +25,10 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
     private readonly Queue<Entry> _again = new();
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
+    private ITimer? _pruning;
     private Task _background = Task.CompletedTask;
+    private long _bytes;
+    private long _warned;
     private int _losses;
     private volatile bool _pending;
 
@@ -32,11 +38,42 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
     /// <summary>Whether anything is to be written again.</summary>
     public bool IsPending => _pending;
 
+    /// <summary>Bytes kept, in case a node is lost.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
+
+    /// <summary>Completes when there is room for another write; the writes under way may exceed the budget.</summary>
+    public async ValueTask RoomAsync(CancellationToken cancellationToken)
+    {
+        while (Bytes >= budget)
+        {
+            TimeSpan left;
+            lock (_lock)
+            {
+                var now = time.GetTimestamp();
+                Prune(now);
+                if (_bytes < budget || !_recent.TryPeek(out var oldest))
+                {
+                    return;
+                }
+
+                left = window - time.GetElapsedTime(oldest.ConfirmedAt, now);
+                if (_warned == 0 || time.GetElapsedTime(_warned, now) >= WarnEvery)
+                {
+                    _warned = now;
+                    LogFull(logger, budget, window);
+                }
+            }
+
+            await Task.Delay(left + Moment, time, cancellationToken);
+        }
+    }
+
     /// <summary>A write was confirmed.</summary>
     /// <param name="losses"><see cref="Losses"/> before it was sent.</param>
     /// <param name="rows">Its rows.</param>
+    /// <param name="bytes">What it takes in memory.</param>
     /// <param name="write">Writes it again.</param>
-    public void Confirmed(int losses, int rows, Func<CancellationToken, Task> write)
+    public void Confirmed(int losses, int rows, long bytes, Func<CancellationToken, Task> write)
     {
         if (window <= TimeSpan.Zero)
         {
@@ -46,15 +83,15 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
         var now = time.GetTimestamp();
         lock (_lock)
         {
-            while (_recent.TryPeek(out var oldest) && time.GetElapsedTime(oldest.ConfirmedAt, now) > window)
-            {
-                _recent.Dequeue();
-            }
-
-            var entry = new Entry(now, rows, write);
+            Prune(now);
+            var entry = new Entry(now, rows, bytes, write);
             if (losses == _losses)
             {
                 _recent.Enqueue(entry);
+                _bytes += bytes;
+
+                // Also when nothing more is written.
+                _pruning ??= time.CreateTimer(_ => Prune(), null, window, window);
             }
             else
             {
@@ -72,11 +109,14 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
         lock (_lock)
         {
             _losses++;
+            Prune(time.GetTimestamp());
             while (_recent.TryDequeue(out var entry))
             {
                 _again.Enqueue(entry);
                 rows += entry.Rows;
             }
+
+            _bytes = 0;
 
             if (_again.Count > 0)
             {
@@ -117,7 +157,7 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
                     _again.Dequeue();
                 }
 
-                Confirmed(losses, entry.Rows, entry.Write);
+                Confirmed(losses, entry.Rows, entry.Bytes, entry.Write);
             }
         }
         finally
@@ -134,6 +174,11 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
             await Task.WhenAny(_background, Task.Delay(LastTry, time));
         }
 
+        if (_pruning is { } pruning)
+        {
+            await pruning.DisposeAsync();
+        }
+
         await _closing.CancelAsync();
         await _background.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var rows = _again.Sum(entry => entry.Rows);
@@ -143,6 +188,23 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
         }
 
         _closing.Dispose();
+    }
+
+    private void Prune()
+    {
+        lock (_lock)
+        {
+            Prune(time.GetTimestamp());
+        }
+    }
+
+    // Called under the lock.
+    private void Prune(long now)
+    {
+        while (_recent.TryPeek(out var oldest) && time.GetElapsedTime(oldest.ConfirmedAt, now) > window)
+        {
+            _bytes -= _recent.Dequeue().Bytes;
+        }
     }
 
     // Called under the lock.
@@ -179,5 +241,9 @@ internal sealed partial class RecentWrites(TimeSpan window, ILogger logger, Time
         "{Rows} rows that a lost node had confirmed could not be written again before the end: if it crashed before it synced its commit log, they are lost")]
     private static partial void LogNotWritten(ILogger logger, int rows);
 
-    private sealed record Entry(long ConfirmedAt, int Rows, Func<CancellationToken, Task> Write);
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "Writes to Cassandra wait (shown once a minute at most): {Budget} bytes were confirmed within {Window}, and no more may be kept to be written again when a node is lost. Raise ecomstream.store.cassandra.rewrite-bytes, or have Cassandra sync its commit log before it confirms and set rewrite-window to 0s.")]
+    private static partial void LogFull(ILogger logger, long budget, TimeSpan window);
+
+    private sealed record Entry(long ConfirmedAt, int Rows, long Bytes, Func<CancellationToken, Task> Write);
 }

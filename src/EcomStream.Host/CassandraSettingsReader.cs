@@ -11,7 +11,8 @@ internal static class CassandraSettingsReader
     /// <exception cref="ConfigurationException">A setting is wrong; the message names its path and what it must be.</exception>
     public static CassandraSettings Read(Config config)
     {
-        var cassandra = new SectionReader(config.GetConfig(Path), Path);
+        var section = config.GetConfig(Path);
+        var cassandra = new SectionReader(section, Path);
         return new CassandraSettings
         {
             ContactPoints = cassandra.List("contact-points", "at least one host or host:port"),
@@ -53,6 +54,7 @@ internal static class CassandraSettingsReader
             ReadBatch = cassandra.Int("read-batch", 1, 1_000),
             FinishedTtl = cassandra.TimeOrZero("finished-ttl"),
             RewriteWindow = cassandra.TimeOrZero("rewrite-window"),
+            RewriteBytes = section.GetByteSize("rewrite-bytes") is > 0 and { } bytes ? bytes : throw cassandra.Wrong("rewrite-bytes", "more than nothing, such as 512MiB"),
             CreateSchema = cassandra.Switch("create-schema"),
             Replication = cassandra.Text("replication"),
         };

@@ -6,12 +6,15 @@ namespace EcomStream.Cassandra.Tests;
 
 public sealed class RecentWritesTests : IAsyncDisposable
 {
+    private const int RowBytes = 100;
+    private const int Budget = 3 * RowBytes;
+
     private readonly FakeTimeProvider _time = new();
     private readonly List<int> _written = [];
     private readonly RecentWrites _recent;
     private bool _down;
 
-    public RecentWritesTests() => _recent = new RecentWrites(TimeSpan.FromSeconds(10), NullLogger.Instance, _time);
+    public RecentWritesTests() => _recent = new RecentWrites(TimeSpan.FromSeconds(10), Budget, NullLogger.Instance, _time);
 
     [Fact]
     public async Task What_was_confirmed_within_the_window_is_written_again_when_a_node_is_lost()
@@ -37,7 +40,7 @@ public sealed class RecentWritesTests : IAsyncDisposable
     {
         var losses = _recent.Losses;
         _recent.NodeLost();
-        _recent.Confirmed(losses, 1, Write(1));
+        _recent.Confirmed(losses, 1, RowBytes, Write(1));
         await Eventually.True(() => Written.Count == 1 && !_recent.IsPending, "it is written by itself");
         Confirm(2);
         _recent.IsPending.ShouldBeFalse();
@@ -78,10 +81,47 @@ public sealed class RecentWritesTests : IAsyncDisposable
     [Fact]
     public async Task Without_a_window_nothing_is_kept()
     {
-        await using var none = new RecentWrites(TimeSpan.Zero, NullLogger.Instance, _time);
-        none.Confirmed(0, 1, Write(1));
+        await using var none = new RecentWrites(TimeSpan.Zero, Budget, NullLogger.Instance, _time);
+        none.Confirmed(0, 1, RowBytes, Write(1));
         none.NodeLost();
         none.IsPending.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Writes_wait_while_what_is_kept_takes_all_that_it_may_until_the_oldest_of_it_is_safe()
+    {
+        Confirm(1);
+        _time.Advance(TimeSpan.FromSeconds(8));
+        Confirm(2);
+        await _recent.RoomAsync(default).AsTask().WaitAsync(TimeSpan.Zero);
+        Confirm(3);
+        var waiting = _recent.RoomAsync(default).AsTask();
+        waiting.IsCompleted.ShouldBeFalse();
+        _time.Advance(TimeSpan.FromSeconds(2));
+        waiting.IsCompleted.ShouldBeFalse();
+        _time.Advance(TimeSpan.FromMilliseconds(2));
+        await waiting.WaitAsync(TimeSpan.FromSeconds(10));
+        _recent.Bytes.ShouldBe(2 * RowBytes);
+    }
+
+    [Fact]
+    public async Task What_is_safe_is_let_go_although_nothing_more_is_written_and_is_not_written_again()
+    {
+        Confirm(1);
+        _time.Advance(TimeSpan.FromSeconds(11));
+        Confirm(2);
+        _time.Advance(TimeSpan.FromSeconds(4));
+        Confirm(3);
+        _time.Advance(TimeSpan.FromSeconds(7));
+
+        // Between two rounds of the timer, the second row is too old as well.
+        _recent.NodeLost();
+        await _recent.WriteAsync(default);
+        Written.ShouldBe([3]);
+
+        _time.Advance(TimeSpan.FromSeconds(10));
+        _time.Advance(TimeSpan.FromSeconds(10));
+        _recent.Bytes.ShouldBe(0);
     }
 
     public async ValueTask DisposeAsync()
@@ -101,7 +141,7 @@ public sealed class RecentWritesTests : IAsyncDisposable
         }
     }
 
-    private void Confirm(int row) => _recent.Confirmed(_recent.Losses, 1, Write(row));
+    private void Confirm(int row) => _recent.Confirmed(_recent.Losses, 1, RowBytes, Write(row));
 
     private Func<CancellationToken, Task> Write(int row) => _ =>
     {
