@@ -230,12 +230,20 @@ internal sealed partial class RecentWrites(TimeSpan window, long budget, ILogger
             {
                 await Task.Delay(Retry, time, _closing.Token);
             }
+            catch (Exception unexpected) when (!_closing.IsCancellationRequested)
+            {
+                LogUnexpected(logger, unexpected);
+                await Task.Delay(Retry, time, _closing.Token);
+            }
         }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message =
         "{Rows} rows that the node confirmed lately are written again: without a sync of its commit log, its crash would have lost them")]
     private static partial void LogAgain(ILogger logger, int rows);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Rows that a lost node had confirmed could not be written again; it is tried again")]
+    private static partial void LogUnexpected(ILogger logger, Exception unexpected);
 
     [LoggerMessage(Level = LogLevel.Error, Message =
         "{Rows} rows that a lost node had confirmed could not be written again before the end: if it crashed before it synced its commit log, they are lost")]

@@ -13,6 +13,7 @@ public sealed class RecentWritesTests : IAsyncDisposable
     private readonly List<int> _written = [];
     private readonly RecentWrites _recent;
     private bool _down;
+    private Exception _error = new CqlConnectionException("down");
 
     public RecentWritesTests() => _recent = new RecentWrites(TimeSpan.FromSeconds(10), Budget, NullLogger.Instance, _time);
 
@@ -61,9 +62,12 @@ public sealed class RecentWritesTests : IAsyncDisposable
         _recent.IsPending.ShouldBeFalse();
     }
 
-    [Fact]
-    public async Task It_is_tried_again_by_itself_until_it_succeeds()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task It_is_tried_again_by_itself_until_it_succeeds_whatever_goes_wrong(bool expected)
     {
+        _error = expected ? _error : new InvalidOperationException("a bug");
         Confirm(1);
         _down = true;
         _recent.NodeLost();
@@ -147,7 +151,7 @@ public sealed class RecentWritesTests : IAsyncDisposable
     {
         if (_down)
         {
-            return Task.FromException(new CqlConnectionException("down"));
+            return Task.FromException(_error);
         }
 
         lock (_written)

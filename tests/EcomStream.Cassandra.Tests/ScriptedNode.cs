@@ -10,13 +10,17 @@ internal sealed class ScriptedNode : IAsyncDisposable
 {
     private const byte Version = 4;
     private const byte ResponseBit = 0x80;
+    private const short PushedStream = -1;
 
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly Func<Opcode, byte[], (Opcode, Action<ByteWriter>)> _answer;
+    private readonly Func<Opcode, byte[], (Opcode, Action<ByteWriter>)?> _answer;
     private readonly CancellationTokenSource _closing = new();
+    private readonly SemaphoreSlim _writing = new(1, 1);
+    private readonly List<NetworkStream> _registered = [];
     private readonly Task _serving;
 
-    public ScriptedNode(Func<Opcode, byte[], (Opcode, Action<ByteWriter>)> answer)
+    /// <param name="answer">The answer to a request; null for none.</param>
+    public ScriptedNode(Func<Opcode, byte[], (Opcode, Action<ByteWriter>)?> answer)
     {
         _answer = answer;
         _listener.Start();
@@ -25,26 +29,51 @@ internal sealed class ScriptedNode : IAsyncDisposable
 
     public IPEndPoint Endpoint => (IPEndPoint)_listener.LocalEndpoint;
 
+    /// <summary>Sends an event to every connection that has registered for them.</summary>
+    public async Task PushAsync(Action<ByteWriter> write)
+    {
+        foreach (var stream in _registered.ToArray())
+        {
+            await WriteAsync(stream, PushedStream, Opcode.Event, write);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _closing.CancelAsync();
         _listener.Stop();
         await _serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _closing.Dispose();
+        _writing.Dispose();
     }
 
     private async Task ServeAsync()
     {
-        while (true)
+        var connections = new List<Task>();
+        try
         {
-            using var client = await _listener.AcceptTcpClientAsync(_closing.Token);
+            while (true)
+            {
+                connections.Add(ServeAsync(await _listener.AcceptTcpClientAsync(_closing.Token)));
+            }
+        }
+        finally
+        {
+            await Task.WhenAll(connections);
+        }
+    }
+
+    private async Task ServeAsync(TcpClient client)
+    {
+        using (client)
+        {
             try
             {
                 await ServeAsync(client.GetStream());
             }
-            catch (IOException)
+            catch (Exception ended) when (ended is IOException or OperationCanceledException)
             {
-                // The client has gone: the next one.
+                // The client has gone, or the test is over.
             }
         }
     }
@@ -57,14 +86,34 @@ internal sealed class ScriptedNode : IAsyncDisposable
             await stream.ReadExactlyAsync(header, _closing.Token);
             var body = new byte[BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(5))];
             await stream.ReadExactlyAsync(body, _closing.Token);
-            var (opcode, write) = header[0] == Version ? _answer((Opcode)header[4], body) : (Opcode.Error, RefuseVersion);
-            using var answer = new ByteWriter();
-            answer.Take(EnvelopeHeader.Size);
-            write(answer);
-            var bytes = answer.Written.ToArray();
-            EnvelopeHeader.Write(
-                bytes, Version | ResponseBit, EnvelopeFlags.None, BinaryPrimitives.ReadInt16BigEndian(header.AsSpan(2)), opcode, bytes.Length - EnvelopeHeader.Size);
+            var request = (Opcode)header[4];
+            if (request == Opcode.Register)
+            {
+                _registered.Add(stream);
+            }
+
+            if ((header[0] == Version ? _answer(request, body) : (Opcode.Error, RefuseVersion)) is var (opcode, write))
+            {
+                await WriteAsync(stream, BinaryPrimitives.ReadInt16BigEndian(header.AsSpan(2)), opcode, write);
+            }
+        }
+    }
+
+    private async Task WriteAsync(NetworkStream stream, short id, Opcode opcode, Action<ByteWriter> write)
+    {
+        using var answer = new ByteWriter();
+        answer.Take(EnvelopeHeader.Size);
+        write(answer);
+        var bytes = answer.Written.ToArray();
+        EnvelopeHeader.Write(bytes, Version | ResponseBit, EnvelopeFlags.None, id, opcode, bytes.Length - EnvelopeHeader.Size);
+        await _writing.WaitAsync(_closing.Token);
+        try
+        {
             await stream.WriteAsync(bytes, _closing.Token);
+        }
+        finally
+        {
+            _writing.Release();
         }
     }
 

@@ -149,11 +149,16 @@ internal sealed partial class ControlConnection : IAsyncDisposable
             await RefreshAsync(cancellationToken);
             return true;
         }
-        catch (CqlException failed) when (failed.IsRetryable)
+        catch (Exception failed)
         {
             if (connection is not null && connection != _connection)
             {
                 await connection.DisposeAsync();
+            }
+
+            if (failed is not CqlException { IsRetryable: true })
+            {
+                throw;
             }
 
             tried.Add((endpoint.ToString(), failed));
@@ -175,6 +180,12 @@ internal sealed partial class ControlConnection : IAsyncDisposable
             var replication = await Topology.ReplicationAsync(connection, _context.Version, _context.Settings.Keyspace, cancellationToken);
             await ApplyAsync(described);
             _tokens = replication.Count == 0 ? TokenMap.Unknown : TokenMap.Build(_all, replication);
+        }
+        catch
+        {
+            // It is still to be read, also if no other event comes.
+            Volatile.Read(ref _changed).TrySetResult();
+            throw;
         }
         finally
         {
@@ -271,11 +282,12 @@ internal sealed partial class ControlConnection : IAsyncDisposable
             {
                 return;
             }
-            catch (CqlException failed)
+            catch (Exception failed)
             {
+                // Whatever it is: a loop that ends would never hear of a change again.
                 if (failures++ % 20 == 0)
                 {
-                    LogLost(_context.Logger, failed.Message);
+                    LogLost(_context.Logger, failed.Message, failed is CqlException ? null : failed);
                 }
 
                 await Task.WhenAny(Task.Delay(_settle, _context.Time, _closing.Token));
@@ -287,5 +299,5 @@ internal sealed partial class ControlConnection : IAsyncDisposable
     private static partial void LogMoved(ILogger logger, System.Net.IPEndPoint node);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "No Cassandra node tells of changes in the cluster; it is tried again: {Reason}")]
-    private static partial void LogLost(ILogger logger, string reason);
+    private static partial void LogLost(ILogger logger, string reason, Exception? unexpected);
 }

@@ -179,12 +179,13 @@ internal sealed partial class CqlNode : IAsyncDisposable
             {
                 return;
             }
-            catch (CqlException failed)
+            catch (Exception failed)
             {
+                // Whatever it is: a loop that ends would leave the node without a connection for ever.
                 _tried.TrySetResult();
                 if (failures == 0)
                 {
-                    LogFailed(_context.Logger, Endpoint, failed.Message);
+                    LogFailed(_context.Logger, Endpoint, failed.Message, failed is CqlException ? null : failed);
                 }
             }
 
@@ -216,5 +217,5 @@ internal sealed partial class CqlNode : IAsyncDisposable
     private static partial void LogLost(ILogger logger, IPEndPoint node, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Cassandra node {Node} cannot be connected, and is tried again: {Reason}")]
-    private static partial void LogFailed(ILogger logger, IPEndPoint node, string reason);
+    private static partial void LogFailed(ILogger logger, IPEndPoint node, string reason, Exception? unexpected);
 }

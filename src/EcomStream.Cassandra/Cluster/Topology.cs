@@ -9,6 +9,7 @@ internal static class Topology
     private const string Columns = "host_id, data_center, rack, tokens, schema_version";
 
     /// <summary>All nodes, the one that was asked first.</summary>
+    /// <exception cref="CqlProtocolException">It does not know itself, as while it is joining: what it says is of no use.</exception>
     public static async Task<IReadOnlyList<NodeDescription>> ReadAsync(CqlConnection connection, byte version, CancellationToken cancellationToken)
     {
         var nodes = new List<NodeDescription>();
@@ -19,6 +20,11 @@ internal static class Topology
             {
                 nodes.Add(self);
             }
+        }
+
+        if (nodes.Count == 0)
+        {
+            throw new CqlProtocolException($"{connection.Endpoint} does not describe itself in system.local.");
         }
 
         nodes.AddRange(await PeersAsync(connection, version, cancellationToken));

@@ -63,17 +63,18 @@ internal sealed class CqlConnection : IAsyncDisposable
     /// <exception cref="CqlConnectionException">The node does not take the connection in time.</exception>
     public static async Task<Stream> ConnectAsync(IPEndPoint endpoint, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(timeout);
+        Socket? socket = null;
         try
         {
+            socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             await socket.ConnectAsync(endpoint, deadline.Token);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch (Exception failed) when (failed is SocketException or OperationCanceledException)
         {
-            socket.Dispose();
+            socket?.Dispose();
             cancellationToken.ThrowIfCancellationRequested();
             throw new CqlConnectionException(
                 $"{endpoint} takes no connection{(failed is SocketException socketError ? $" ({socketError.SocketErrorCode})" : $" within {timeout.TotalSeconds} s")}.", failed);
