@@ -20,6 +20,10 @@ public sealed class CassandraFactStore : IFactStore
     // A row in memory is some twice its bytes as they are sent: its text is UTF-16, and it is made of objects.
     private const int InMemory = 2;
 
+    // Cassandra 4, and 5 with its default storage_compatibility_mode, knows no later time (CASSANDRA-14092); an hour less,
+    // for clocks that differ.
+    private static readonly DateTimeOffset _lastExpiry = new(2038, 1, 19, 2, 0, 0, TimeSpan.Zero);
+
     private readonly CassandraSettings _settings;
     private readonly CassandraSchema _schema;
     private readonly ILogger _logger;
@@ -170,6 +174,7 @@ public sealed class CassandraFactStore : IFactStore
                 var rows = new List<UnmatchedPayment>(page.Count);
                 while (page.Next())
                 {
+                    Seen(UnmatchedTable.WriteTime(page));
                     if (UnmatchedTable.IsWhole(page))
                     {
                         rows.Add(UnmatchedTable.ToRow(page));
@@ -266,7 +271,7 @@ public sealed class CassandraFactStore : IFactStore
     {
         var (session, _, unmatched) = Opened;
         using var batches = new BatchSet(session, _settings, "write unmatched payments");
-        var ttl = (int)Math.Min(int.MaxValue, _settings.FinishedTtl.TotalSeconds);
+        var ttl = FinishedTtl();
         foreach (var (row, timestamp) in rows)
         {
             batches.Add(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId)), statements => unmatched.Write(statements, row, timestamp, ttl));
@@ -274,6 +279,13 @@ public sealed class CassandraFactStore : IFactStore
 
         await batches.SendAsync(cancellationToken);
         return batches.Bytes;
+    }
+
+    // Seconds. What would expire after Cassandra's last day would be refused as wrong data, so it expires on it.
+    private int FinishedTtl()
+    {
+        var (longest, left) = (CassandraSettings.LongestTtl, _lastExpiry - _time.GetUtcNow());
+        return (int)Math.Min(_settings.FinishedTtl.TotalSeconds, (left > TimeSpan.Zero && left < longest ? left : longest).TotalSeconds);
     }
 
     // The orders whose guarded payment would displace another one.
@@ -404,6 +416,7 @@ public sealed class CassandraFactStore : IFactStore
                 next = page.PagingState;
                 while (page.Next())
                 {
+                    Seen(UnmatchedTable.WriteTimeOfKey(page));
                     if (UnmatchedTable.ToKey(page) is { } key)
                     {
                         yield return key;
@@ -414,7 +427,8 @@ public sealed class CassandraFactStore : IFactStore
         }
     }
 
-    // Microseconds, and greater than every one before, so that of two writes of one row the later one remains.
+    // Microseconds, and greater than every one before, those of the rows that were read included: so of two writes of
+    // one row the later one remains, also where the machine that wrote the first has a clock that is ahead of this one's.
     private long NextTimestamp()
     {
         while (true)
@@ -425,6 +439,14 @@ public sealed class CassandraFactStore : IFactStore
             {
                 return next;
             }
+        }
+    }
+
+    private void Seen(long timestamp)
+    {
+        for (long last; (last = Interlocked.Read(ref _lastTimestamp)) < timestamp;)
+        {
+            Interlocked.CompareExchange(ref _lastTimestamp, timestamp, last);
         }
     }
 

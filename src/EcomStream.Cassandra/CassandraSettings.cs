@@ -69,13 +69,19 @@ public sealed record CassandraSettings
     /// <summary>Orders asked for in one read at most.</summary>
     public int ReadBatch { get; init; } = 40;
 
-    /// <summary>How long the row of a payment that was healed, discarded or superseded is kept; zero for ever.</summary>
+    /// <summary>The longest TTL that Cassandra takes (its MAX_TTL, 20 years of 365 days).</summary>
+    public static TimeSpan LongestTtl { get; } = TimeSpan.FromDays(20 * 365);
+
+    /// <summary>
+    /// How long the row of a payment that was healed, discarded or superseded is kept, in whole seconds up to
+    /// <see cref="LongestTtl"/>; zero for ever. Not after 2038-01-19, the last day that Cassandra 4 knows.
+    /// </summary>
     public TimeSpan FinishedTtl { get; init; } = TimeSpan.FromDays(30);
 
     /// <summary>
     /// How long a write that Cassandra has confirmed may still be lost by a crash of the node, which is its
     /// commitlog_sync_period; what was confirmed since is written again when a node was lost. Zero where the commit log
-    /// is synced before a write is confirmed. With three replicas or more it is not needed, and not done.
+    /// is synced before a write is confirmed. Where two replicas confirm each write it is not needed, and not done.
     /// </summary>
     public TimeSpan RewriteWindow { get; init; } = TimeSpan.FromSeconds(10);
 

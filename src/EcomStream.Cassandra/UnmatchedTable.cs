@@ -16,6 +16,10 @@ internal sealed class UnmatchedTable
     private const string Columns =
         "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays, attributes, history";
 
+    // Columns of the two reads that hold the write timestamp of the row.
+    private const int WriteTimeOfRead = 14;
+    private const int WriteTimeOfKeys = 5;
+
     private readonly PreparedStatement _write;
     private readonly PreparedStatement _writeSince;
 
@@ -34,8 +38,8 @@ internal sealed class UnmatchedTable
             cancellationToken),
         await session.PrepareAsync(
             $"UPDATE {table} USING TIMESTAMP ? AND TTL ? SET since = ? WHERE bucket = ? AND order_id = ? AND payment_key = ?", cancellationToken),
-        await session.PrepareAsync($"SELECT {Columns} FROM {table} WHERE bucket = ? AND order_id IN ?", cancellationToken),
-        await session.PrepareAsync($"SELECT order_id, payment_key, publish_time, state, reason FROM {table} WHERE bucket = ?", cancellationToken));
+        await session.PrepareAsync($"SELECT {Columns}, writetime(state) FROM {table} WHERE bucket = ? AND order_id IN ?", cancellationToken),
+        await session.PrepareAsync($"SELECT order_id, payment_key, publish_time, state, reason, writetime(state) FROM {table} WHERE bucket = ?", cancellationToken));
 
     /// <summary>The bucket of an order: the top byte of a multiplicative hash. It is in the data, so it never changes.</summary>
     public static int Bucket(long orderId) => (int)(((ulong)orderId * 0x9E3779B97F4A7C15) >> 56);
@@ -114,6 +118,12 @@ internal sealed class UnmatchedTable
                 UnmatchedStates.OfRow(state),
                 DeadLetterReasons.OfRow(reason))
             : null;
+
+    /// <summary>The write timestamp of a row of <see cref="Read"/>, microseconds; 0 for one that is just expiring.</summary>
+    public static long WriteTime(RowSet row) => row.Int64OrNull(WriteTimeOfRead) ?? 0;
+
+    /// <summary>The write timestamp of a row of <see cref="Keys"/>, microseconds; 0 for one that is just expiring.</summary>
+    public static long WriteTimeOfKey(RowSet row) => row.Int64OrNull(WriteTimeOfKeys) ?? 0;
 
     /// <summary>Whether the row of <see cref="Read"/> is whole: one that is just expiring may have lost columns.</summary>
     public static bool IsWhole(RowSet row) => !row.IsNull(7) && !row.IsNull(6);

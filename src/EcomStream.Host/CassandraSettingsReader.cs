@@ -52,7 +52,9 @@ internal static class CassandraSettingsReader
             BatchRows = cassandra.Int("batch-rows", 1, 1_000),
             BatchBytes = cassandra.Int("batch-bytes", 1, 1 << 20),
             ReadBatch = cassandra.Int("read-batch", 1, 1_000),
-            FinishedTtl = cassandra.TimeOrZero("finished-ttl"),
+            FinishedTtl = cassandra.TimeOrZero("finished-ttl") is var ttl && (ttl == TimeSpan.Zero || (ttl.TotalSeconds >= 1 && ttl <= CassandraSettings.LongestTtl))
+                ? ttl
+                : throw cassandra.Wrong("finished-ttl", $"1s to {CassandraSettings.LongestTtl.TotalDays}d, or 0s for ever"),
             RewriteWindow = cassandra.TimeOrZero("rewrite-window"),
             RewriteBytes = section.GetByteSize("rewrite-bytes") is > 0 and { } bytes ? bytes : throw cassandra.Wrong("rewrite-bytes", "more than nothing, such as 512MiB"),
             CreateSchema = cassandra.Switch("create-schema"),
