@@ -246,8 +246,9 @@ public sealed class CassandraFactStore : IFactStore
     private Task RestoreAsync(CancellationToken cancellationToken) =>
         _recent.IsPending ? _recent.WriteAsync(cancellationToken) : Task.CompletedTask;
 
-    // With three replicas a quorum survives the crash of any one of them.
-    private bool NeedsRewrite(long token) => Opened.Session.ReplicasOf(token).Nodes.Count < 3;
+    // What two replicas have confirmed survives the crash of any one of them.
+    private bool NeedsRewrite(long token) =>
+        Opened.Session is var session && session.ReplicasOf(token).Confirming(_settings.Consistency, session.LocalDatacenter) < 2;
 
     // How many bytes were sent.
     private async Task<long> SendAsync(IReadOnlyList<FactWrite> writes, HashSet<long>? refused, CancellationToken cancellationToken)

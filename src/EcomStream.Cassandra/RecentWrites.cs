@@ -5,8 +5,8 @@ namespace EcomStream.Cassandra;
 /// <summary>
 /// What was confirmed lately, and is written again when a node was lost: with periodic commit-log sync, its default,
 /// Cassandra confirms writes that a crash of the node loses, those since the last sync
-/// (https://cassandra.apache.org/doc/stable/cassandra/architecture/storage-engine.html). Where fewer than three replicas
-/// hold a row, nobody else may have it. Every write carries its own timestamp, so that writing it again changes nothing
+/// (https://cassandra.apache.org/doc/stable/cassandra/architecture/storage-engine.html). Where only one replica has
+/// confirmed a row, nobody else may have it. Every write carries its own timestamp, so that writing it again changes nothing
 /// that is there. Thread-safe.
 /// </summary>
 /// <param name="window">How long a confirmed write may still be lost; zero when it may not.</param>

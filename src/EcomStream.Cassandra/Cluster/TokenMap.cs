@@ -1,9 +1,26 @@
 namespace EcomStream.Cassandra.Cluster;
 
-/// <summary>The nodes that hold the same partitions, in the order of the ring. The same set is the same object.</summary>
+/// <summary>The nodes that hold the same partitions. The same set is the same object, wherever on the ring it begins.</summary>
 internal sealed class ReplicaSet(IReadOnlyList<CqlNode> nodes)
 {
     public IReadOnlyList<CqlNode> Nodes => nodes;
+
+    /// <summary>How many of them have a write for certain when it is confirmed.</summary>
+    /// <param name="consistency">The consistency that it was sent with.</param>
+    /// <param name="localDatacenter">The datacenter of the node that it was sent to.</param>
+    public int Confirming(Consistency consistency, string localDatacenter) => consistency switch
+    {
+        Consistency.Two => 2,
+        Consistency.Three => 3,
+        Consistency.Quorum => MajorityOf(nodes.Count),
+        Consistency.All => nodes.Count,
+        Consistency.LocalQuorum => MajorityOf(nodes.Count(node => node.Datacenter == localDatacenter)),
+        Consistency.EachQuorum => nodes.GroupBy(node => node.Datacenter).Sum(datacenter => MajorityOf(datacenter.Count())),
+        Consistency.Any => 0,
+        _ => 1,
+    };
+
+    private static int MajorityOf(int replicas) => (replicas / 2) + 1;
 }
 
 /// <summary>Which nodes hold a token of one keyspace.</summary>
@@ -38,7 +55,7 @@ internal sealed class TokenMap
         {
             var start = i;
             var holding = placement.Choose(Enumerable.Range(0, ring.Length).Select(step => ring[(start + step) % ring.Length].Node));
-            var key = string.Join(',', holding.Select(node => node.HostId));
+            var key = string.Join(',', holding.Select(node => node.HostId).Order());
             if (!sets.TryGetValue(key, out var set))
             {
                 sets.Add(key, set = new ReplicaSet(holding));
@@ -50,7 +67,7 @@ internal sealed class TokenMap
         return new TokenMap([.. ring.Select(position => position.Token)], replicas);
     }
 
-    /// <summary>The nodes that hold a token; the first is the owner of its range.</summary>
+    /// <summary>The nodes that hold a token.</summary>
     public ReplicaSet ReplicasOf(long token)
     {
         // A node owns what lies after the token before its own, up to and with its own.
