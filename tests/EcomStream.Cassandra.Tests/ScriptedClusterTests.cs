@@ -39,4 +39,81 @@ public sealed class ScriptedClusterTests
         failing.ShouldBe(0);
         log.Lines.ShouldContain(line => line.Contains("tells of changes", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task A_statement_that_a_node_has_forgotten_is_prepared_once_however_many_requests_hear_of_it()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1");
+        await using var session = await cluster.ConnectAsync();
+        var statement = await session.PrepareAsync(Insert, default);
+        cluster.Script = request => request.Opcode == Opcode.Execute && Prepares(cluster) < 2 ? Unprepared(statement) : null;
+
+        await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => session.ReadAsync(statement, "insert", session.ReplicasOf(0), values => values.Value(1), default)));
+
+        Prepares(cluster).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_statement_that_a_node_knows_by_another_id_than_before_is_used_by_it_from_then_on()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1");
+        await using var session = await cluster.ConnectAsync();
+        var statement = await session.PrepareAsync(Insert, default);
+        byte[] id = [1, 2, 3];
+        cluster.Script = request => request.Opcode switch
+        {
+            Opcode.Prepare => ScriptedCluster.Prepared(id, 1),
+            Opcode.Execute when !new ByteReader(request.Body).ShortBytes().SequenceEqual(id) => Unprepared(statement),
+            _ => null,
+        };
+
+        (await Should.ThrowAsync<CqlNoNodeException>(() => Send())).Message.ShouldContain("by another id");
+        await Send();
+
+        Task Send() => session.ReadAsync(statement, "insert", session.ReplicasOf(0), values => values.Value(1), default);
+    }
+
+    [Fact]
+    public async Task A_request_goes_to_the_node_that_holds_its_partition()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1", "dc1/r1");
+        await using var session = await cluster.ConnectAsync();
+        var statement = await session.PrepareAsync(Insert, default);
+        for (var node = 0; node < 3; node++)
+        {
+            var before = cluster.Requests.Count;
+            for (var times = 0; times < 5; times++)
+            {
+                await session.ReadAsync(statement, "insert", session.ReplicasOf(cluster.TokenOf(node)), values => values.Value(1), default);
+            }
+
+            cluster.Requests.Skip(before).Where(request => request.Opcode == Opcode.Execute).Select(request => request.Node).ShouldBe(Enumerable.Repeat(node, 5));
+        }
+    }
+
+    [Fact]
+    public async Task Only_nodes_of_the_local_datacenter_coordinate()
+    {
+        await using var cluster = new ScriptedCluster("here/r1", "there/r1", "there/r2", "here/r2");
+        cluster.Replication = new() { ["class"] = "NetworkTopologyStrategy", ["here"] = "1", ["there"] = "2" };
+        foreach (var (local, nodes) in new[] { ("", new[] { 0, 3 }), ("there", [1, 2]) })
+        {
+            await using var session = await cluster.ConnectAsync(cluster.Settings with { LocalDatacenter = local });
+            session.LocalDatacenter.ShouldBe(local.Length > 0 ? local : "here");
+            var statement = await session.PrepareAsync(Insert, default);
+            var before = cluster.Requests.Count;
+            foreach (var token in Enumerable.Range(0, 4).Select(cluster.TokenOf))
+            {
+                session.ReplicasOf(token).Nodes.Count.ShouldBe(3);
+                await session.ReadAsync(statement, "insert", session.ReplicasOf(token), values => values.Value(1), default);
+            }
+
+            cluster.Requests.Skip(before).Where(request => request.Opcode == Opcode.Execute).Select(request => request.Node).ShouldBeSubsetOf(nodes);
+        }
+    }
+
+    private static int Prepares(ScriptedCluster cluster) => cluster.Requests.Count(request => request.Opcode == Opcode.Prepare);
+
+    private static (Opcode, Action<ByteWriter>) Unprepared(PreparedStatement statement) =>
+        ScriptedCluster.Error(CqlErrorCode.Unprepared, "unknown", body => body.ShortBytes(statement.Id));
 }

@@ -20,9 +20,6 @@ internal sealed class ClusterContext(CassandraSettings settings, TlsHandshake? t
     /// <summary>The protocol version agreed on with the first node; 0 before.</summary>
     public byte Version { get; set; } = settings.ProtocolVersion;
 
-    /// <summary>Is told of a statement whose id is not what it was.</summary>
-    public Action<PreparedStatement> Forget { get; set; } = _ => { };
-
     /// <summary>Is told when a connection to a node was lost.</summary>
     public Action NodeLost { get; set; } = () => { };
 

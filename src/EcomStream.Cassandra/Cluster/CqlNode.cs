@@ -75,15 +75,21 @@ internal sealed partial class CqlNode : IAsyncDisposable
             }
         }
 
+        // What the node is taken to know now: a PREPARE that another request has sent by the time of the answer is not undone.
+        var taken = request.Prepared.Select(statement => _prepared.GetValueOrDefault(statement.Cql)).ToArray();
         try
         {
             return await Connection().SendAsync(request, cancellationToken);
         }
         catch (CqlUnpreparedException)
         {
-            foreach (var statement in request.Prepared)
+            foreach (var (statement, forgotten) in request.Prepared.Zip(taken))
             {
-                _prepared.TryRemove(statement.Cql, out _);
+                if (forgotten is not null)
+                {
+                    _prepared.TryRemove(new KeyValuePair<string, Task<PreparedStatement>>(statement.Cql, forgotten));
+                }
+
                 await PrepareAsync(statement, cancellationToken);
             }
 
@@ -118,9 +124,9 @@ internal sealed partial class CqlNode : IAsyncDisposable
         var here = await PrepareAsync(statement.Cql, cancellationToken);
         if (!here.Id.AsSpan().SequenceEqual(statement.Id))
         {
-            // The table was made anew, or the versions of the nodes differ.
-            _context.Forget(statement);
-            throw new CqlConnectionException($"{Endpoint} knows '{statement.Cql}' by another id than the node that prepared it first; it is prepared again.");
+            // The versions of the nodes differ, or have changed. This request has the old id in it; the next one has the new.
+            statement.Id = here.Id;
+            throw new CqlConnectionException($"{Endpoint} knows '{statement.Cql}' by another id than the node that prepared it before; the next request has this one.");
         }
     }
 

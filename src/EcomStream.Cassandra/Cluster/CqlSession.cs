@@ -21,11 +21,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
     private int _turn;
     private long _warned;
 
-    private CqlSession(ClusterContext context, ControlConnection control)
-    {
-        (_context, _control) = (context, control);
-        context.Forget = statement => _statements.TryRemove(new KeyValuePair<string, PreparedStatement>(statement.Cql, statement));
-    }
+    private CqlSession(ClusterContext context, ControlConnection control) => (_context, _control) = (context, control);
 
     public byte Version => _context.Version;
 

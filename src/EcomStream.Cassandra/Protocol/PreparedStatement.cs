@@ -2,11 +2,19 @@ namespace EcomStream.Cassandra.Protocol;
 
 /// <summary>A statement that nodes know by id (native_protocol_v5.spec, section 4.2.5.4).</summary>
 /// <param name="Cql">Its text.</param>
-/// <param name="Id">Its id, the same on every node of a version.</param>
+/// <param name="Id">Its id.</param>
 /// <param name="Parameters">Its bind markers.</param>
 internal sealed record PreparedStatement(string Cql, byte[] Id, IReadOnlyList<CqlColumn> Parameters)
 {
+    private volatile byte[] _id = Id;
     private volatile ResultMetadata _result = ResultMetadata.None;
+
+    /// <summary>Its id, the same on every node of a version; a node of another version may have given it another one.</summary>
+    public byte[] Id
+    {
+        get => _id;
+        set => _id = value;
+    }
 
     /// <summary>The columns of its result; the server sends them again when they change.</summary>
     public ResultMetadata Result
