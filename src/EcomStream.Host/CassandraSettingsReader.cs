@@ -15,7 +15,7 @@ internal static class CassandraSettingsReader
         var cassandra = new SectionReader(section, Path);
         return new CassandraSettings
         {
-            ContactPoints = cassandra.List("contact-points", "at least one host or host:port"),
+            ContactPoints = ContactPoints(cassandra),
             LocalDatacenter = cassandra.Text("local-datacenter"),
             Keyspace = cassandra.Text("keyspace"),
             FactsTable = cassandra.Text("facts-table"),
@@ -31,10 +31,7 @@ internal static class CassandraSettingsReader
                     VerifyHost = cassandra.Switch("tls.verify-host"),
                 }
                 : null,
-            Consistency = Enum.TryParse<Consistency>(cassandra.Text("consistency").Replace("-", "", StringComparison.Ordinal), ignoreCase: true, out var level)
-                && Enum.IsDefined(level)
-                ? level
-                : throw cassandra.Wrong("consistency", "one, two, three, quorum, all, local-quorum, each-quorum or local-one"),
+            Consistency = Level(cassandra),
             Compression = cassandra.Text("compression") switch
             {
                 "lz4" => true,
@@ -60,5 +57,31 @@ internal static class CassandraSettingsReader
             CreateSchema = cassandra.Switch("create-schema"),
             Replication = cassandra.Text("replication"),
         };
+    }
+
+    private static string[] ContactPoints(SectionReader cassandra)
+    {
+        var points = cassandra.List("contact-points", "at least one host or host:port");
+        try
+        {
+            Array.ForEach(points, point => ContactPoint.Parse(point));
+            return points;
+        }
+        catch (CqlConfigurationException wrong)
+        {
+            throw new ConfigurationException($"{Path}.contact-points: {wrong.Message}");
+        }
+    }
+
+    // Those that a read and a write can be sent with: any is for writes alone, serial for conditional updates. A number
+    // is none of their names.
+    private static Consistency Level(SectionReader cassandra)
+    {
+        var name = cassandra.Text("consistency").Replace("-", "", StringComparison.Ordinal);
+        return name.All(char.IsAsciiLetter)
+            && Enum.TryParse<Consistency>(name, ignoreCase: true, out var level)
+            && level is not (Consistency.Any or Consistency.Serial or Consistency.LocalSerial)
+            ? level
+            : throw cassandra.Wrong("consistency", "one, two, three, quorum, all, local-quorum, each-quorum or local-one");
     }
 }

@@ -6,6 +6,23 @@ namespace EcomStream.Cassandra.Clusters.Tests;
 [Collection(ClustersCollection.Name)]
 public sealed class SchemaCommandTests
 {
+    [Theory]
+    [InlineData("consistency=any", "it must be one, two")]
+    [InlineData("consistency=serial", "it must be one, two")]
+    [InlineData("consistency=6", "it must be one, two")]
+    [InlineData("consistency=nearly-all", "it must be one, two")]
+    [InlineData("contact-points=db:99999", "'99999' is no port")]
+    [InlineData("finished-ttl=7301d", "7300d")]
+    [InlineData("finished-ttl=500ms", "1s to")]
+    [InlineData("rewrite-bytes=0", "such as 512MiB")]
+    public async Task A_setting_that_Cassandra_does_not_take_is_one_line_and_exit_code_2(string setting, string why)
+    {
+        using var process = EcomStreamProcess.Start("config", "check", "--set", $"ecomstream.store.cassandra.{setting}");
+        (await process.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(2, process.Output);
+        process.Output.Trim().Split('\n').ShouldHaveSingleItem().ShouldContain(why);
+        process.Output.ShouldContain($"ecomstream.store.cassandra.{setting.Split('=')[0]}");
+    }
+
     [SkippableFact]
     public async Task The_schema_is_printed_applied_and_checked_and_the_exit_code_says_whether_anything_differs()
     {

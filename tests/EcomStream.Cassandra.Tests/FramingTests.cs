@@ -79,6 +79,14 @@ public sealed class FramingTests
     public void A_contact_point_is_read_as_it_is_written(string text, string host, int port) =>
         ContactPoint.Parse(text).ShouldBe(new ContactPoint(host, port));
 
+    [Theory]
+    [InlineData("db:99999")]
+    [InlineData("db:x")]
+    [InlineData(":9042")]
+    [InlineData("")]
+    public void What_is_no_contact_point_is_refused_with_its_text(string text) =>
+        Should.Throw<CqlConfigurationException>(() => ContactPoint.Parse(text)).Message.ShouldContain($"'{text}' is no contact point");
+
     [Fact]
     public void The_schema_file_is_read_as_tables_and_renamed_as_the_settings_say()
     {

@@ -2,15 +2,17 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
-namespace EcomStream.Cassandra.Cluster;
+namespace EcomStream.Cassandra;
 
 /// <summary>A node to begin with, as a user writes it.</summary>
-internal sealed record ContactPoint(string Host, int Port)
+/// <param name="Host">Its name or address.</param>
+/// <param name="Port">The port of the native protocol.</param>
+public sealed record ContactPoint(string Host, int Port)
 {
     private const int DefaultPort = 9042;
 
     /// <summary>Reads "host", "host:port", "address" or "[address]:port".</summary>
-    /// <exception cref="FormatException">It is none of these.</exception>
+    /// <exception cref="CqlConfigurationException">It is none of these.</exception>
     public static ContactPoint Parse(string text)
     {
         // Without brackets, an IPv6 address has colons but no port.
@@ -24,7 +26,7 @@ internal sealed record ContactPoint(string Host, int Port)
         host = host.TrimStart('[').TrimEnd(']').Trim();
         if (host.Length == 0)
         {
-            throw new FormatException($"'{text}' is no contact point: it must be host or host:port.");
+            throw new CqlConfigurationException($"'{text}' is no contact point: it must be host or host:port.");
         }
 
         if (port.Length == 0)
@@ -34,12 +36,12 @@ internal sealed record ContactPoint(string Host, int Port)
 
         return int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is > 0 and <= 65_535
             ? new ContactPoint(host, number)
-            : throw new FormatException($"'{text}' is no contact point: '{port}' is no port.");
+            : throw new CqlConfigurationException($"'{text}' is no contact point: '{port}' is no port.");
     }
 
     /// <summary>All its addresses.</summary>
     /// <exception cref="CqlConnectionException">The name is not known.</exception>
-    public async Task<IReadOnlyList<IPEndPoint>> ResolveAsync(CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<IPEndPoint>> ResolveAsync(CancellationToken cancellationToken)
     {
         try
         {
