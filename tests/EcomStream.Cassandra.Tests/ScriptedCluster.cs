@@ -59,8 +59,8 @@ internal sealed class ScriptedCluster : IAsyncDisposable
         HeartbeatInterval = TimeSpan.FromMinutes(5),
     };
 
-    public Task<CqlSession> ConnectAsync(CassandraSettings? settings = null, ILogger? log = null) =>
-        CqlSession.ConnectAsync(settings ?? Settings, log ?? NullLogger.Instance, TimeProvider.System, CancellationToken.None);
+    public Task<CqlSession> ConnectAsync(CassandraSettings? settings = null, ILogger? log = null, TimeProvider? time = null) =>
+        CqlSession.ConnectAsync(settings ?? Settings, log ?? NullLogger.Instance, time ?? TimeProvider.System, CancellationToken.None);
 
     /// <summary>A token of a node's part of the ring.</summary>
     public long TokenOf(int node) => Upper(node) - 1;

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using EcomStream.Cassandra.Cluster;
 using EcomStream.Cassandra.Protocol;
 using EcomStream.TestSupport;
@@ -112,8 +113,103 @@ public sealed class ScriptedClusterTests
         }
     }
 
+    [Fact]
+    public async Task A_read_that_was_answered_leaves_no_timer_behind()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
+        var time = new CountingTime();
+        await using var session = await cluster.ConnectAsync(cluster.Settings with { SpeculativeReadDelay = TimeSpan.FromHours(1) }, time: time);
+        var statement = await session.PrepareAsync(Insert, default);
+        var before = time.Timers;
+        for (var times = 0; times < 20; times++)
+        {
+            await session.ReadAsync(statement, "read", session.ReplicasOf(0), values => values.Value(1), default);
+        }
+
+        time.Timers.ShouldBe(before);
+        time.Made.ShouldBeGreaterThanOrEqualTo(20);
+    }
+
+    [Fact]
+    public async Task The_duration_of_each_request_is_measured_with_its_operation_and_error()
+    {
+        var measured = new List<(double Seconds, string Tags)>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, on) =>
+        {
+            if (instrument.Meter.Name == "EcomStream.Cassandra")
+            {
+                on.EnableMeasurementEvents(instrument);
+            }
+        };
+
+        // Other tests' requests are measured as well: those of this one are answered with an error of their own.
+        listener.SetMeasurementEventCallback<double>((_, seconds, tags, _) =>
+        {
+            lock (measured)
+            {
+                measured.Add((seconds, string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"))));
+            }
+        });
+        listener.Start();
+        await using var cluster = new ScriptedCluster("dc1/r1");
+        await using var session = await cluster.ConnectAsync();
+        var statement = await session.PrepareAsync(Insert, default);
+        cluster.Script = request => request.Opcode == Opcode.Execute ? ScriptedCluster.Error(CqlErrorCode.TruncateError, "no") : null;
+
+        await session.QueryAsync("SELECT something", default);
+        await Should.ThrowAsync<CqlNoNodeException>(() => session.ReadAsync(statement, "read", session.ReplicasOf(0), values => values.Value(1), default));
+
+        lock (measured)
+        {
+            measured.ShouldAllBe(measure => measure.Seconds >= 0 && measure.Seconds < 60);
+            measured.Select(measure => measure.Tags).ShouldContain("db.system.name=cassandra db.operation.name=QUERY");
+            measured.Select(measure => measure.Tags).ShouldContain("db.system.name=cassandra db.operation.name=EXECUTE error.type=TruncateError");
+        }
+    }
+
     private static int Prepares(ScriptedCluster cluster) => cluster.Requests.Count(request => request.Opcode == Opcode.Prepare);
 
     private static (Opcode, Action<ByteWriter>) Unprepared(PreparedStatement statement) =>
         ScriptedCluster.Error(CqlErrorCode.Unprepared, "unknown", body => body.ShortBytes(statement.Id));
+
+    private sealed class CountingTime : TimeProvider
+    {
+        private int _timers;
+        private int _made;
+
+        public int Timers => Volatile.Read(ref _timers);
+
+        public int Made => Volatile.Read(ref _made);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Interlocked.Increment(ref _timers);
+            Interlocked.Increment(ref _made);
+            return new Counted(this, base.CreateTimer(callback, state, dueTime, period));
+        }
+
+        private sealed class Counted(CountingTime time, ITimer timer) : ITimer
+        {
+            private int _isDisposed;
+
+            public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
+
+            public void Dispose()
+            {
+                if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
+                {
+                    Interlocked.Decrement(ref time._timers);
+                }
+
+                timer.Dispose();
+            }
+
+            public ValueTask DisposeAsync()
+            {
+                Dispose();
+                return ValueTask.CompletedTask;
+            }
+        }
+    }
 }
