@@ -79,18 +79,4 @@ public sealed class ClusterKnowledgeTests(TestKeyspace keyspace) : IClassFixture
         var answer = await session.SendAsync(Query.Request(batch, session.Version, Consistency.One, 0, null), null, speculative: false, default);
         answer.Warnings.ShouldContain(warning => warning.Contains("Unlogged batch") || warning.Contains("exceeding"));
     }
-
-    [SkippableFact]
-    public async Task A_read_that_is_slow_is_sent_to_no_second_node_where_there_is_none_and_still_answers()
-    {
-        var settings = keyspace.Settings with { SpeculativeReadDelay = TimeSpan.FromTicks(1) };
-        await using var session = await keyspace.SessionWithTableAsync("slow", "k int PRIMARY KEY, v text");
-        await using var hasty = await CassandraServer.ConnectAsync(settings);
-        var read = await hasty.PrepareAsync($"SELECT v FROM {Name}.slow WHERE k = ?", default);
-        for (var k = 0; k < 200; k++)
-        {
-            var rows = await hasty.ReadAsync(read, "read", hasty.ReplicasOf(0), values => values.Value(k), default);
-            rows.Count.ShouldBe(0);
-        }
-    }
 }

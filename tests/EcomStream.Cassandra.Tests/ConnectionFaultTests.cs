@@ -28,22 +28,35 @@ public sealed class ConnectionFaultTests(TestKeyspace keyspace) : IClassFixture<
     }
 
     [SkippableFact]
-    public async Task A_connection_that_is_silent_fails_its_requests_in_time_and_is_given_up_by_its_heartbeat()
+    public async Task A_connection_that_is_silent_fails_its_requests_in_time()
     {
         await using var proxy = new TcpProxy(CassandraServer.Endpoint);
-        await using var store = await OpenAsync(proxy);
-        var accepted = proxy.Accepted;
+        await using var store = await OpenAsync(proxy, heartbeat: TimeSpan.FromMinutes(1));
         proxy.Stall();
         var clock = Stopwatch.StartNew();
         var error = await Should.ThrowAsync<StoreUnavailableException>(() => WriteAsync(store, 2));
         clock.Elapsed.ShouldBeInRange(_timeout / 2, 5 * _timeout);
         error.Message.ShouldContain(proxy.Endpoint);
-
-        // Nothing is sent: only the heartbeat can notice.
-        await Eventually.True(() => proxy.Accepted > accepted, "the silent connection is made again");
         proxy.Resume();
         await Until(() => WriteAsync(store, 2));
         await ShouldBeThere(store, 2);
+    }
+
+    [SkippableFact]
+    public async Task An_idle_connection_that_is_silent_is_given_up_by_its_heartbeat_and_made_again()
+    {
+        using var log = new LogLines();
+        await using var proxy = new TcpProxy(CassandraServer.Endpoint);
+        await using var store = await OpenAsync(proxy, log: log);
+        var accepted = proxy.Accepted;
+
+        // Nothing is sent: only the heartbeat can notice.
+        proxy.Stall();
+        await Eventually.True(() => proxy.Accepted > accepted, "the silent connection is made again");
+        log.Lines.ShouldContain(line => line.Contains("does not answer the heartbeat", StringComparison.Ordinal));
+        proxy.Resume();
+        await Until(() => WriteAsync(store, 5));
+        await ShouldBeThere(store, 5);
     }
 
     [SkippableFact]
@@ -112,7 +125,7 @@ public sealed class ConnectionFaultTests(TestKeyspace keyspace) : IClassFixture<
         }
     }
 
-    private async Task<CassandraFactStore> OpenAsync(TcpProxy proxy, TimeSpan? heartbeat = null)
+    private async Task<CassandraFactStore> OpenAsync(TcpProxy proxy, TimeSpan? heartbeat = null, LogLines? log = null)
     {
         var store = new CassandraFactStore(keyspace.Settings with
         {
@@ -122,7 +135,7 @@ public sealed class ConnectionFaultTests(TestKeyspace keyspace) : IClassFixture<
             HeartbeatInterval = heartbeat ?? TimeSpan.FromMilliseconds(500),
             ReconnectMaxBackoff = TimeSpan.FromMilliseconds(500),
             BatchRows = 1,
-        });
+        }, log);
         await store.InitializeAsync(default);
         return store;
     }

@@ -45,6 +45,9 @@ internal sealed class ScriptedCluster : IAsyncDisposable
     /// <summary>Answers in place of the cluster; null to leave it to the cluster.</summary>
     public Func<ScriptedRequest, (Opcode, Action<ByteWriter>)?> Script { get; set; } = _ => null;
 
+    /// <summary>What a script returns where the node is to be silent.</summary>
+    public static (Opcode, Action<ByteWriter>) NoAnswer { get; } = (Opcode.Event, _ => { });
+
     /// <summary>All requests so far.</summary>
     public IReadOnlyCollection<ScriptedRequest> Requests => _requests;
 
@@ -57,6 +60,7 @@ internal sealed class ScriptedCluster : IAsyncDisposable
         RequestTimeout = TimeSpan.FromSeconds(30),
         ConnectTimeout = TimeSpan.FromSeconds(30),
         HeartbeatInterval = TimeSpan.FromMinutes(5),
+        SpeculativeReadDelay = TimeSpan.Zero,
     };
 
     public Task<CqlSession> ConnectAsync(CassandraSettings? settings = null, ILogger? log = null, TimeProvider? time = null) =>
@@ -138,7 +142,7 @@ internal sealed class ScriptedCluster : IAsyncDisposable
         _requests.Enqueue(request);
         if (Script(request) is { } scripted)
         {
-            return scripted;
+            return scripted == NoAnswer ? null : scripted;
         }
 
         return request.Opcode switch

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics.Metrics;
 using EcomStream.Cassandra.Cluster;
 using EcomStream.Cassandra.Protocol;
@@ -114,6 +115,59 @@ public sealed class ScriptedClusterTests
     }
 
     [Fact]
+    public async Task A_read_that_is_slow_is_sent_to_a_second_node()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
+        await using var session = await cluster.ConnectAsync(cluster.Settings with { SpeculativeReadDelay = TimeSpan.FromMilliseconds(50) });
+        var statement = await session.PrepareAsync(Insert, default);
+        cluster.Script = request => request.Opcode == Opcode.Execute && Executes(cluster).Count == 1 ? ScriptedCluster.NoAnswer : null;
+
+        await session.ReadAsync(statement, "read", session.ReplicasOf(0), values => values.Value(1), default);
+
+        Executes(cluster).Order().ShouldBe([0, 1]);
+    }
+
+    [Fact]
+    public async Task A_read_that_is_slow_is_sent_once_where_there_is_no_second_node()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1");
+        await using var session = await cluster.ConnectAsync(cluster.Settings with { SpeculativeReadDelay = TimeSpan.FromTicks(1) });
+        var statement = await session.PrepareAsync(Insert, default);
+        for (var times = 0; times < 200; times++)
+        {
+            await session.ReadAsync(statement, "read", session.ReplicasOf(0), values => values.Value(1), default);
+        }
+
+        Executes(cluster).Count.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task No_batch_of_several_rows_is_larger_than_its_bounds()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1", "dc1/r1");
+        var settings = cluster.Settings with { BatchBytes = 3_000, BatchRows = 10 };
+        await using var session = await cluster.ConnectAsync(settings);
+        var statement = await session.PrepareAsync(Insert, default);
+        var random = new Random(1);
+        using var batches = new BatchSet(session, settings, "write");
+        for (var row = 0; row < 2_000; row++)
+        {
+            var value = new byte[random.Next(100) == 0 ? 60_000 : random.Next(1_000)];
+            batches.Add(random.NextInt64(long.MinValue, long.MaxValue), batch => batch.Add(statement).Value(value));
+        }
+
+        await batches.SendAsync(default);
+
+        // The kind of a batch and the number of its statements, and its consistency and flags.
+        const int Around = 3 + 3;
+        var sent = cluster.Requests.Where(request => request.Opcode is Opcode.Batch).ToList();
+        sent.Select(request => request.Body.Length).Max().ShouldBeInRange(2_000, 3_000 + Around);
+        var rows = sent.Select(request => BinaryPrimitives.ReadInt16BigEndian(request.Body.AsSpan(1))).ToList();
+        rows.ShouldAllBe(count => count >= 2 && count <= 10);
+        (rows.Sum(count => count) + Executes(cluster).Count).ShouldBe(2_000);
+    }
+
+    [Fact]
     public async Task A_read_that_was_answered_leaves_no_timer_behind()
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
@@ -167,6 +221,10 @@ public sealed class ScriptedClusterTests
             measured.Select(measure => measure.Tags).ShouldContain("db.system.name=cassandra db.operation.name=EXECUTE error.type=TruncateError");
         }
     }
+
+    // The nodes that were sent an EXECUTE.
+    private static List<int> Executes(ScriptedCluster cluster) =>
+        [.. cluster.Requests.Where(request => request.Opcode == Opcode.Execute).Select(request => request.Node)];
 
     private static int Prepares(ScriptedCluster cluster) => cluster.Requests.Count(request => request.Opcode == Opcode.Prepare);
 
