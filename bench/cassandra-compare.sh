@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 endpoint=$1 jars=$2 rounds=${3:-3}
 dotnet build bench/EcomStream.Benchmarks -c Release -v q --nologo >/dev/null
-for batch in 1 20; do
+for batch in 1 10; do
   for _ in $(seq "$rounds"); do
     dotnet bench/EcomStream.Benchmarks/bin/Release/net10.0/EcomStream.Benchmarks.dll cassandra-inserts 1 "$endpoint" "$batch" | grep rows/s
     java -Dlogback.configurationFile=none -cp "$jars/*" bench/cassandra-java/Inserts.java "$endpoint" "$batch" 1 2>/dev/null | grep rows/s

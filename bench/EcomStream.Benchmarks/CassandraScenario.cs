@@ -14,6 +14,7 @@ namespace EcomStream.Benchmarks;
 /// </summary>
 internal static class CassandraScenario
 {
+    // The Java driver's side of the comparison has the same: cassandra-java/Inserts.java.
     private const int Rows = 200_000;
     private const int CallRows = 2_000;
     private const int CallsInFlight = 4;

@@ -11,7 +11,8 @@ import java.util.concurrent.atomic.AtomicReference;
  * The first run warms up. The keyspace ecomstream_bench must be there, as the other side of the comparison makes it.
  */
 public class Inserts {
-  static final int ROWS = 200_000, IN_FLIGHT = 1_024;
+  // As many rows and requests under way as on the other side: four calls of 2,000 rows, max-in-flight of its settings.
+  static final int ROWS = 200_000, ROWS_IN_FLIGHT = 8_000, REQUESTS_IN_FLIGHT = 1_024;
 
   public static void main(String[] args) throws Exception {
     String[] address = args[0].split(":");
@@ -29,7 +30,7 @@ public class Inserts {
 
   static void measure(Session session, PreparedStatement insert, int batchRows, boolean warmUp) throws Exception {
     var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    Semaphore inFlight = new Semaphore(Math.max(1, IN_FLIGHT / batchRows));
+    Semaphore inFlight = new Semaphore(Math.min(REQUESTS_IN_FLIGHT, ROWS_IN_FLIGHT / batchRows));
     AtomicReference<Throwable> failed = new AtomicReference<>();
     int permits = inFlight.availablePermits();
     long cpu = system.getProcessCpuTime(), start = System.nanoTime();
