@@ -68,7 +68,7 @@ internal sealed partial class BrokerState
     }
 
     /// <summary>Marks what was published before a time acked and what was published since then unacked, as far as it is retained.</summary>
-    public void Seek(BrokerSubscription subscription, DateTimeOffset time) => Seek(subscription, () =>
+    public void Seek(string subscriptionName, DateTimeOffset time) => Seek(subscriptionName, subscription =>
     {
         var target = subscription.Topic.Log.OffsetAt(time);
         var replayable = subscription.Topic.ReplayableFrom(subscription, Time.GetUtcNow());
@@ -76,19 +76,27 @@ internal sealed partial class BrokerState
     });
 
     /// <summary>Takes the acks of a snapshot.</summary>
-    public void Seek(BrokerSubscription subscription, BrokerSnapshot snapshot) => Seek(subscription, () =>
+    public void Seek(string subscriptionName, string snapshotName) => Seek(subscriptionName, subscription =>
     {
+        var snapshot = Snapshot(snapshotName);
+        if (snapshot.Topic != subscription.Topic)
+        {
+            throw new RpcException(new Status(
+                StatusCode.InvalidArgument, $"The snapshot {snapshotName} is of another topic than {subscriptionName}."));
+        }
+
         using var file = AckLog.Open(_folder.SnapshotPath(snapshot.Entry.Id), _options.Files);
         return _ => file.State;
     });
 
-    private void Seek(BrokerSubscription subscription, Func<Func<AckState, AckState>> to)
+    private void Seek(string subscriptionName, Func<BrokerSubscription, Func<AckState, AckState>> to)
     {
         lock (_lock)
         {
+            var subscription = Subscription(subscriptionName);
             subscription.Topic.WithoutReclaiming(() =>
             {
-                subscription.Seek(to());
+                subscription.Seek(to(subscription));
                 return subscription;
             });
         }

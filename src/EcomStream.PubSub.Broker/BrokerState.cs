@@ -127,7 +127,7 @@ internal sealed partial class BrokerState : IDisposable
         _metadata = BrokerMetadata.Load(_folder.MetadataPath);
         foreach (var entry in _metadata.Topics)
         {
-            _topicsById.Add(entry.Id, OpenTopic(entry));
+            _topicsById.Add(entry.Id, LoadTopic(entry));
         }
 
         _topics = _topicsById.Values.Where(topic => !topic.IsDeleted).ToDictionary(topic => topic.Name);
@@ -138,9 +138,14 @@ internal sealed partial class BrokerState : IDisposable
             _subscriptions = subscriptions;
         }
 
-        _snapshots = _metadata.Snapshots.ToDictionary(entry => entry.Name, entry => new BrokerSnapshot(entry, _topicsById[entry.TopicId]));
+        _snapshots = _metadata.Snapshots.ToDictionary(entry => entry.Name, OpenSnapshot);
         Reclaim();
     }
+
+    private BrokerTopic LoadTopic(BrokerMetadata.TopicEntry entry) => Directory.Exists(_folder.TopicFolder(entry.Id))
+        ? OpenTopic(entry)
+        : throw new BrokerStartException(
+            $"The messages of {entry.Name} are missing: there is no {_folder.TopicFolder(entry.Id)}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
 
     private BrokerTopic OpenTopic(BrokerMetadata.TopicEntry entry) =>
         new(entry.Id, entry.Name, entry.Settings, TopicLog.Open(_folder.TopicFolder(entry.Id), _options, _logger)) { IsDeleted = entry.Deleted };
@@ -158,6 +163,15 @@ internal sealed partial class BrokerState : IDisposable
         }
 
         return topic.Add(() => new BrokerSubscription(entry, topic, acks, Time));
+    }
+
+    private BrokerSnapshot OpenSnapshot(BrokerMetadata.SnapshotEntry entry)
+    {
+        var topic = _topicsById[entry.TopicId];
+        using var acks = AckLog.Open(_folder.SnapshotPath(entry.Id), _options.Files);
+        return acks.FitTo(topic.Log.StartOffset, topic.Log.EndOffset)
+            ? new BrokerSnapshot(entry with { Cursor = acks.State.Cursor }, topic)
+            : new BrokerSnapshot(entry, topic);
     }
 
     private void Save(BrokerMetadata metadata)

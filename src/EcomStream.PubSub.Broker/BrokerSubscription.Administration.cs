@@ -63,6 +63,11 @@ internal sealed partial class BrokerSubscription
     {
         lock (_lock)
         {
+            if (_closed)
+            {
+                return;
+            }
+
             _acks.Reset(to(_acks.State).Within(Topic.Log.StartOffset, Topic.Log.EndOffset));
             _lastActive = _time.GetTimestamp();
             Rescan(keepLeases: _keys is null);
@@ -132,8 +137,13 @@ internal sealed partial class BrokerSubscription
     {
         lock (_lock)
         {
+            if (_closed)
+            {
+                return;
+            }
+
             var acked = new List<long>();
-            foreach (var offset in offsets.Where(_undeliverable.Remove))
+            foreach (var offset in offsets.Where(_undeliverable.Contains))
             {
                 if (_keys is null)
                 {

@@ -35,7 +35,7 @@ internal sealed partial class BrokerSubscription
                 {
                     outcome.Unordered.Add(ackIds[i]);
                 }
-                else if (id.Offset < Topic.Log.EndOffset && !_acks.State.IsAcked(id.Offset))
+                else if (!_acks.State.IsAcked(id.Offset) && IsOf(id))
                 {
                     // Without exactly-once delivery an ack that comes after its deadline counts all the same.
                     Ack(id.Offset, offsets);
@@ -52,6 +52,12 @@ internal sealed partial class BrokerSubscription
     {
         lock (_lock)
         {
+            if (_closed)
+            {
+                outcome?.Invalid.AddRange(ackIds);
+                return;
+            }
+
             _lastActive = _time.GetTimestamp();
             List<long>? returned = null;
             var ids = AckId.ParseAll(ackIds, outcome is null);
@@ -90,6 +96,11 @@ internal sealed partial class BrokerSubscription
     {
         lock (_lock)
         {
+            if (_closed)
+            {
+                return;
+            }
+
             var now = _time.GetTimestamp();
             if (_redeliveries.ReleaseDue(now) | _keys?.ReleaseDue(now) == true)
             {
@@ -157,9 +168,20 @@ internal sealed partial class BrokerSubscription
         }
     }
 
+    // Whether the id is of the message that has this offset now, and not of one that a power cut took.
+    private bool IsOf(AckId id)
+    {
+        if (_leases.TryGetValue(id.Offset, out var lease))
+        {
+            return lease.PublishMicros == id.PublishMicros;
+        }
+
+        return id.Offset >= 0 && _reader.TryRead(id.Offset, out _, out var micros) && micros == id.PublishMicros;
+    }
+
     // Whether this very delivery holds the lease.
     private bool IsCurrent(AckId id) =>
-        _leases.TryGetValue(id.Offset, out var lease) && lease.Delivery == id.Delivery
+        _leases.TryGetValue(id.Offset, out var lease) && lease.PublishMicros == id.PublishMicros && lease.Delivery == id.Delivery
         && (!_settings.EnableExactlyOnceDelivery || lease.Deadline > _time.GetTimestamp());
 
     private void Ack(long offset, List<long> acked)
@@ -200,6 +222,7 @@ internal sealed partial class BrokerSubscription
         foreach (var offset in sorted)
         {
             Release(offset);
+            _undeliverable.Remove(offset);
         }
 
         if (_keys is not null)
@@ -223,7 +246,7 @@ internal sealed partial class BrokerSubscription
             var due = _settings.Retry?.Delay(failures) is { Ticks: > 0 } delay
                 ? _time.GetTimestamp() + (long)(delay.TotalSeconds * _time.TimestampFrequency)
                 : 0;
-            var isUndeliverable = failures >= _settings.DeadLetter?.MaxDeliveryAttempts;
+            var isUndeliverable = HasFailedTooOften(offset);
             if (_keys?.Has(offset) == true)
             {
                 foreach (var other in _keys.Return(offset, due))

@@ -15,6 +15,9 @@ internal sealed partial class BrokerSubscription : IDisposable
     // A filter that nothing matches, or a key that stands still, is not to hold the lock for a whole backlog.
     private const int MaxPassedOver = 10_000;
 
+    // What a client without flow control may take of a backlog that is larger than memory.
+    private const int MaxLeases = 1_000_000;
+
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
     private readonly AckLog _acks;
@@ -123,14 +126,14 @@ internal sealed partial class BrokerSubscription : IDisposable
             _response++;
             _passedOver = 0;
             while (response.Count < maxMessages && response.Bytes.Length < maxBytes && !consumer.IsFull
-                && TryTake(out var offset, out var again, out var message))
+                && _leases.Count < MaxLeases && TryTake(out var offset, out var again, out var message, out var micros))
             {
                 _redelivered += again ? 1 : 0;
                 var delivery = again || _settings.EnableExactlyOnceDelivery ? ++_delivery : 0;
                 var attempt = _settings.DeadLetter is null ? 0 : _acks.Failures(offset) + 1;
-                response.Add(new AckId(offset, delivery), message, attempt);
+                response.Add(new AckId(offset, micros, delivery), message, attempt);
                 consumer.Add(message.Length);
-                _leases.Add(offset, new Lease(deadline, consumer, message.Length, delivery));
+                _leases.Add(offset, new Lease(deadline, consumer, message.Length, micros, delivery));
                 _firstDeadline = Math.Min(_firstDeadline, deadline);
             }
 
@@ -144,13 +147,17 @@ internal sealed partial class BrokerSubscription : IDisposable
         }
     }
 
-    private bool TryTake(out long offset, out bool again, out ReadOnlySpan<byte> message)
+    private bool TryTake(out long offset, out bool again, out ReadOnlySpan<byte> message, out long micros)
     {
-        again = true;
         message = default;
+        micros = 0;
         while (_keys is not null && _keys.TryTake(_response, out offset, out again))
         {
-            if (_reader.TryRead(offset, out message, out _))
+            if (HasFailedTooOften(offset))
+            {
+                SetAside(offset);
+            }
+            else if (_reader.TryRead(offset, out message, out micros))
             {
                 return true;
             }
@@ -159,7 +166,7 @@ internal sealed partial class BrokerSubscription : IDisposable
         again = true;
         while (_redeliveries.TryTake(out offset))
         {
-            if (!_acks.State.IsAcked(offset) && !_leases.ContainsKey(offset) && _reader.TryRead(offset, out message, out _))
+            if (!_acks.State.IsAcked(offset) && !_leases.ContainsKey(offset) && _reader.TryRead(offset, out message, out micros))
             {
                 return true;
             }
@@ -172,7 +179,7 @@ internal sealed partial class BrokerSubscription : IDisposable
                 _next = Math.Max(_next + 1, _acks.State.Cursor);
             }
 
-            if (!_reader.TryRead(_next, out message, out _))
+            if (!_reader.TryRead(_next, out message, out micros))
             {
                 break;
             }
@@ -210,7 +217,7 @@ internal sealed partial class BrokerSubscription : IDisposable
             }
         }
 
-        if (_settings.DeadLetter is { } deadLetter && _acks.Failures(offset) >= deadLetter.MaxDeliveryAttempts)
+        if (HasFailedTooOften(offset))
         {
             SetAside(offset);
             return false;
@@ -218,6 +225,9 @@ internal sealed partial class BrokerSubscription : IDisposable
 
         return true;
     }
+
+    private bool HasFailedTooOften(long offset) =>
+        _settings.DeadLetter is { } deadLetter && _acks.Failures(offset) >= deadLetter.MaxDeliveryAttempts;
 
     // Messages that the filter does not let through count as acked; if the disk refuses, the next response tries again.
     private void AckUnmatched()
@@ -252,10 +262,14 @@ internal sealed partial class BrokerSubscription : IDisposable
         if (_leases.Remove(offset, out var lease))
         {
             lease.Consumer.Remove(lease.Bytes);
+            if (_leases.Count == MaxLeases - 1)
+            {
+                Wake();
+            }
         }
     }
 
     private long Deadline(int seconds) => _time.GetTimestamp() + (seconds * _time.TimestampFrequency);
 
-    private readonly record struct Lease(long Deadline, PullConsumer Consumer, int Bytes, long Delivery);
+    private readonly record struct Lease(long Deadline, PullConsumer Consumer, int Bytes, long PublishMicros, long Delivery);
 }

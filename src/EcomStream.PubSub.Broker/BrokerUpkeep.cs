@@ -50,8 +50,7 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
 
             foreach (var subscription in state.Subscriptions)
             {
-                subscription.Expire();
-                _deadLetters.Forward(subscription);
+                KeepUp(subscription);
             }
 
             var now = options.Time.GetTimestamp();
@@ -72,6 +71,20 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
         finally
         {
             _running.Exit();
+        }
+    }
+
+    // What is wrong with one subscription is not to stop the others.
+    private void KeepUp(BrokerSubscription subscription)
+    {
+        try
+        {
+            subscription.Expire();
+            _deadLetters.Forward(subscription);
+        }
+        catch (Exception error)
+        {
+            logger.LogError(error, "The leases or dead letters of {Subscription} could not be kept up; this is tried again", subscription.Name);
         }
     }
 

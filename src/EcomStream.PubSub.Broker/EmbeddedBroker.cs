@@ -123,8 +123,14 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         await _app.DisposeAsync();
         await _durability.DisposeAsync();
         _streams.Dispose();
-        _state.Sync();
-        _state.Dispose();
+        try
+        {
+            _state.Sync();
+        }
+        finally
+        {
+            _state.Dispose();
+        }
     }
 
     private static WebApplication Build(

@@ -23,6 +23,11 @@ internal static partial class ResourceNames
     /// <summary>projects/P of a resource's name.</summary>
     public static string ProjectOf(string name) => string.Join('/', name.Split('/').Take(2));
 
+    /// <summary>A name that nobody has, in the project of another resource.</summary>
+    /// <param name="other">The full name of that resource.</param>
+    /// <param name="kind">subscription or snapshot.</param>
+    public static string Random(string other, string kind) => $"{ProjectOf(other)}/{kind}s/{kind}-{Guid.NewGuid():n}";
+
     /// <summary>What stands behind the last slash.</summary>
     public static string IdOf(string name) => name[(name.LastIndexOf('/') + 1)..];
 

@@ -69,6 +69,8 @@ public sealed class BrokerKillTests : IDisposable
         await last.TerminateAsync();
         (await last.ExitCodeAsync(TimeSpan.FromSeconds(30))).ShouldBe(0, last.Output);
 
+        // Segments were filled and deleted on the way.
+        Directory.GetFiles(Path.Combine(_folder, "topics", "1"), "*.log").Select(Path.GetFileNameWithoutExtension).Min()!.ShouldNotBe(new string('0', 20));
         _published.Count.ShouldBeGreaterThan(kills * 10);
         _acked.ShouldNotBeEmpty();
         _published.Keys.Where(text => !_received.ContainsKey(text)).ShouldBeEmpty();
@@ -78,7 +80,7 @@ public sealed class BrokerKillTests : IDisposable
     }
 
     private EcomStreamProcess StartBroker(string fsync) =>
-        EcomStreamProcess.Start("broker", "--data", _folder, "--port", $"{_port}", "--fsync", fsync);
+        EcomStreamProcess.Start("broker", "--data", _folder, "--port", $"{_port}", "--fsync", fsync, "--segment-bytes", "65536");
 
     private async Task PublishAsync(Publisher.PublisherClient publisher, string name, CancellationToken stop)
     {

@@ -67,13 +67,74 @@ public sealed class FullDiskTests : IDisposable
             Subscription = new Subscription { Name = BrokerClient.Subscription, AckDeadlineSeconds = 60 },
             UpdateMask = new() { Paths = { "ack_deadline_seconds" } },
         }).ResponseAsync)).ShouldBe(StatusCode.ResourceExhausted);
-        (await client.Publisher.ListTopicsAsync(new ListTopicsRequest { Project = "projects/p" })).Topics.Select(t => t.Name).ShouldBe([BrokerClient.Topic]);
+        (await client.Publisher.ListTopicsAsync(new ListTopicsRequest { Project = "projects/p" })).Topics.Select(t => t.Name).ShouldBe(["projects/p/topics/dead", BrokerClient.Topic]);
         var subscriptions = await client.Subscriber.ListSubscriptionsAsync(new ListSubscriptionsRequest { Project = "projects/p" });
         subscriptions.Subscriptions.ShouldHaveSingleItem().AckDeadlineSeconds.ShouldBe(10);
         _fullFor = null;
         await client.Publisher.CreateTopicAsync(new Topic { Name = "projects/p/topics/more" });
         await client.PublishAsync("still there");
         await ShouldHoldAsync("still there");
+    }
+
+    [Fact]
+    public async Task A_dead_letter_that_cannot_be_forwarded_or_not_be_acked_is_delivered_again_and_forwarded_later()
+    {
+        await using var client = await StartAsync(s => s.DeadLetterPolicy = new DeadLetterPolicy { DeadLetterTopic = "projects/p/topics/dead", MaxDeliveryAttempts = 5 });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = "projects/p/subscriptions/dead-sub", Topic = "projects/p/topics/dead" });
+        await client.PublishAsync("bad");
+        foreach (var full in (string?[])[".log", ".acks", null])
+        {
+            // The failures of a delivery are counted in memory when they cannot be written.
+            while (client.Stats.Backlog > 0 && await client.PullAsync() is var pulled)
+            {
+                _fullFor = full;
+                if (pulled.Count > 0)
+                {
+                    await client.ModifyAsync(pulled, 0);
+                    if (full is not null && pulled[0].DeliveryAttempt >= 7)
+                    {
+                        break;
+                    }
+                }
+
+                await Task.Delay(50);
+            }
+
+            _fullFor = null;
+        }
+
+        client.Stats.ShouldBe(new SubscriptionStats(0, 0, client.Stats.Redelivered));
+        var letters = await client.Subscriber.PullAsync(new PullRequest { Subscription = "projects/p/subscriptions/dead-sub", MaxMessages = 10 });
+        letters.ReceivedMessages.Select(BrokerClient.Text).ShouldContain("bad");
+    }
+
+    [Fact]
+    public async Task After_a_sync_that_failed_nothing_is_answered_until_the_broker_is_started_again()
+    {
+        var isBroken = false;
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with
+        {
+            Fsync = FsyncPolicy.Always,
+            Files = new BrokerFiles(afterSync: (path, _) =>
+            {
+                if (isBroken && path.EndsWith(".log", StringComparison.Ordinal))
+                {
+                    throw new IOException("Input/output error");
+                }
+            }),
+        }))
+        {
+            await client.PublishAsync("before");
+            isBroken = true;
+            (await StatusAsync(() => client.PublishAsync("lost?"))).ShouldBe(StatusCode.ResourceExhausted);
+            isBroken = false;
+            (await StatusAsync(() => client.PublishAsync("after"))).ShouldBe(StatusCode.ResourceExhausted);
+            (await client.PullAsync())[0].Message.Data.ToStringUtf8().ShouldBe("before");
+        }
+
+        await using var again = await BrokerClient.StartAsync(_folder.Path);
+        await again.PublishAsync("after");
+        (await again.PullAsync()).Select(BrokerClient.Text).ShouldContain("after");
     }
 
     [Fact]
@@ -114,6 +175,7 @@ public sealed class FullDiskTests : IDisposable
             }),
         });
         await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
+        await client.Publisher.CreateTopicAsync(new Topic { Name = "projects/p/topics/dead" });
         var subscription = new Subscription { Name = BrokerClient.Subscription, Topic = BrokerClient.Topic, AckDeadlineSeconds = 10 };
         settings?.Invoke(subscription);
         await client.Subscriber.CreateSubscriptionAsync(subscription);

@@ -1,3 +1,4 @@
+using Google.Cloud.PubSub.V1;
 using System.Buffers.Binary;
 
 namespace EcomStream.PubSub.Broker.Tests;
@@ -79,6 +80,67 @@ public sealed class RecoveryTests : IDisposable
         await after.PublishManyAsync(70);
         after.Stats.Backlog.ShouldBe(70);
         (await after.PullAsync()).Count.ShouldBe(70);
+    }
+
+    [Fact]
+    public async Task An_ack_of_a_message_that_a_power_cut_took_does_not_ack_the_message_that_comes_in_its_place()
+    {
+        IReadOnlyList<ReceivedMessage> taken;
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            await client.PublishAsync("taken");
+            taken = await client.PullAsync();
+        }
+
+        File.WriteAllBytes(Directory.GetFiles(_folder.Path, "*.log", SearchOption.AllDirectories).Single(), []);
+        await using var after = await BrokerClient.StartAsync(_folder.Path);
+        await after.PublishAsync("in its place");
+        await after.AckAsync(taken);
+        (await after.PullAsync()).Select(BrokerClient.Text).ShouldBe(["in its place"]);
+    }
+
+    [Fact]
+    public async Task An_ack_of_a_deleted_subscription_does_not_ack_for_another_of_its_name()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        await client.PublishAsync("old");
+        var old = await client.PullAsync();
+        await client.Subscriber.DeleteSubscriptionAsync(new DeleteSubscriptionRequest { Subscription = BrokerClient.Subscription });
+        await client.Publisher.DeleteTopicAsync(new DeleteTopicRequest { Topic = BrokerClient.Topic });
+        await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = BrokerClient.Subscription, Topic = BrokerClient.Topic });
+        await client.PublishAsync("new");
+        await client.AckAsync(old);
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["new"]);
+    }
+
+    [Fact]
+    public async Task A_snapshot_of_messages_that_a_power_cut_took_does_not_ack_those_that_come_in_their_place()
+    {
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            await client.PublishManyAsync(10);
+            await client.AckAsync(await client.PullAsync());
+            await client.Subscriber.CreateSnapshotAsync(new CreateSnapshotRequest { Name = "projects/p/snapshots/snap", Subscription = BrokerClient.Subscription });
+        }
+
+        File.WriteAllBytes(Directory.GetFiles(_folder.Path, "*.log", SearchOption.AllDirectories).Single(), []);
+        await using var after = await BrokerClient.StartAsync(_folder.Path);
+        await after.PublishAsync("in its place");
+        await after.Subscriber.SeekAsync(new SeekRequest { Subscription = BrokerClient.Subscription, Snapshot = "projects/p/snapshots/snap" });
+        (await after.PullAsync()).Select(BrokerClient.Text).ShouldBe(["in its place"]);
+    }
+
+    [Fact]
+    public async Task A_topic_whose_messages_are_missing_is_an_error_that_names_it()
+    {
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            await client.PublishAsync("gone");
+        }
+
+        Directory.Delete(Path.Combine(_folder.Path, "topics", "1"), recursive: true);
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain(BrokerClient.Topic);
     }
 
     [Fact]

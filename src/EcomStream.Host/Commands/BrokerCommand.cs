@@ -22,14 +22,14 @@ internal static class BrokerCommand
             Description = "The interval of --fsync Interval, ms",
             DefaultValueFactory = _ => 50,
         };
-        interval.Validators.Add(result =>
+        var segment = new Option<long>("--segment-bytes")
         {
-            if (result.GetValueOrDefault<int>() < 1)
-            {
-                result.AddError("--fsync-interval must be at least 1 ms");
-            }
-        });
-        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync, interval };
+            Description = "Size at which a file of messages is closed and another begun; space is given back in whole files",
+            DefaultValueFactory = _ => 64L << 20,
+        };
+        AtLeast(interval, 1, "ms");
+        AtLeast(segment, 1 << 10, "bytes");
+        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync, interval, segment };
         command.SetAction((result, stop) => Exit.CodeOf(async () =>
         {
             using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Information));
@@ -40,6 +40,7 @@ internal static class BrokerCommand
                     Host = result.GetValue(host)!,
                     Port = result.GetValue(port),
                     Fsync = result.GetValue(fsync),
+                    SegmentBytes = result.GetValue(segment),
                     FsyncInterval = TimeSpan.FromMilliseconds(result.GetValue(interval)),
                     LoggerFactory = loggers,
                 },
@@ -52,4 +53,13 @@ internal static class BrokerCommand
         }));
         return command;
     }
+
+    private static void AtLeast<T>(Option<T> option, T least, string unit)
+        where T : IComparable<T> => option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<T>() is { } value && value.CompareTo(least) < 0)
+            {
+                result.AddError($"{option.Name} must be at least {least} {unit}");
+            }
+        });
 }

@@ -5,23 +5,32 @@ using Grpc.Core;
 namespace EcomStream.PubSub.Broker.Delivery;
 
 /// <summary>
-/// What a client acks with: the message's offset, and behind a hyphen which delivery of it this was, if not the first.
-/// So a client whose lease has passed on can neither extend nor give back what is leased to another.
+/// What a client acks with: the message's offset and, in hexadecimal, its publish time, which no other message of this
+/// offset has had or will have, whatever became of the topic; then which delivery of it this was, if not the first. So
+/// an ack that comes late acks no other message, and a client whose lease has passed on can neither extend nor give back
+/// what is leased to another.
 /// </summary>
 /// <param name="Offset">The message.</param>
+/// <param name="PublishMicros">When it was published, microseconds since the Unix epoch.</param>
 /// <param name="Delivery">0 for a first delivery, else a number of its own.</param>
-internal readonly record struct AckId(long Offset, long Delivery)
+internal readonly record struct AckId(long Offset, long PublishMicros, long Delivery)
 {
-    /// <summary>Two 64-bit numbers and a hyphen.</summary>
-    public const int LongestBytes = 40;
+    /// <summary>Two 64-bit numbers in decimal, one in hexadecimal, and two hyphens.</summary>
+    public const int LongestBytes = 60;
+
+    /// <summary>What no message has.</summary>
+    public static readonly AckId None = new(-1, 0, 0);
 
     public int Format(Span<byte> target)
     {
         Utf8Formatter.TryFormat(Offset, target, out var length);
+        target[length++] = (byte)'-';
+        Utf8Formatter.TryFormat(PublishMicros, target[length..], out var more, 'x');
+        length += more;
         if (Delivery != 0)
         {
             target[length++] = (byte)'-';
-            Utf8Formatter.TryFormat(Delivery, target[length..], out var more);
+            Utf8Formatter.TryFormat(Delivery, target[length..], out more);
             length += more;
         }
 
@@ -41,7 +50,7 @@ internal readonly record struct AckId(long Offset, long Delivery)
             {
                 ids[i] = isStrict
                     ? throw new RpcException(new Status(StatusCode.InvalidArgument, $"'{texts[i]}' is no ack id of this broker."))
-                    : new AckId(-1, 0);
+                    : None;
             }
         }
 
@@ -50,11 +59,20 @@ internal readonly record struct AckId(long Offset, long Delivery)
 
     private static bool TryParse(string text, out AckId id)
     {
-        var hyphen = text.IndexOf('-', StringComparison.Ordinal);
+        id = None;
+        Span<Range> parts = stackalloc Range[4];
+        var span = text.AsSpan();
+        var count = span.Split(parts, '-');
         var delivery = 0L;
-        var isValid = long.TryParse(hyphen < 0 ? text : text.AsSpan(0, hyphen), NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
-            && (hyphen < 0 || long.TryParse(text.AsSpan(hyphen + 1), NumberStyles.None, CultureInfo.InvariantCulture, out delivery));
-        id = new AckId(offset, delivery);
-        return isValid;
+        if (count is not (2 or 3)
+            || !long.TryParse(span[parts[0]], NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
+            || !long.TryParse(span[parts[1]], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var micros)
+            || (count == 3 && !long.TryParse(span[parts[2]], NumberStyles.None, CultureInfo.InvariantCulture, out delivery)))
+        {
+            return false;
+        }
+
+        id = new AckId(offset, micros, delivery);
+        return true;
     }
 }

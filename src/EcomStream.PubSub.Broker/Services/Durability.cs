@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Broker.Services;
@@ -13,6 +14,7 @@ internal sealed class Durability : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly AsyncSignal _wanted = new();
     private readonly Task _loop;
+    private volatile IOException? _broken;
     private TaskCompletionSource _nextSync = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Durability(BrokerState state, EmbeddedBrokerOptions options, ILogger logger)
@@ -21,6 +23,20 @@ internal sealed class Durability : IAsyncDisposable
         _state = state;
         _options = options;
         _loop = options.Fsync == FsyncPolicy.Never ? Task.CompletedTask : Task.Run(Loop);
+    }
+
+    /// <summary>
+    /// Refuses to write once a sync has failed: the operating system may have let go of what it could not write, and would
+    /// call the next sync a success (https://wiki.postgresql.org/wiki/Fsync_Errors). Opened again, the broker finds out
+    /// what is there.
+    /// </summary>
+    /// <exception cref="RpcException">RESOURCE_EXHAUSTED.</exception>
+    public void Check()
+    {
+        if (_broken is { } broken)
+        {
+            throw ServiceCalls.CannotWrite(broken);
+        }
     }
 
     /// <summary>Something was written that nobody waits for: it is synced as the policy asks.</summary>
@@ -54,7 +70,6 @@ internal sealed class Durability : IAsyncDisposable
 
     private async Task Loop()
     {
-        var isFailing = false;
         while (!_stop.IsCancellationRequested)
         {
             try
@@ -77,22 +92,27 @@ internal sealed class Durability : IAsyncDisposable
             var waiting = Interlocked.Exchange(ref _nextSync, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             try
             {
+                Check();
                 _state.Sync();
                 waiting.SetResult();
-                isFailing = false;
+            }
+            catch (RpcException broken)
+            {
+                Fail(waiting, broken);
             }
             catch (Exception error)
             {
-                // It is tried again; whoever waited is told that it did not happen.
-                if (!isFailing)
-                {
-                    isFailing = true;
-                    _logger.LogError(error, "The broker's files in {Folder} could not be synced", _options.DataDirectory);
-                }
-
-                waiting.SetException(error);
-                _ = waiting.Task.Exception;
+                _logger.LogError(error, "The broker's files in {Folder} could not be synced: nothing more is written until it is started again", _options.DataDirectory);
+                _broken = new IOException($"the files in {_options.DataDirectory} could not be synced ({error.Message.TrimEnd('.')}). Start the broker again.", error);
+                Fail(waiting, ServiceCalls.CannotWrite(_broken));
             }
         }
+    }
+
+    // Whoever waited is told; nobody may have.
+    private static void Fail(TaskCompletionSource waiting, RpcException error)
+    {
+        waiting.SetException(error);
+        _ = waiting.Task.Exception;
     }
 }

@@ -95,6 +95,7 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
             throw ServiceCalls.Invalid($"A publish has at most {MaxRequestBytes} bytes, this one {request.CalculateSize()}.");
         }
 
+        durability.Check();
         try
         {
             topic.Publish(request.Messages);

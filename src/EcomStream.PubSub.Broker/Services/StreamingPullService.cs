@@ -76,7 +76,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
                 await SettleAsync(stream, request);
                 if (stream.AnswersKeepAlives && request.CalculateSize() == 0)
                 {
-                    stream.Send(new StreamingPullResponse());
+                    stream.AnswerKeepAlive();
                 }
             }
         }
@@ -147,6 +147,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
 
         if (request.AckIds.Count > 0)
         {
+            durability.Check();
             var outcome = AckOutcome.For(stream.Subscription);
             ServiceCalls.Write(() => stream.Subscription.Acknowledge(request.AckIds, outcome));
             if (outcome is null)
@@ -211,6 +212,15 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         {
             _answers.Enqueue(answer);
             Consumer.Signal.Set();
+        }
+
+        /// <summary>One answer is enough, however many pings a client has sent that does not read.</summary>
+        public void AnswerKeepAlive()
+        {
+            if (_answers.IsEmpty)
+            {
+                Send(new StreamingPullResponse());
+            }
         }
 
         /// <summary>Adds what was not sent yet to a response.</summary>

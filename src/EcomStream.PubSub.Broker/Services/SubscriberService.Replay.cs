@@ -12,7 +12,7 @@ internal sealed partial class SubscriberService
         // "If the name is not provided in the request, the server will assign a random name".
         var name = request.Name.Length > 0
             ? request.Name
-            : $"{ResourceNames.ProjectOf(request.Subscription)}/snapshots/snapshot-{Guid.NewGuid():n}";
+            : ResourceNames.Random(request.Subscription, "snapshot");
         if (!ResourceNames.IsSnapshot(name))
         {
             throw ServiceCalls.Invalid($"Invalid snapshot name '{name}': it must be projects/PROJECT/snapshots/SNAPSHOT.");
@@ -45,20 +45,14 @@ internal sealed partial class SubscriberService
 
     public override async Task<SeekResponse> Seek(SeekRequest request, ServerCallContext context)
     {
-        var subscription = state.Subscription(request.Subscription);
+        durability.Check();
         switch (request.TargetCase)
         {
             case SeekRequest.TargetOneofCase.Time:
-                state.Seek(subscription, FieldRules.Time("time", request.Time));
+                state.Seek(request.Subscription, FieldRules.Time("time", request.Time));
                 break;
             case SeekRequest.TargetOneofCase.Snapshot:
-                var snapshot = state.Snapshot(request.Snapshot);
-                if (snapshot.Topic != subscription.Topic)
-                {
-                    throw ServiceCalls.Invalid($"The snapshot {snapshot.Name} is of another topic than {subscription.Name}.");
-                }
-
-                state.Seek(subscription, snapshot);
+                state.Seek(request.Subscription, request.Snapshot);
                 break;
             default:
                 throw ServiceCalls.Invalid("A seek names a time or a snapshot.");

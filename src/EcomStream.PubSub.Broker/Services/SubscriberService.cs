@@ -13,17 +13,22 @@ namespace EcomStream.PubSub.Broker.Services;
 internal sealed partial class SubscriberService(BrokerState state, Durability durability, OpenStreams streams) : Subscriber.SubscriberBase
 {
     private const int MaxPullMessages = 1_000;
+
+    // https://cloud.google.com/pubsub/quotas#resource_limits
+    private const int MaxSettlingBytes = 512 << 10;
     private static readonly TimeSpan PullWait = TimeSpan.FromSeconds(20);
 
     public override Task<Subscription> CreateSubscription(Subscription request, ServerCallContext context)
     {
-        if (!ResourceNames.IsSubscription(request.Name))
+        // "If the name is not provided in the request, the server will assign a random name".
+        var name = request.Name.Length > 0 ? request.Name : ResourceNames.Random(request.Topic, "subscription");
+        if (!ResourceNames.IsSubscription(name))
         {
-            throw ServiceCalls.Invalid($"Invalid subscription name '{request.Name}': it must be projects/PROJECT/subscriptions/SUBSCRIPTION.");
+            throw ServiceCalls.Invalid($"Invalid subscription name '{name}': it must be projects/PROJECT/subscriptions/SUBSCRIPTION.");
         }
 
         return Task.FromResult(SubscriptionFields.ToProto(
-            state.CreateSubscription(request.Name, request.Topic, SubscriptionFields.Settings(request))));
+            state.CreateSubscription(name, request.Topic, SubscriptionFields.Settings(request))));
     }
 
     public override Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context) =>
@@ -62,7 +67,8 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
     public override async Task<Empty> Acknowledge(AcknowledgeRequest request, ServerCallContext context)
     {
         var subscription = state.Subscription(request.Subscription);
-        CheckAckIds(request.AckIds);
+        CheckAckIds(request.AckIds, request.CalculateSize());
+        durability.Check();
         var outcome = AckOutcome.For(subscription);
         subscription.Acknowledge(request.AckIds, outcome);
         await durability.WrittenAsync();
@@ -73,7 +79,7 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
     public override Task<Empty> ModifyAckDeadline(ModifyAckDeadlineRequest request, ServerCallContext context)
     {
         var subscription = state.Subscription(request.Subscription);
-        CheckAckIds(request.AckIds);
+        CheckAckIds(request.AckIds, request.CalculateSize());
         FieldRules.CheckAckDeadline(SubscriptionFields.AckDeadline, request.AckDeadlineSeconds, least: 0);
         var outcome = AckOutcome.For(subscription);
         subscription.ModifyAckDeadline(request.AckIds, _ => request.AckDeadlineSeconds, outcome);
@@ -91,8 +97,8 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
 
         var consumer = new PullConsumer(long.MaxValue, long.MaxValue);
         var response = new RawPullResponse();
-        using var wait = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, streams.Stopping);
-        wait.CancelAfter(PullWait);
+        using var patience = new CancellationTokenSource(PullWait, state.Time);
+        using var wait = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, streams.Stopping, patience.Token);
         subscription.Attach(consumer);
         try
         {
@@ -125,11 +131,16 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
         return PullResponse.Parser.ParseFrom(response.Bytes);
     }
 
-    private static void CheckAckIds(Google.Protobuf.Collections.RepeatedField<string> ids)
+    private static void CheckAckIds(Google.Protobuf.Collections.RepeatedField<string> ids, int bytes)
     {
         if (ids.Count == 0)
         {
             throw ServiceCalls.Invalid("No ack ids.");
+        }
+
+        if (bytes > MaxSettlingBytes)
+        {
+            throw ServiceCalls.Invalid($"A request with ack ids has at most {MaxSettlingBytes} bytes, this one {bytes}.");
         }
     }
 }

@@ -18,6 +18,7 @@ internal sealed class AckLog : IDisposable
 
     private readonly string _path;
     private readonly BrokerFiles _files;
+    private readonly SyncMarker _marker;
     private readonly Dictionary<long, int> _failures;
     private SafeFileHandle _file;
     private long _length;
@@ -30,6 +31,7 @@ internal sealed class AckLog : IDisposable
         _path = path;
         _file = file;
         _files = files;
+        _marker = new SyncMarker(MarkerPath(path));
         _failures = failures;
         State = state;
     }
@@ -90,7 +92,8 @@ internal sealed class AckLog : IDisposable
             at += FrameHeader + length;
         }
 
-        if (state is null || AnyIntact(bytes.AsSpan(at)))
+        var mayBeUnsynced = bytes.Length >= FrameHeader && SyncMarker.Read(MarkerPath(path), BinaryPrimitives.ReadInt64LittleEndian(bytes)) <= at;
+        if (state is null || (!mayBeUnsynced && AnyIntact(bytes.AsSpan(at))))
         {
             throw new BrokerStartException(
                 $"The acks {path} are damaged at byte {at}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
@@ -192,9 +195,15 @@ internal sealed class AckLog : IDisposable
     public bool FitTo(long start, long end)
     {
         var fitting = State.Within(start, end);
-        if (fitting.Cursor == State.Cursor && fitting.AckedAbove == State.AckedAbove)
+        var gone = _failures.Keys.Where(offset => offset >= end).ToList();
+        if (fitting.Cursor == State.Cursor && fitting.AckedAbove == State.AckedAbove && gone.Count == 0)
         {
             return false;
+        }
+
+        foreach (var offset in gone)
+        {
+            _failures.Remove(offset);
         }
 
         Reset(fitting);
@@ -214,7 +223,15 @@ internal sealed class AckLog : IDisposable
     }
 
     /// <summary>Syncs what <see cref="TakeUnsynced"/> gave; needs no guard.</summary>
-    public void Sync(SafeFileHandle file) => _files.Sync(_path, file);
+    public void Sync(SafeFileHandle file)
+    {
+        // The first frame is never written again: a file that replaces this one begins with another.
+        Span<byte> first = stackalloc byte[FrameHeader];
+        RandomAccess.Read(file, first, 0);
+        var length = RandomAccess.GetLength(file);
+        _files.Sync(_path, file);
+        _marker.Write(BinaryPrimitives.ReadInt64LittleEndian(first), length);
+    }
 
     /// <summary>The sync failed: it is to be tried again.</summary>
     public void StillUnsynced() => _unsynced = true;
@@ -223,9 +240,16 @@ internal sealed class AckLog : IDisposable
     {
         Dispose();
         File.Delete(_path);
+        File.Delete(MarkerPath(_path));
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _file.Dispose();
+        _marker.Dispose();
+    }
+
+    private static string MarkerPath(string path) => path + ".synced";
 
     // Only when the state in memory is that of the file: what is written anew is the state.
     private void CompactWhenLarge()

@@ -30,6 +30,17 @@ internal sealed class BrokerFiles(Action<string, long>? beforeWrite = null, Acti
         afterSync?.Invoke(path, length);
     }
 
+    /// <summary>Creates a folder, if it is not there.</summary>
+    public void CreateFolder(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            beforeWrite?.Invoke(path, 0);
+            Directory.CreateDirectory(path);
+            SyncDirectory(path);
+        }
+    }
+
     /// <summary>Creates an empty file, or empties the one that is there.</summary>
     public SafeFileHandle Create(string path)
     {

@@ -66,9 +66,12 @@ internal sealed class LogSegment : IDisposable
     /// <summary>Opens the last segment: it is read through, and what a crash left unfinished at its end is cut off.</summary>
     /// <param name="path">The file.</param>
     /// <param name="files">How it is written.</param>
+    /// <param name="markerPath">The <see cref="SyncMarker"/> that may say how far it was synced.</param>
     /// <param name="cut">How many bytes were cut off.</param>
-    /// <exception cref="BrokerStartException">Intact messages follow what is damaged, so it is no unfinished write.</exception>
-    public static LogSegment OpenLast(string path, BrokerFiles files, out long cut)
+    /// <exception cref="BrokerStartException">
+    /// Intact messages follow what is damaged, which was not written after the last sync: it is no unfinished write.
+    /// </exception>
+    public static LogSegment OpenLast(string path, BrokerFiles files, string markerPath, out long cut)
     {
         var segment = new LogSegment(path, OffsetOf(path), OpenFile(path), files);
         var size = RandomAccess.GetLength(segment._file);
@@ -76,7 +79,8 @@ internal sealed class LogSegment : IDisposable
         cut = size - segment.Length;
         if (cut > 0)
         {
-            if (segment.IsFollowedByMessages(cut))
+            var mayBeUnsynced = SyncMarker.Read(markerPath, segment.BaseOffset) <= segment.Length;
+            if (!mayBeUnsynced && segment.IsFollowedByMessages(cut))
             {
                 segment.Dispose();
                 throw Damaged(path, segment.Length);

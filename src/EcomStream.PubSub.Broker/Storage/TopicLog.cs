@@ -15,6 +15,7 @@ internal sealed class TopicLog : IDisposable
     private readonly long _segmentBytes;
     private readonly TimeProvider _time;
     private readonly BrokerFiles _files;
+    private readonly SyncMarker _marker;
     private readonly Lock _lock = new();
     private readonly List<LogSegment> _segments = [];
     private byte[] _buffer = new byte[1 << 16];
@@ -28,6 +29,7 @@ internal sealed class TopicLog : IDisposable
         _segmentBytes = options.SegmentBytes;
         _time = options.Time;
         _files = options.Files;
+        _marker = new SyncMarker(MarkerPath(folder));
     }
 
     /// <summary>Offset that the next message gets.</summary>
@@ -47,7 +49,7 @@ internal sealed class TopicLog : IDisposable
 
     public static TopicLog Open(string folder, EmbeddedBrokerOptions options, ILogger logger)
     {
-        Directory.CreateDirectory(folder);
+        options.Files.CreateFolder(folder);
         var log = new TopicLog(folder, options);
         var files = Directory.GetFiles(folder, "*.log").Order(StringComparer.Ordinal).ToArray();
         for (var i = 0; i < files.Length; i++)
@@ -58,7 +60,7 @@ internal sealed class TopicLog : IDisposable
                 continue;
             }
 
-            log._segments.Add(LogSegment.OpenLast(files[i], options.Files, out var cut));
+            log._segments.Add(LogSegment.OpenLast(files[i], options.Files, MarkerPath(folder), out var cut));
             if (cut > 0)
             {
                 logger.LogWarning("{File} ended in {Bytes} bytes of an unfinished write, which was never acknowledged; they are cut off", files[i], cut);
@@ -68,6 +70,7 @@ internal sealed class TopicLog : IDisposable
         if (log._segments.Count == 0)
         {
             log._segments.Add(LogSegment.Create(folder, 0, options.Files));
+            log._marker.Write(0, 0);
         }
 
         log.CheckNoneIsMissing();
@@ -114,6 +117,7 @@ internal sealed class TopicLog : IDisposable
                 segment.Sync();
                 segment.Seal();
                 segment = LogSegment.Create(_folder, first, _files);
+                _marker.Write(first, 0);
                 _segments.Add(segment);
             }
 
@@ -152,6 +156,7 @@ internal sealed class TopicLog : IDisposable
     public void Sync()
     {
         LogSegment last;
+        long length;
         lock (_lock)
         {
             if (!_unsynced)
@@ -161,11 +166,13 @@ internal sealed class TopicLog : IDisposable
 
             _unsynced = false;
             last = _segments[^1];
+            length = last.Length;
         }
 
         try
         {
             last.Sync();
+            _marker.Write(last.BaseOffset, length);
         }
         catch (ObjectDisposedException)
         {
@@ -236,7 +243,11 @@ internal sealed class TopicLog : IDisposable
                 segment.Dispose();
             }
         }
+
+        _marker.Dispose();
     }
+
+    private static string MarkerPath(string folder) => Path.Combine(folder, "synced");
 
     private void CheckNoneIsMissing()
     {

@@ -126,6 +126,20 @@ public sealed class DeliveryConformanceTests : ConformanceTest
             .ShouldBe(StatusCode.InvalidArgument);
     });
 
+    [SkippableTheory]
+    [OnBoth(References.Limits, Emulator = "Larger ones are taken.")]
+    public Task A_request_with_ack_ids_has_at_most_512_KiB(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.MakeAsync();
+        await pubsub.PublishAsync("a");
+        var id = (await pubsub.PullExactlyAsync(1))[0].AckId;
+        var ids = Enumerable.Repeat(id, (600 << 10) / id.Length).ToList();
+        (await StatusOf(pubsub.Subscriber.AcknowledgeAsync(new AcknowledgeRequest { Subscription = pubsub.Subscription, AckIds = { ids } })))
+            .ShouldBe(StatusCode.InvalidArgument);
+        (await StatusOf(pubsub.Subscriber.ModifyAckDeadlineAsync(
+            new ModifyAckDeadlineRequest { Subscription = pubsub.Subscription, AckIds = { ids }, AckDeadlineSeconds = 10 }))).ShouldBe(StatusCode.InvalidArgument);
+    });
+
     private static async Task<bool> AckedAsync(PubSubUnderTest pubsub, IEnumerable<ReceivedMessage> messages)
     {
         await pubsub.AckAsync(messages);

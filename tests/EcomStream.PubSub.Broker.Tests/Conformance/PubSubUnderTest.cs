@@ -82,7 +82,7 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
     {
         var request = new PublishRequest { Topic = Topic };
         request.Messages.AddRange(messages);
-        
+
         // What a server refuses to read it may never answer.
         return (await Publisher.PublishAsync(request, deadline: DateTime.UtcNow + Patience)).MessageIds;
     }

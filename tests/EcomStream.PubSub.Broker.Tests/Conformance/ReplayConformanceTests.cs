@@ -28,7 +28,7 @@ public sealed class ReplayConformanceTests : ConformanceTest
     {
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic, MessageRetentionDuration = new Duration { Seconds = 600 } });
         var made = await pubsub.SubscribeAsync("orders-sub");
-        made.TopicMessageRetentionDuration.Seconds.ShouldBe(600);
+        made.TopicMessageRetentionDuration.ShouldNotBeNull().Seconds.ShouldBe(600);
         var (first, _) = await TwoAckedAsync(pubsub);
         await SeekAsync(pubsub, first.Message.PublishTime);
         (await pubsub.PullExactlyAsync(2)).Select(Text).Order().ShouldBe(["first", "second"]);

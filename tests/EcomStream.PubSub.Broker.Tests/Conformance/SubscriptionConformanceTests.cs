@@ -15,7 +15,7 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
         var made = await pubsub.MakeAsync();
         made.AckDeadlineSeconds.ShouldBe(10);
         made.MessageRetentionDuration.ToTimeSpan().ShouldBe(TimeSpan.FromDays(7));
-        made.ExpirationPolicy.Ttl.ToTimeSpan().ShouldBe(TimeSpan.FromDays(31));
+        made.ExpirationPolicy.ShouldNotBeNull().Ttl.ToTimeSpan().ShouldBe(TimeSpan.FromDays(31));
         made.RetainAckedMessages.ShouldBeFalse();
         made.DeadLetterPolicy.ShouldBeNull();
         made.RetryPolicy.ShouldBeNull();
@@ -66,6 +66,14 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
     {
         var made = await pubsub.MakeAsync(subscription => subscription.ExpirationPolicy = new ExpirationPolicy());
         made.ExpirationPolicy.ShouldNotBeNull().Ttl.ShouldBeNull();
+    });
+
+    [SkippableTheory]
+    [OnBoth(References.Rpc)]
+    public Task A_subscription_without_a_name_is_given_one(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic });
+        (await pubsub.Subscriber.CreateSubscriptionAsync(new Subscription { Topic = pubsub.Topic })).Name.ShouldStartWith($"{pubsub.Project}/subscriptions/");
     });
 
     [SkippableTheory]
