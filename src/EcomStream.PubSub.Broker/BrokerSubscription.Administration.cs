@@ -28,7 +28,7 @@ internal sealed partial class BrokerSubscription
         {
             lock (_lock)
             {
-                return _consumers.Count > 0 ? TimeSpan.Zero : _time.GetElapsedTime(_lastActive);
+                return _consumers.Length > 0 ? TimeSpan.Zero : _time.GetElapsedTime(_lastActive);
             }
         }
     }

@@ -26,9 +26,9 @@ internal sealed partial class BrokerSubscription : IDisposable
     private readonly Redeliveries _redeliveries = new();
     private readonly HashSet<long> _undeliverable = [];
     private readonly List<long> _unmatched = [];
-    private readonly List<PullConsumer> _consumers = [];
     private readonly MessageFilter? _filter;
     private readonly OrderingKeys? _keys;
+    private volatile PullConsumer[] _consumers = [];
     private SubscriptionSettings _settings;
     private long _next;
     private long _seenBefore;
@@ -85,7 +85,7 @@ internal sealed partial class BrokerSubscription : IDisposable
     {
         lock (_lock)
         {
-            _consumers.Add(consumer);
+            _consumers = [.. _consumers, consumer];
         }
 
         consumer.Signal.Set();
@@ -96,19 +96,13 @@ internal sealed partial class BrokerSubscription : IDisposable
     {
         lock (_lock)
         {
-            _consumers.Remove(consumer);
+            _consumers = [.. _consumers.Where(other => other != consumer)];
             _lastActive = _time.GetTimestamp();
         }
     }
 
-    /// <summary>There may be new messages.</summary>
-    public void Notify()
-    {
-        lock (_lock)
-        {
-            Wake();
-        }
-    }
+    /// <summary>There may be new messages. Not under the lock: a publish does not wait for deliveries.</summary>
+    public void Notify() => Wake();
 
     /// <summary>Leases messages to a consumer and adds them to its response.</summary>
     /// <returns>False when the subscription was deleted.</returns>
