@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using EcomStream.TestSupport;
 using YamlDotNet.Serialization;
 
 namespace EcomStream.EndToEnd.Tests;
@@ -10,7 +11,6 @@ namespace EcomStream.EndToEnd.Tests;
 [Collection(AloneCollection.Name)]
 public sealed class ComposeTests
 {
-    private static readonly string _root = FindRoot();
     private static readonly string[] _serviceKeys =
     [
         "image", "build", "command", "container_name", "depends_on", "entrypoint", "environment", "extends", "healthcheck",
@@ -80,7 +80,7 @@ public sealed class ComposeTests
     [Fact]
     public void The_Dockerfile_has_known_instructions_and_copies_what_is_there()
     {
-        var lines = File.ReadAllLines(Path.Combine(_root, "Dockerfile")).Where(line => line.Length > 0 && line[0] != '#').ToList();
+        var lines = File.ReadAllLines(Path.Combine(SourceTree.Root, "Dockerfile")).Where(line => line.Length > 0 && line[0] != '#').ToList();
         lines[0].ShouldStartWith("FROM ");
         foreach (var line in lines)
         {
@@ -88,12 +88,12 @@ public sealed class ComposeTests
             _instructions.ShouldContain(words[0], line);
             if (words[0] == "COPY" && !words[1].StartsWith("--", StringComparison.Ordinal))
             {
-                words[1..^1].ShouldAllBe(source => Path.Exists(Path.Combine(_root, source)), line);
+                words[1..^1].ShouldAllBe(source => Path.Exists(Path.Combine(SourceTree.Root, source)), line);
             }
         }
 
         var publish = lines.Single(line => line.Contains("dotnet publish", StringComparison.Ordinal)).Split(' ');
-        Directory.Exists(Path.Combine(_root, publish[3])).ShouldBeTrue();
+        Directory.Exists(Path.Combine(SourceTree.Root, publish[3])).ShouldBeTrue();
         lines[^1].ShouldContain("ecomstream.dll");
         File.Exists(Path.Combine(AppContext.BaseDirectory, "ecomstream.dll")).ShouldBeTrue();
     }
@@ -101,7 +101,7 @@ public sealed class ComposeTests
     [Fact]
     public async Task What_the_Dockerfile_copies_is_all_that_its_publish_needs()
     {
-        var lines = File.ReadAllLines(Path.Combine(_root, "Dockerfile")).ToList();
+        var lines = File.ReadAllLines(Path.Combine(SourceTree.Root, "Dockerfile")).ToList();
         var publish = lines.Single(line => line.Contains("dotnet publish", StringComparison.Ordinal)).Split(' ');
         var folder = Directory.CreateTempSubdirectory("ecomstream-image-");
         try
@@ -111,7 +111,7 @@ public sealed class ComposeTests
             {
                 foreach (var source in words[1..^1])
                 {
-                    var from = Path.Combine(_root, source);
+                    var from = Path.Combine(SourceTree.Root, source);
                     Copy(from, Path.Combine(folder.FullName, words[^1], Directory.Exists(from) ? "" : Path.GetFileName(source)));
                 }
             }
@@ -170,7 +170,7 @@ public sealed class ComposeTests
     }
 
     private static Dictionary<string, object> Read(string file) =>
-        new DeserializerBuilder().WithDuplicateKeyChecking().Build().Deserialize<Dictionary<string, object>>(File.ReadAllText(Path.Combine(_root, file)));
+        new DeserializerBuilder().WithDuplicateKeyChecking().Build().Deserialize<Dictionary<string, object>>(File.ReadAllText(Path.Combine(SourceTree.Root, file)));
 
     private static Dictionary<string, object> Map(object? value) => value switch
     {
@@ -179,15 +179,4 @@ public sealed class ComposeTests
         Dictionary<string, object> map => map,
         _ => throw new InvalidOperationException($"'{value}' is no map."),
     };
-
-    private static string FindRoot()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "EcomStream.slnx")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("EcomStream.slnx is nowhere above the tests.");
-        }
-
-        return folder;
-    }
 }

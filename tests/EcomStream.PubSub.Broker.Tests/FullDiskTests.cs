@@ -1,6 +1,7 @@
 using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
+using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
 
 namespace EcomStream.PubSub.Broker.Tests;
 
@@ -18,7 +19,7 @@ public sealed class FullDiskTests : IDisposable
         await using var client = await StartAsync();
         await client.PublishAsync("before");
         _fullFor = ".log";
-        (await StatusAsync(() => client.PublishAsync("a", "b"))).ShouldBe(StatusCode.ResourceExhausted);
+        (await StatusOf(() => client.PublishAsync("a", "b"))).ShouldBe(StatusCode.ResourceExhausted);
         (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["before"]);
         _fullFor = null;
         await client.PublishAsync("after");
@@ -33,7 +34,7 @@ public sealed class FullDiskTests : IDisposable
         await client.PublishAsync("a", "b");
         var pulled = await client.PullAsync();
         _fullFor = ".acks";
-        (await StatusAsync(() => AckAsync(client, pulled))).ShouldBe(StatusCode.ResourceExhausted);
+        (await StatusOf(() => AckAsync(client, pulled))).ShouldBe(StatusCode.ResourceExhausted);
         await ShouldHoldAsync("a", "b");
         _fullFor = null;
         await client.AckAsync(pulled);
@@ -49,7 +50,7 @@ public sealed class FullDiskTests : IDisposable
         (await stream.ResponseStream.MoveNext(CancellationToken.None)).ShouldBeTrue();
         _fullFor = ".acks";
         await stream.RequestStream.WriteAsync(new StreamingPullRequest { AckIds = { stream.ResponseStream.Current.ReceivedMessages[0].AckId } });
-        (await StatusAsync(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.ResourceExhausted);
+        (await StatusOf(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.ResourceExhausted);
         await ShouldHoldAsync("a");
     }
 
@@ -58,11 +59,11 @@ public sealed class FullDiskTests : IDisposable
     {
         await using var client = await StartAsync();
         _fullFor = "broker.json";
-        (await StatusAsync(() => client.Publisher.CreateTopicAsync(new Topic { Name = "projects/p/topics/more" }).ResponseAsync)).ShouldBe(StatusCode.ResourceExhausted);
-        (await StatusAsync(() => client.Publisher.DeleteTopicAsync(new DeleteTopicRequest { Topic = BrokerClient.Topic }).ResponseAsync)).ShouldBe(StatusCode.ResourceExhausted);
-        (await StatusAsync(() => client.Subscriber.CreateSubscriptionAsync(
+        (await StatusOf(() => client.Publisher.CreateTopicAsync(new Topic { Name = "projects/p/topics/more" }).ResponseAsync)).ShouldBe(StatusCode.ResourceExhausted);
+        (await StatusOf(() => client.Publisher.DeleteTopicAsync(new DeleteTopicRequest { Topic = BrokerClient.Topic }).ResponseAsync)).ShouldBe(StatusCode.ResourceExhausted);
+        (await StatusOf(() => client.Subscriber.CreateSubscriptionAsync(
             new Subscription { Name = "projects/p/subscriptions/more", Topic = BrokerClient.Topic }).ResponseAsync)).ShouldBe(StatusCode.ResourceExhausted);
-        (await StatusAsync(() => client.Subscriber.UpdateSubscriptionAsync(new UpdateSubscriptionRequest
+        (await StatusOf(() => client.Subscriber.UpdateSubscriptionAsync(new UpdateSubscriptionRequest
         {
             Subscription = new Subscription { Name = BrokerClient.Subscription, AckDeadlineSeconds = 60 },
             UpdateMask = new() { Paths = { "ack_deadline_seconds" } },
@@ -126,9 +127,9 @@ public sealed class FullDiskTests : IDisposable
         {
             await client.PublishAsync("before");
             isBroken = true;
-            (await StatusAsync(() => client.PublishAsync("lost?"))).ShouldBe(StatusCode.ResourceExhausted);
+            (await StatusOf(() => client.PublishAsync("lost?"))).ShouldBe(StatusCode.ResourceExhausted);
             isBroken = false;
-            (await StatusAsync(() => client.PublishAsync("after"))).ShouldBe(StatusCode.ResourceExhausted);
+            (await StatusOf(() => client.PublishAsync("after"))).ShouldBe(StatusCode.ResourceExhausted);
             (await client.PullAsync())[0].Message.Data.ToStringUtf8().ShouldBe("before");
         }
 
@@ -149,7 +150,7 @@ public sealed class FullDiskTests : IDisposable
         var pulled = await client.PullAsync();
         await client.AckAsync(pulled.Take(1));
         _fullFor = ".acks";
-        (await StatusAsync(() => AckAsync(client, pulled.Skip(1)))).ShouldBe(StatusCode.ResourceExhausted);
+        (await StatusOf(() => AckAsync(client, pulled.Skip(1)))).ShouldBe(StatusCode.ResourceExhausted);
         _fullFor = null;
         (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["2", "3"]);
     }
@@ -187,6 +188,4 @@ public sealed class FullDiskTests : IDisposable
         await client.AckAsync(messages);
         return true;
     }
-
-    private static Task<StatusCode> StatusAsync<T>(Func<Task<T>> call) => Conformance.PubSubUnderTest.StatusOf(call);
 }

@@ -3,6 +3,7 @@ using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Time.Testing;
+using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
 
 namespace EcomStream.PubSub.Broker.Tests;
 
@@ -171,27 +172,27 @@ public sealed class ServiceTests : IDisposable
     public async Task A_topic_name_out_of_the_rules_is_INVALID_ARGUMENT(string name)
     {
         await using var client = await BrokerClient.StartAsync(_folder.Path);
-        (await Status(() => client.Publisher.CreateTopicAsync(new Topic { Name = name }).ResponseAsync)).ShouldBe(StatusCode.InvalidArgument);
+        (await StatusOf(() => client.Publisher.CreateTopicAsync(new Topic { Name = name }).ResponseAsync)).ShouldBe(StatusCode.InvalidArgument);
     }
 
     [Fact]
     public async Task What_exists_is_ALREADY_EXISTS_and_what_does_not_is_NOT_FOUND()
     {
         await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
-        (await Status(() => client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic }).ResponseAsync)).ShouldBe(StatusCode.AlreadyExists);
-        (await Status(() => client.Subscriber.CreateSubscriptionAsync(
+        (await StatusOf(() => client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic }).ResponseAsync)).ShouldBe(StatusCode.AlreadyExists);
+        (await StatusOf(() => client.Subscriber.CreateSubscriptionAsync(
             new Subscription { Name = BrokerClient.Subscription, Topic = BrokerClient.Topic }).ResponseAsync)).ShouldBe(StatusCode.AlreadyExists);
-        (await Status(() => client.Publisher.GetTopicAsync(new GetTopicRequest { Topic = "projects/p/topics/none" }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
-        (await Status(() => client.Publisher.PublishAsync(new PublishRequest
+        (await StatusOf(() => client.Publisher.GetTopicAsync(new GetTopicRequest { Topic = "projects/p/topics/none" }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
+        (await StatusOf(() => client.Publisher.PublishAsync(new PublishRequest
         {
             Topic = "projects/p/topics/none",
             Messages = { new PubsubMessage { Data = ByteString.CopyFromUtf8("x") } },
         }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
-        (await Status(() => client.Subscriber.PullAsync(new PullRequest { Subscription = "projects/p/subscriptions/none", MaxMessages = 1 }).ResponseAsync))
+        (await StatusOf(() => client.Subscriber.PullAsync(new PullRequest { Subscription = "projects/p/subscriptions/none", MaxMessages = 1 }).ResponseAsync))
             .ShouldBe(StatusCode.NotFound);
         using var stream = client.Subscriber.StreamingPull();
         await stream.RequestStream.WriteAsync(new StreamingPullRequest { Subscription = "projects/p/subscriptions/none", StreamAckDeadlineSeconds = 10 });
-        (await Status(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.NotFound);
+        (await StatusOf(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.NotFound);
     }
 
     [Fact]
@@ -236,7 +237,7 @@ public sealed class ServiceTests : IDisposable
             "push_config");
         await ShouldNameAsync(() => Create(t => t.KmsKeyName = "a/key"), "kms_key_name");
         await ShouldNameAsync(() => Create(t => t.SchemaSettings = new SchemaSettings()), "schema_settings");
-        (await Status(() => client.Publisher.GetTopicAsync(new GetTopicRequest { Topic = "projects/p/topics/kept" }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
+        (await StatusOf(() => client.Publisher.GetTopicAsync(new GetTopicRequest { Topic = "projects/p/topics/kept" }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
     }
 
     [Fact]
@@ -250,8 +251,8 @@ public sealed class ServiceTests : IDisposable
                 UpdateMask = new() { Paths = { paths } },
             }).ResponseAsync;
             (await Update(45, "ack_deadline_seconds")).AckDeadlineSeconds.ShouldBe(45);
-            (await Status(() => Update(601, "ack_deadline_seconds"))).ShouldBe(StatusCode.InvalidArgument);
-            (await Status(() => Update(30))).ShouldBe(StatusCode.InvalidArgument);
+            (await StatusOf(() => Update(601, "ack_deadline_seconds"))).ShouldBe(StatusCode.InvalidArgument);
+            (await StatusOf(() => Update(30))).ShouldBe(StatusCode.InvalidArgument);
         }
 
         await using var again = await BrokerClient.StartAsync(_folder.Path);
@@ -296,7 +297,7 @@ public sealed class ServiceTests : IDisposable
         await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
         using var stream = await client.StreamAsync();
         await stream.RequestStream.WriteAsync(new StreamingPullRequest { ModifyDeadlineAckIds = { "1" }, ModifyDeadlineSeconds = { seconds } });
-        (await Status(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.InvalidArgument);
+        (await StatusOf(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.InvalidArgument);
     }
 
     [Fact]
@@ -310,8 +311,8 @@ public sealed class ServiceTests : IDisposable
         await Task.WhenAll(stopped.ResponseHeadersAsync, deleted.ResponseHeadersAsync);
 
         await client.Subscriber.DeleteSubscriptionAsync(new DeleteSubscriptionRequest { Subscription = "projects/p/subscriptions/second" });
-        (await Status(() => deleted.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.NotFound);
-        var end = Status(() => stopped.ResponseStream.MoveNext(CancellationToken.None));
+        (await StatusOf(() => deleted.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.NotFound);
+        var end = StatusOf(() => stopped.ResponseStream.MoveNext(CancellationToken.None));
         await client.Broker.DisposeAsync();
         (await end).ShouldBe(StatusCode.Unavailable);
     }
@@ -353,7 +354,7 @@ public sealed class ServiceTests : IDisposable
     {
         var request = new PublishRequest { Topic = BrokerClient.Topic };
         request.Messages.AddRange(messages);
-        return await Status(() => client.Publisher.PublishAsync(request).ResponseAsync);
+        return await StatusOf(() => client.Publisher.PublishAsync(request).ResponseAsync);
     }
 
     private static async Task ShouldNameAsync<T>(Func<Task<T>> call, string name)
@@ -361,18 +362,5 @@ public sealed class ServiceTests : IDisposable
         var refused = await Should.ThrowAsync<RpcException>(call);
         refused.StatusCode.ShouldBe(StatusCode.Unimplemented);
         refused.Status.Detail.ShouldContain(name);
-    }
-
-    private static async Task<StatusCode> Status<T>(Func<Task<T>> call)
-    {
-        try
-        {
-            await call();
-            return StatusCode.OK;
-        }
-        catch (RpcException error)
-        {
-            return error.StatusCode;
-        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using EcomStream.TestSupport;
 
 namespace EcomStream.PubSub.Broker.Tests.Conformance;
 
@@ -8,7 +9,7 @@ public sealed class DifferencesTests
     [Fact]
     public void The_documentation_lists_every_difference_of_the_emulator()
     {
-        var rows = File.ReadAllLines(Path.Combine(Root(), "docs", "broker.md")).Where(line => line.EndsWith(") |", StringComparison.Ordinal)).ToList();
+        var rows = File.ReadAllLines(Path.Combine(SourceTree.Root, "docs", "broker.md")).Where(line => line.EndsWith(") |", StringComparison.Ordinal)).ToList();
         rows.ShouldBe(Differences(), $"Replace the rows of the table by:{Environment.NewLine}{string.Join(Environment.NewLine, Differences())}");
     }
 
@@ -23,15 +24,4 @@ public sealed class DifferencesTests
            orderby type.Name, method.Name
            select $"| `{type.Name.Replace("ConformanceTests", "", StringComparison.Ordinal)}`: {method.Name.Replace('_', ' ')} | {behaviour.Emulator} | [documented]({behaviour.Reference}) |",
     ];
-
-    private static string Root()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "EcomStream.slnx")))
-        {
-            folder = Path.GetDirectoryName(folder.TrimEnd(Path.DirectorySeparatorChar))!;
-        }
-
-        return folder;
-    }
 }
