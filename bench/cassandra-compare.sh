@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Inserts into one Cassandra by EcomStream's client and by the Java driver, in turn:
+# Inserts into one Cassandra by EcomStream's client and by the Java driver, in turn, each in a process of its own that warms
+# up once and then runs three times:
 #   bench/cassandra-compare.sh HOST:PORT DRIVER_JARS_FOLDER [ROUNDS]
 # The role is admin/admin. DRIVER_JARS_FOLDER holds cassandra-driver-core 3.x and what it needs.
 set -euo pipefail
@@ -7,11 +8,15 @@ cd "$(dirname "$0")/.."
 endpoint=$1 jars=$2 rounds=${3:-3}
 dotnet build bench/EcomStream.Benchmarks -c Release -v q --nologo >/dev/null
 
+inserts() { dotnet bench/EcomStream.Benchmarks/bin/Release/net10.0/EcomStream.Benchmarks.dll cassandra-inserts "$1" "$endpoint" "$2"; }
+
 # Not counted: a server that has just started is slow.
-dotnet bench/EcomStream.Benchmarks/bin/Release/net10.0/EcomStream.Benchmarks.dll cassandra-inserts 1 "$endpoint" 1 >/dev/null
+inserts 1 1 >/dev/null
 for batch in 1 10; do
   for _ in $(seq "$rounds"); do
-    dotnet bench/EcomStream.Benchmarks/bin/Release/net10.0/EcomStream.Benchmarks.dll cassandra-inserts 1 "$endpoint" "$batch" | grep rows/s
-    java -Dlogback.configurationFile=none -cp "$jars/*" bench/cassandra-java/Inserts.java "$endpoint" "$batch" 1 2>/dev/null | grep rows/s
+    inserts 3 "$batch" | grep 'client CPU' | tail -n +2
+    # The driver logs each step on the debug level unless it is told not to, and that is no work of its own.
+    java -Dlogback.configurationFile=bench/cassandra-java/logback.xml -cp "$jars/*" bench/cassandra-java/Inserts.java "$endpoint" "$batch" 3 2>/dev/null |
+      grep 'client CPU' | tail -n +2
   done
 done

@@ -34,16 +34,15 @@ internal static class CassandraScenario
         };
         await using var store = new CassandraFactStore(settings);
         await store.InitializeAsync(CancellationToken.None);
-        var writes = Enumerable.Range(1, Rows).Select(Write).ToArray();
         using var inFlight = new SemaphoreSlim(CallsInFlight);
         using var self = Process.GetCurrentProcess();
         var cpu = self.TotalProcessorTime;
         var clock = Stopwatch.StartNew();
         var calls = new List<Task>();
-        foreach (var call in writes.Chunk(CallRows))
+        for (var first = 1; first <= Rows; first += CallRows)
         {
             await inFlight.WaitAsync();
-            calls.Add(Send(call));
+            calls.Add(Send([.. Enumerable.Range(first, CallRows).Select(Write)]));
         }
 
         await Task.WhenAll(calls);

@@ -8,41 +8,41 @@ namespace EcomStream.Cassandra;
 /// batches of several partitions (batch_size_fail_threshold) and so would refuse the other rows with it. A batch that
 /// is full is on its way while the next one is filled.
 /// </summary>
-internal sealed class BatchSet(CqlSession session, CassandraSettings settings, string name) : IDisposable
+internal sealed class BatchSet(CqlSession session, CassandraSettings settings, string operation) : IDisposable
 {
     private readonly Dictionary<ReplicaSet, StatementBatch> _open = [];
-    private readonly StatementBatch _row = new(session.Version);
-    private readonly List<Task> _sent = [];
+    private readonly Stack<StatementBatch> _spare = [];
+    private readonly WriteGroup _writes = new();
+
+    /// <summary>Takes the statements of the next row, before it is added.</summary>
+    public StatementBatch Row { get; } = new(session.Version);
 
     /// <summary>Bytes of all rows so far.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Adds a row.</summary>
+    /// <summary>Adds the row; completes when there is room for another one.</summary>
     /// <param name="token">Its partition's token.</param>
-    /// <param name="write">Writes its statements.</param>
-    public void Add(long token, Action<StatementBatch> write)
+    /// <param name="cancellationToken">Gives it up; what is on its way may be written all the same.</param>
+    public async ValueTask AddAsync(long token, CancellationToken cancellationToken)
     {
-        _row.Clear();
-        write(_row);
-        Bytes += _row.Length;
+        Bytes += Row.Length;
         var replicas = session.ReplicasOf(token);
-        if (_open.TryGetValue(replicas, out var batch) && batch.Length + _row.Length > settings.BatchBytes)
+        if (_open.TryGetValue(replicas, out var batch) && batch.Length + Row.Length > settings.BatchBytes)
         {
-            Send(replicas, batch);
-            _open.Remove(replicas);
+            await SendAsync(replicas, batch, cancellationToken);
             batch = null;
         }
 
         if (batch is null)
         {
-            _open.Add(replicas, batch = new StatementBatch(session.Version));
+            _open[replicas] = batch = _spare.TryPop(out var spare) ? spare : new StatementBatch(session.Version);
         }
 
-        batch.Append(_row);
+        batch.Append(Row);
+        Row.Clear();
         if (batch.Rows >= settings.BatchRows || batch.Length >= settings.BatchBytes)
         {
-            _open.Remove(replicas);
-            Send(replicas, batch);
+            await SendAsync(replicas, batch, cancellationToken);
         }
     }
 
@@ -50,30 +50,29 @@ internal sealed class BatchSet(CqlSession session, CassandraSettings settings, s
     /// <exception cref="CqlException">One was not; others may have been.</exception>
     public async Task SendAsync(CancellationToken cancellationToken)
     {
-        foreach (var (replicas, batch) in _open)
+        foreach (var (replicas, batch) in _open.ToArray())
         {
-            Send(replicas, batch);
+            await SendAsync(replicas, batch, cancellationToken);
         }
 
-        _open.Clear();
-        await Task.WhenAll(_sent).WaitAsync(cancellationToken);
+        await _writes.EndedAsync().WaitAsync(cancellationToken);
     }
 
     public void Dispose()
     {
-        _row.Dispose();
-        foreach (var batch in _open.Values)
+        Row.Dispose();
+        foreach (var batch in _open.Values.Concat(_spare))
         {
             batch.Dispose();
         }
     }
 
-    private void Send(ReplicaSet replicas, StatementBatch batch)
+    private ValueTask SendAsync(ReplicaSet replicas, StatementBatch batch, CancellationToken cancellationToken)
     {
-        using (batch)
-        {
-            var request = batch.ToRequest(settings.Consistency, $"{name} ({batch.Rows} rows)");
-            _sent.Add(session.SendAsync(request, replicas, speculative: false, CancellationToken.None));
-        }
+        var request = batch.ToRequest(settings.Consistency, operation);
+        batch.Clear();
+        _open.Remove(replicas);
+        _spare.Push(batch);
+        return session.BeginAsync(request, replicas, _writes, cancellationToken);
     }
 }

@@ -260,7 +260,8 @@ public sealed class CassandraFactStore : IFactStore
             var withPayment = write.Payment is not null && !(refused?.Contains(write.OrderId) ?? false);
             if (withPayment || write.Order is not null)
             {
-                batches.Add(Murmur3.Token(write.OrderId), row => facts.Write(row, write, withPayment));
+                facts.Write(batches.Row, write, withPayment);
+                await batches.AddAsync(Murmur3.Token(write.OrderId), cancellationToken);
             }
         }
 
@@ -275,7 +276,8 @@ public sealed class CassandraFactStore : IFactStore
         var ttl = FinishedTtl();
         foreach (var (row, timestamp) in rows)
         {
-            batches.Add(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId)), statements => unmatched.Write(statements, row, timestamp, ttl));
+            unmatched.Write(batches.Row, row, timestamp, ttl);
+            await batches.AddAsync(Murmur3.Token(UnmatchedTable.Bucket(row.OrderId)), cancellationToken);
         }
 
         await batches.SendAsync(cancellationToken);

@@ -86,8 +86,8 @@ internal sealed class StatementBatch : IDisposable
 
     /// <summary>The request.</summary>
     /// <param name="consistency">Its consistency.</param>
-    /// <param name="name">What it does, for errors.</param>
-    public CqlRequest ToRequest(Consistency consistency, string name)
+    /// <param name="operation">What it does, for errors.</param>
+    public CqlRequest ToRequest(Consistency consistency, string operation)
     {
         if (Statements == 1)
         {
@@ -98,14 +98,15 @@ internal sealed class StatementBatch : IDisposable
                 execute.ShortBytes(_used[0].Result.Id);
             }
 
-            var values = _body.Written[_firstValues..].ToArray();
-            Query.Parameters(execute, _version, consistency, ValuesFlag, 0, null, writer => writer.Raw(values));
-            return new CqlRequest(Opcode.Execute, execute.Written.ToArray(), name) { Prepared = _used };
+            // Values come last where there are no other parameters.
+            Query.Parameters(execute, _version, consistency, ValuesFlag, 0, null, null);
+            execute.Raw(_body.Written[_firstValues..]);
+            return new CqlRequest(Opcode.Execute, execute.Written.ToArray(), operation) { Prepared = [.. _used], Rows = Rows };
         }
 
         _body.PatchShort(CountAt, Statements);
         Query.Parameters(_body, _version, consistency, 0, 0, null, null);
-        return new CqlRequest(Opcode.Batch, _body.Written.ToArray(), name) { Prepared = _used };
+        return new CqlRequest(Opcode.Batch, _body.Written.ToArray(), operation) { Prepared = [.. _used], Rows = Rows };
     }
 
     public void Dispose() => _body.Dispose();

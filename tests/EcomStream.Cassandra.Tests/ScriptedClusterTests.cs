@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Diagnostics.Metrics;
 using EcomStream.Cassandra.Cluster;
 using EcomStream.Cassandra.Protocol;
@@ -139,32 +138,6 @@ public sealed class ScriptedClusterTests
         }
 
         Executes(cluster).Count.ShouldBe(200);
-    }
-
-    [Fact]
-    public async Task No_batch_of_several_rows_is_larger_than_its_bounds()
-    {
-        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchBytes = 3_000, BatchRows = 10 };
-        await using var session = await cluster.ConnectAsync(settings);
-        var statement = await session.PrepareAsync(Insert, default);
-        var random = new Random(1);
-        using var batches = new BatchSet(session, settings, "write");
-        for (var row = 0; row < 2_000; row++)
-        {
-            var value = new byte[random.Next(100) == 0 ? 60_000 : random.Next(1_000)];
-            batches.Add(random.NextInt64(long.MinValue, long.MaxValue), batch => batch.Add(statement).Value(value));
-        }
-
-        await batches.SendAsync(default);
-
-        // The kind of a batch and the number of its statements, and its consistency and flags.
-        const int Around = 3 + 3;
-        var sent = cluster.Requests.Where(request => request.Opcode is Opcode.Batch).ToList();
-        sent.Select(request => request.Body.Length).Max().ShouldBeInRange(2_000, 3_000 + Around);
-        var rows = sent.Select(request => BinaryPrimitives.ReadInt16BigEndian(request.Body.AsSpan(1))).ToList();
-        rows.ShouldAllBe(count => count >= 2 && count <= 10);
-        (rows.Sum(count => count) + Executes(cluster).Count).ShouldBe(2_000);
     }
 
     [Fact]

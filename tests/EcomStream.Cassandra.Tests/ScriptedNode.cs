@@ -38,8 +38,14 @@ internal sealed class ScriptedNode : IAsyncDisposable
         }
     }
 
+    /// <summary>Closes it and its connections; a test that has, need not care that its cluster does so again.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_closing.IsCancellationRequested)
+        {
+            return;
+        }
+
         await _closing.CancelAsync();
         _listener.Stop();
         await _serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -18,6 +18,7 @@ internal sealed partial class CqlNode : IAsyncDisposable
     private readonly ClusterContext _context;
     private readonly CqlConnection?[] _connections;
     private readonly ConcurrentDictionary<string, Task<PreparedStatement>> _prepared = new();
+    private readonly Lock _preparing = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly List<Task> _maintained = [];
     private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -40,10 +41,40 @@ internal sealed partial class CqlNode : IAsyncDisposable
 
     public IReadOnlyList<long> Tokens => _description.Tokens;
 
-    public bool IsUp => _connections.Any(connection => connection is { IsOpen: true });
+    public bool IsUp => Open is not null;
 
     /// <summary>Requests under way on it.</summary>
-    public int InFlight => _connections.Sum(connection => connection is { IsOpen: true } ? connection.InFlight : 0);
+    public int InFlight
+    {
+        get
+        {
+            var inFlight = 0;
+            foreach (var connection in _connections)
+            {
+                inFlight += connection is { IsOpen: true } ? connection.InFlight : 0;
+            }
+
+            return inFlight;
+        }
+    }
+
+    // Of the open connections the one with the least under way.
+    private CqlConnection? Open
+    {
+        get
+        {
+            CqlConnection? best = null;
+            foreach (var connection in _connections)
+            {
+                if (connection is { IsOpen: true } && (best is null || connection.InFlight < best.InFlight))
+                {
+                    best = connection;
+                }
+            }
+
+            return best;
+        }
+    }
 
     /// <summary>Completes when the first connection was made or has failed.</summary>
     public Task Tried => _tried.Task;
@@ -63,34 +94,41 @@ internal sealed partial class CqlNode : IAsyncDisposable
     /// <summary>Tries to connect now, whatever the backoff says: the cluster says that the node is up.</summary>
     public void Wake() => Interlocked.Exchange(ref _woken, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
 
+    /// <summary>A connection on which a request can be sent at once; null when the node must be told of its statements first.</summary>
+    public CqlConnection? ConnectionFor(CqlRequest request)
+    {
+        foreach (var statement in request.Prepared)
+        {
+            if (!Knows(statement))
+            {
+                return null;
+            }
+        }
+
+        return Open;
+    }
+
     /// <summary>Sends a request on the connection with the least under way, and tells the node of statements it has forgotten.</summary>
     /// <exception cref="CqlException">The node's error, or it is not connected.</exception>
     public async Task<CqlResponse> SendAsync(CqlRequest request, CancellationToken cancellationToken)
     {
-        foreach (var statement in request.Prepared)
+        // What the node is taken to know: a PREPARE that another request has sent by the time of the answer is not undone.
+        var taken = new PreparedStatement[request.Prepared.Length];
+        for (var i = 0; i < taken.Length; i++)
         {
-            if (!(_prepared.TryGetValue(statement.Cql, out var known) && known.IsCompletedSuccessfully))
-            {
-                await PrepareAsync(statement, cancellationToken);
-            }
+            taken[i] = await KnownAsync(request.Prepared[i], cancellationToken);
         }
 
-        // What the node is taken to know now: a PREPARE that another request has sent by the time of the answer is not undone.
-        var taken = request.Prepared.Select(statement => _prepared.GetValueOrDefault(statement.Cql)).ToArray();
         try
         {
             return await Connection().SendAsync(request, cancellationToken);
         }
         catch (CqlUnpreparedException)
         {
-            foreach (var (statement, forgotten) in request.Prepared.Zip(taken))
+            for (var i = 0; i < taken.Length; i++)
             {
-                if (forgotten is not null)
-                {
-                    _prepared.TryRemove(new KeyValuePair<string, Task<PreparedStatement>>(statement.Cql, forgotten));
-                }
-
-                await PrepareAsync(statement, cancellationToken);
+                await ForgetAsync(taken[i]);
+                await KnownAsync(request.Prepared[i], cancellationToken);
             }
 
             return await Connection().SendAsync(request, cancellationToken);
@@ -100,7 +138,17 @@ internal sealed partial class CqlNode : IAsyncDisposable
     /// <summary>Prepares a statement here; concurrent callers share one PREPARE.</summary>
     public async Task<PreparedStatement> PrepareAsync(string cql, CancellationToken cancellationToken)
     {
-        var preparing = _prepared.GetOrAdd(cql, text => SendPrepareAsync(text));
+        Task<PreparedStatement>? preparing;
+
+        // GetOrAdd would send it twice where two callers find nothing at once.
+        lock (_preparing)
+        {
+            if (!_prepared.TryGetValue(cql, out preparing))
+            {
+                _prepared[cql] = preparing = SendPrepareAsync(cql);
+            }
+        }
+
         try
         {
             return await preparing.WaitAsync(cancellationToken);
@@ -119,14 +167,30 @@ internal sealed partial class CqlNode : IAsyncDisposable
         _closing.Dispose();
     }
 
-    private async Task PrepareAsync(PreparedStatement statement, CancellationToken cancellationToken)
+    // The statement as the node knows it; it is told of it where it does not.
+    private async ValueTask<PreparedStatement> KnownAsync(PreparedStatement statement, CancellationToken cancellationToken)
     {
+        if (_prepared.TryGetValue(statement.Cql, out var known) && known.IsCompletedSuccessfully)
+        {
+            return await known;
+        }
+
         var here = await PrepareAsync(statement.Cql, cancellationToken);
         if (!here.Id.AsSpan().SequenceEqual(statement.Id))
         {
             // The versions of the nodes differ, or have changed. This request has the old id in it; the next one has the new.
             statement.Id = here.Id;
             throw new CqlConnectionException($"{Endpoint} knows '{statement.Cql}' by another id than the node that prepared it before; the next request has this one.");
+        }
+
+        return here;
+    }
+
+    private async ValueTask ForgetAsync(PreparedStatement here)
+    {
+        if (_prepared.TryGetValue(here.Cql, out var known) && known.IsCompletedSuccessfully && ReferenceEquals(await known, here))
+        {
+            _prepared.TryRemove(new KeyValuePair<string, Task<PreparedStatement>>(here.Cql, known));
         }
     }
 
@@ -143,19 +207,10 @@ internal sealed partial class CqlNode : IAsyncDisposable
         return PreparedStatement.Read(cql, answer.Body, _context.Version);
     }
 
-    private CqlConnection Connection()
-    {
-        CqlConnection? best = null;
-        foreach (var connection in _connections)
-        {
-            if (connection is { IsOpen: true } && (best is null || connection.InFlight < best.InFlight))
-            {
-                best = connection;
-            }
-        }
+    private bool Knows(PreparedStatement statement) =>
+        _prepared.TryGetValue(statement.Cql, out var known) && known.IsCompletedSuccessfully;
 
-        return best ?? throw new CqlConnectionException($"{Endpoint} is not connected.");
-    }
+    private CqlConnection Connection() => Open ?? throw new CqlConnectionException($"{Endpoint} is not connected.");
 
     private async Task MaintainAsync(int slot)
     {

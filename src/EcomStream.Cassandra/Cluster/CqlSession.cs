@@ -140,28 +140,61 @@ internal sealed partial class CqlSession : IAsyncDisposable
     /// <exception cref="CqlException">The error that no other node would mend, or what each node said.</exception>
     public async Task<CqlResponse> SendAsync(CqlRequest request, ReplicaSet? replicas, bool speculative, CancellationToken cancellationToken)
     {
-        var operation = OperationOf(request.Opcode);
-        var began = _context.Time.GetTimestamp();
-        CassandraMetrics.Began(operation);
+        var began = Began(request);
         try
         {
             var answer = speculative && _context.Settings.SpeculativeReadDelay > TimeSpan.Zero
                 ? await Speculate(request, replicas, cancellationToken)
                 : await OnSomeNode(request.Name, Plan(replicas), node => node.SendAsync(request, cancellationToken), cancellationToken);
-            CassandraMetrics.Ended(operation, _context.Time.GetElapsedTime(began), null);
-            if (answer.Warnings.Count > 0)
-            {
-                Warn(answer.Warnings);
-            }
-
+            Ended(request, began, answer);
             return answer;
         }
         catch (Exception failed)
         {
-            CassandraMetrics.Ended(operation, _context.Time.GetElapsedTime(began), failed);
+            Ended(request, began, failed);
             throw;
         }
     }
+
+    /// <summary>
+    /// Begins a write, and completes when there is room for another one; where its node fails, it goes on to the next one, as
+    /// with <see cref="SendAsync"/>. The group is told how it ends.
+    /// </summary>
+    public ValueTask BeginAsync(CqlRequest request, ReplicaSet replicas, WriteGroup group, CancellationToken cancellationToken)
+    {
+        var write = new GroupedWrite(this, request, replicas, group, Began(request));
+        group.Began();
+        if (First(replicas) is { } node && node.ConnectionFor(request) is { } connection)
+        {
+            return write.Send(node, connection) ? ValueTask.CompletedTask : new ValueTask(connection.RoomAsync(cancellationToken));
+        }
+
+        // No node is up, or the node must be told of its statements.
+        return new ValueTask(write.SendAsync(null));
+    }
+
+    /// <summary>Goes on with a request that has failed on a node, or was sent to none yet.</summary>
+    internal Task<CqlResponse> GoOnAsync(CqlRequest request, ReplicaSet replicas, (CqlNode Node, CqlException Error)? failed) =>
+        OnSomeNode(
+            request.Name,
+            Plan(replicas).Where(node => node != failed?.Node),
+            node => node.SendAsync(request, CancellationToken.None),
+            CancellationToken.None,
+            failed is { } first ? [(first.Node.Endpoint.ToString(), first.Error)] : null);
+
+    /// <summary>A request has ended with an answer.</summary>
+    internal void Ended(CqlRequest request, long began, CqlResponse answer)
+    {
+        CassandraMetrics.Ended(OperationOf(request.Opcode), _context.Time.GetElapsedTime(began), null);
+        if (answer.Warnings.Count > 0)
+        {
+            Warn(answer.Warnings);
+        }
+    }
+
+    /// <summary>A request has failed.</summary>
+    internal void Ended(CqlRequest request, long began, Exception failure) =>
+        CassandraMetrics.Ended(OperationOf(request.Opcode), _context.Time.GetElapsedTime(began), failure);
 
     public async ValueTask DisposeAsync()
     {
@@ -216,10 +249,19 @@ internal sealed partial class CqlSession : IAsyncDisposable
         return inTime;
     }
 
-    private static async Task<T> OnSomeNode<T>(
-        string name, List<CqlNode> plan, Func<CqlNode, Task<T>> send, CancellationToken cancellationToken)
+    private long Began(CqlRequest request)
     {
-        List<(string, Exception)>? tried = null;
+        CassandraMetrics.Began(OperationOf(request.Opcode));
+        return _context.Time.GetTimestamp();
+    }
+
+    private static async Task<T> OnSomeNode<T>(
+        string name,
+        IEnumerable<CqlNode> plan,
+        Func<CqlNode, Task<T>> send,
+        CancellationToken cancellationToken,
+        List<(string, Exception)>? tried = null)
+    {
         foreach (var node in plan)
         {
             try
@@ -257,7 +299,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
         }
 
         var nodes = _control.LocalNodes;
-        var first = (int)((uint)Interlocked.Increment(ref _turn) % (uint)Math.Max(1, nodes.Count));
+        var first = Turn(nodes);
         for (var i = 0; i < nodes.Count; i++)
         {
             var node = nodes[(first + i) % nodes.Count];
@@ -269,6 +311,39 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
         return plan;
     }
+
+    // What Plan begins with, found without a list.
+    private CqlNode? First(ReplicaSet replicas)
+    {
+        CqlNode? best = null;
+        var least = int.MaxValue;
+        foreach (var node in replicas.Nodes)
+        {
+            if (node.IsUp && node.Datacenter == LocalDatacenter && node.InFlight is var inFlight && inFlight < least)
+            {
+                (best, least) = (node, inFlight);
+            }
+        }
+
+        if (best is not null)
+        {
+            return best;
+        }
+
+        var nodes = _control.LocalNodes;
+        var first = Turn(nodes);
+        for (var i = 0; i < nodes.Count; i++)
+        {
+            if (nodes[(first + i) % nodes.Count] is { IsUp: true } up)
+            {
+                return up;
+            }
+        }
+
+        return null;
+    }
+
+    private int Turn(IReadOnlyList<CqlNode> nodes) => (int)((uint)Interlocked.Increment(ref _turn) % (uint)Math.Max(1, nodes.Count));
 
     private static string OperationOf(Opcode opcode) => opcode switch
     {

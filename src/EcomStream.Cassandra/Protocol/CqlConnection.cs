@@ -11,16 +11,19 @@ namespace EcomStream.Cassandra.Protocol;
 internal sealed class CqlConnection : IAsyncDisposable
 {
     private const int ReceiveBuffer = 1 << 16;
+
+    // Who waits for room is woken when one in so many is free.
+    private const int RoomFraction = 4;
     private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _gate = new();
     private readonly CassandraSettings _settings;
     private readonly TimeProvider _time;
+    private readonly string _name;
     private readonly Stream _stream;
     private readonly EnvelopeReader _reader;
     private readonly EnvelopeWriter _writer;
     private readonly StreamIds _streams;
-    private readonly SemaphoreSlim _slots;
     private readonly SemaphoreSlim _toSend = new(0, 1);
     private readonly CancellationTokenSource _closing = new();
     private readonly TaskCompletionSource<Exception> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -29,16 +32,19 @@ internal sealed class CqlConnection : IAsyncDisposable
     private ByteWriter _queued = new(1 << 16);
     private ByteWriter _sending = new(1 << 16);
     private bool _isSignalled;
-    private bool _isClosed;
+    private readonly Queue<PendingRequest> _waiting = new();
+    private int _inFlight;
+    private TaskCompletionSource? _room;
+    private Exception? _closedBy;
     private long _lastReceived;
 
     public CqlConnection(Stream stream, IPEndPoint endpoint, byte version, CassandraSettings settings, TimeProvider time)
     {
         (_stream, Endpoint, Version, _settings, _time) = (stream, endpoint, version, settings, time);
+        _name = endpoint.ToString();
         _reader = new EnvelopeReader(settings.Compression);
         _writer = new EnvelopeWriter(version, settings.Compression);
         _streams = new StreamIds(settings.MaxInFlight);
-        _slots = new SemaphoreSlim(settings.MaxInFlight, settings.MaxInFlight);
         _lastReceived = time.GetTimestamp();
         _onEnvelope = OnEnvelope;
         _loops = Task.WhenAll(Task.Run(ReceiveLoop), Task.Run(SendLoop), Task.Run(WatchLoop));
@@ -54,7 +60,7 @@ internal sealed class CqlConnection : IAsyncDisposable
     public bool IsOpen => !_closed.Task.IsCompleted;
 
     /// <summary>Requests under way, the abandoned ones included.</summary>
-    public int InFlight => _settings.MaxInFlight - _slots.CurrentCount;
+    public int InFlight => Volatile.Read(ref _inFlight);
 
     /// <summary>Takes what the server pushes. Set before REGISTER is sent.</summary>
     public Action<CqlEvent>? OnEvent { get; set; }
@@ -88,8 +94,52 @@ internal sealed class CqlConnection : IAsyncDisposable
     /// <exception cref="CqlException">The server's error, a timeout, or the loss of the connection.</exception>
     public async Task<CqlResponse> SendAsync(CqlRequest request, CancellationToken cancellationToken)
     {
-        await TakeSlot(cancellationToken);
-        return await Enqueue(request, _settings.RequestTimeout).Task.WaitAsync(cancellationToken);
+        var pending = new AwaitedRequest(request);
+        Send(pending);
+        return await pending.Answer.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// Sends a request, or tells it that the connection is closed. When as many are under way as may be, it is sent as soon as
+    /// one of those before it is answered.
+    /// </summary>
+    /// <returns>Whether there is room for more; who sends many awaits <see cref="RoomAsync"/> where there is none.</returns>
+    public bool Send(PendingRequest request)
+    {
+        Exception? closedBy;
+        lock (_gate)
+        {
+            closedBy = _closedBy;
+            if (closedBy is null)
+            {
+                _waiting.Enqueue(request);
+                SendWaiting();
+                return _streams.Free > 0;
+            }
+        }
+
+        request.Failed(Lost($"The connection to {Endpoint} was lost", closedBy));
+        return true;
+    }
+
+    /// <summary>
+    /// Completes when a good part of what was under way is answered, so that who waits sends many at once, or when the
+    /// connection is closed.
+    /// </summary>
+    public Task RoomAsync(CancellationToken cancellationToken)
+    {
+        TaskCompletionSource room;
+        lock (_gate)
+        {
+            if (_closedBy is not null || HasRoom)
+            {
+                return Task.CompletedTask;
+            }
+
+            room = _room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        return room.Task.WaitAsync(cancellationToken);
     }
 
     /// <summary>From now on, messages are framed as the agreed version frames them.</summary>
@@ -112,52 +162,24 @@ internal sealed class CqlConnection : IAsyncDisposable
         _queued.Dispose();
         _sending.Dispose();
         _closing.Dispose();
-
-        // Not the semaphores: whoever is just about to hear that its wait for a slot was cancelled would wait for ever
-        // on one that is disposed.
     }
 
-    private async ValueTask TakeSlot(CancellationToken cancellationToken)
+    // Nothing waits where an id is free.
+    private bool HasRoom => _streams.Free >= Math.Max(1, _settings.MaxInFlight / RoomFraction);
+
+    // Within the gate.
+    private void SendWaiting()
     {
-        if (_slots.Wait(0, CancellationToken.None))
+        while (_streams.Free > 0 && _waiting.TryDequeue(out var request))
         {
-            return;
-        }
-
-        try
-        {
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
-            await _slots.WaitAsync(either.Token);
-        }
-        catch (Exception ended) when (ended is OperationCanceledException or ObjectDisposedException && !cancellationToken.IsCancellationRequested)
-        {
-            throw await LostAsync();
-        }
-    }
-
-    private async Task<CqlConnectionException> LostAsync()
-    {
-        var reason = await Closed;
-        return new CqlConnectionException($"The connection to {Endpoint} was lost: {reason.Message}", reason);
-    }
-
-    private PendingRequest Enqueue(CqlRequest request, TimeSpan timeout)
-    {
-        var pending = new PendingRequest(_time.GetTimestamp() + (long)(timeout.TotalSeconds * _time.TimestampFrequency), request.Name);
-        lock (_gate)
-        {
-            if (_isClosed)
-            {
-                pending.TrySetException(new CqlConnectionException($"The connection to {Endpoint} is closed."));
-                return pending;
-            }
-
-            _writer.Write(_queued, _streams.Take(pending), request);
+            request.Deadline = _time.GetTimestamp() + (long)((request.Timeout ?? _settings.RequestTimeout).TotalSeconds * _time.TimestampFrequency);
+            _writer.Write(_queued, _streams.Take(request), request.Request);
+            _inFlight = _settings.MaxInFlight - _streams.Free;
             Signal();
         }
-
-        return pending;
     }
+
+    private static CqlConnectionException Lost(string what, Exception reason) => new($"{what}: {reason.Message}", reason);
 
     private void Signal()
     {
@@ -250,9 +272,16 @@ internal sealed class CqlConnection : IAsyncDisposable
         }
 
         PendingRequest? pending;
+        TaskCompletionSource? room = null;
         lock (_gate)
         {
             pending = _streams.Return(header.Stream);
+            _inFlight = _settings.MaxInFlight - _streams.Free;
+            SendWaiting();
+            if (_room is not null && HasRoom)
+            {
+                (room, _room) = (_room, null);
+            }
         }
 
         if (pending is null)
@@ -260,21 +289,16 @@ internal sealed class CqlConnection : IAsyncDisposable
             throw new CqlProtocolException($"{Endpoint} answers on stream {header.Stream}, on which nothing was asked.");
         }
 
-        _slots.Release();
-        if (header.Opcode is Opcode.Ready or Opcode.Authenticate && pending.Name == StartUp.Name)
+        room?.SetResult();
+        if (header.Opcode is Opcode.Ready or Opcode.Authenticate && pending.Request.Name == StartUp.Name)
         {
             // The answer to STARTUP is the last message that is framed as before.
             StartUpIsDone();
         }
 
-        try
+        if (!pending.IsAbandoned)
         {
-            pending.Complete(header, body, Endpoint.ToString());
-        }
-        catch (Exception malformed)
-        {
-            pending.TrySetException(malformed as CqlException
-                ?? new CqlProtocolException($"An answer of {Endpoint} to {pending.Name} cannot be read: {malformed.Message}"));
+            pending.Complete(header, body, _name);
         }
     }
 
@@ -282,7 +306,7 @@ internal sealed class CqlConnection : IAsyncDisposable
     private async Task WatchLoop()
     {
         using var timer = new PeriodicTimer(_tick, _time);
-        Task<CqlResponse>? heartbeat = null;
+        AwaitedRequest? heartbeat = null;
         try
         {
             while (await timer.WaitForNextTickAsync(_closing.Token))
@@ -295,8 +319,8 @@ internal sealed class CqlConnection : IAsyncDisposable
 
                 foreach (var request in expired)
                 {
-                    request.TrySetException(new CqlTimeoutException(
-                        $"{Endpoint} did not answer {request.Name} within {_settings.RequestTimeout.TotalSeconds} s."));
+                    request.Failed(new CqlTimeoutException(
+                        $"{Endpoint} did not answer {request.Request.Name} within {_settings.RequestTimeout.TotalSeconds} s."));
                 }
 
                 if (_streams.Abandoned > _settings.MaxInFlight / 2)
@@ -305,17 +329,18 @@ internal sealed class CqlConnection : IAsyncDisposable
                     return;
                 }
 
-                if (heartbeat is { IsFaulted: true })
+                if (heartbeat is { Answer.IsFaulted: true })
                 {
                     Close(new CqlTimeoutException($"{Endpoint} does not answer the heartbeat."));
                     return;
                 }
 
-                if (heartbeat is null or { IsCompleted: true }
+                if (heartbeat is null or { Answer.IsCompleted: true }
                     && _time.GetElapsedTime(Volatile.Read(ref _lastReceived)) >= _settings.HeartbeatInterval
-                    && _slots.Wait(0, CancellationToken.None))
+                    && InFlight < _settings.MaxInFlight)
                 {
-                    heartbeat = Enqueue(StartUp.Options, _settings.HeartbeatInterval).Task;
+                    heartbeat = new AwaitedRequest(StartUp.Options) { Timeout = _settings.HeartbeatInterval };
+                    Send(heartbeat);
                 }
             }
         }
@@ -328,24 +353,27 @@ internal sealed class CqlConnection : IAsyncDisposable
     private void Close(Exception reason)
     {
         List<PendingRequest> lost;
+        TaskCompletionSource? room;
         lock (_gate)
         {
-            if (_isClosed)
+            if (_closedBy is not null)
             {
                 return;
             }
 
-            _isClosed = true;
-            lost = _streams.ReturnAll();
+            _closedBy = reason;
+            lost = [.. _streams.ReturnAll(), .. _waiting];
+            _waiting.Clear();
+            (room, _room) = (_room, null);
         }
 
         _closed.TrySetResult(reason);
         _closing.Cancel();
         _stream.Dispose();
+        room?.SetResult();
         foreach (var pending in lost)
         {
-            pending.TrySetException(new CqlConnectionException(
-                $"The connection to {Endpoint} was lost during {pending.Name}: {reason.Message}", reason));
+            pending.Failed(Lost($"The connection to {Endpoint} was lost during {pending.Request.Name}", reason));
         }
     }
 }

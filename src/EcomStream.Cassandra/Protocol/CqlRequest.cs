@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace EcomStream.Cassandra.Protocol;
 
 /// <summary>
@@ -6,14 +8,20 @@ namespace EcomStream.Cassandra.Protocol;
 /// </summary>
 /// <param name="Opcode">What it is.</param>
 /// <param name="Body">Its body, for the version that the cluster speaks.</param>
-/// <param name="Name">What it does, for errors: "write 20 orders", "PREPARE ...".</param>
-internal sealed record CqlRequest(Opcode Opcode, ReadOnlyMemory<byte> Body, string Name)
+/// <param name="Operation">What it does, for errors: "read 20 orders", "PREPARE ...".</param>
+internal sealed record CqlRequest(Opcode Opcode, ReadOnlyMemory<byte> Body, string Operation)
 {
+    /// <summary>How many rows it writes; 0 when it writes none.</summary>
+    public int Rows { get; init; }
+
+    /// <summary>What it does, for errors.</summary>
+    public string Name => Rows > 0 ? $"{Operation} ({Rows} rows)" : Operation;
+
     /// <summary>Whether the server is to trace it; the answer carries the tracing id.</summary>
     public bool Tracing { get; init; }
 
     /// <summary>The statements that it uses, so that a node that forgot one can be told again.</summary>
-    public IReadOnlyList<PreparedStatement> Prepared { get; init; } = [];
+    public ImmutableArray<PreparedStatement> Prepared { get; init; } = [];
 }
 
 /// <summary>The answer to a request, its flags' parts taken off the body.</summary>

@@ -24,6 +24,9 @@ internal sealed class StreamIds
     /// <summary>Ids that wait for an answer that nobody wants any more.</summary>
     public int Abandoned { get; private set; }
 
+    /// <summary>Ids that are free.</summary>
+    public int Free => _freeCount;
+
     /// <summary>Takes an id. The caller has seen to it that one is free.</summary>
     public short Take(PendingRequest request)
     {
@@ -67,10 +70,10 @@ internal sealed class StreamIds
         return expired ?? [];
     }
 
-    /// <summary>Everything under way; the ids are not to be used again.</summary>
+    /// <summary>Everything under way that somebody waits for; the ids are not to be used again.</summary>
     public List<PendingRequest> ReturnAll()
     {
-        var all = _pending.OfType<PendingRequest>().ToList();
+        var all = _pending.OfType<PendingRequest>().Where(request => !request.IsAbandoned).ToList();
         Array.Clear(_pending);
         return all;
     }

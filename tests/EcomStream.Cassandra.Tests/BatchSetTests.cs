@@ -1,0 +1,234 @@
+using System.Buffers.Binary;
+using EcomStream.Cassandra.Cluster;
+using EcomStream.Cassandra.Protocol;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Cassandra.Tests;
+
+/// <summary>How the rows of one call are sent, and what becomes of them where nodes fail.</summary>
+public sealed class BatchSetTests
+{
+    private const string Insert = "INSERT INTO shop.t (k) VALUES (?)";
+
+    [Fact]
+    public async Task No_batch_of_several_rows_is_larger_than_its_bounds()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1", "dc1/r1");
+        var settings = cluster.Settings with { BatchBytes = 3_000, BatchRows = 10 };
+        await using var session = await cluster.ConnectAsync(settings);
+        var statement = await session.PrepareAsync(Insert, default);
+        var random = new Random(1);
+        using var batches = new BatchSet(session, settings, "write");
+        for (var row = 0; row < 2_000; row++)
+        {
+            batches.Row.Add(statement).Value(new byte[random.Next(100) == 0 ? 60_000 : random.Next(1_000)]);
+            await batches.AddAsync(random.NextInt64(long.MinValue, long.MaxValue), default);
+        }
+
+        await batches.SendAsync(default);
+
+        // The kind of a batch and the number of its statements, and its consistency and flags.
+        const int Around = 3 + 3;
+        var sent = cluster.Requests.Where(request => request.Opcode is Opcode.Batch).ToList();
+        sent.Select(request => request.Body.Length).Max().ShouldBeInRange(2_000, 3_000 + Around);
+        var rows = sent.Select(request => BinaryPrimitives.ReadInt16BigEndian(request.Body.AsSpan(1))).ToList();
+        rows.ShouldAllBe(count => count >= 2 && count <= 10);
+        (rows.Sum(count => count) + cluster.Requests.Count(request => request.Opcode == Opcode.Execute)).ShouldBe(2_000);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(64)]
+    public async Task Every_row_is_sent_once_however_few_may_be_under_way(int maxInFlight)
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = maxInFlight };
+        await using var session = await cluster.ConnectAsync(settings);
+
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(call => WriteAsync(session, settings, Enumerable.Range(call * 500, 500), default)));
+
+        Written(cluster).Order().ShouldBe(Enumerable.Range(0, 2_000));
+    }
+
+    [Fact]
+    public async Task A_row_waits_while_the_connection_has_as_much_under_way_as_it_may()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 4 };
+        await using var session = await cluster.ConnectAsync(settings);
+        var statement = await session.PrepareAsync(Insert, default);
+        using var answers = new ManualResetEventSlim();
+        cluster.Script = request =>
+        {
+            answers.Wait();
+            return null;
+        };
+        using var batches = new BatchSet(session, settings, "write");
+        for (var row = 0; row < 3; row++)
+        {
+            batches.Row.Add(statement).Value(row);
+            batches.AddAsync(0, default).AsTask().IsCompletedSuccessfully.ShouldBeTrue();
+        }
+
+        using var given = new CancellationTokenSource();
+        batches.Row.Add(statement).Value(3);
+        var last = batches.AddAsync(0, given.Token).AsTask();
+        await Task.Delay(100);
+        last.IsCompleted.ShouldBeFalse();
+        await given.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => last);
+
+        // What waits is sent in turn.
+        var next = WriteAsync(session, settings, [4, 5], default);
+        answers.Set();
+        await next;
+        await batches.SendAsync(default);
+        Written(cluster).ShouldBe([0, 1, 2, 3, 4, 5]);
+    }
+
+    [Fact]
+    public async Task Reads_get_their_turn_while_writes_keep_the_connection_full()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 8 };
+        await using var session = await cluster.ConnectAsync(settings);
+        var statement = await session.PrepareAsync(Insert, default);
+        using var stop = new CancellationTokenSource();
+        var writing = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await WriteAsync(session, settings, Enumerable.Range(0, 500), default);
+            }
+        })).ToList();
+
+        for (var read = 0; read < 200; read++)
+        {
+            await session.ReadAsync(statement, "read", session.ReplicasOf(0), values => values.Value(-1), default).WaitAsync(TimeSpan.FromSeconds(5));
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(writing);
+        var order = Written(cluster);
+        order.Count(value => value == -1).ShouldBe(200);
+        order.Count(value => value >= 0).ShouldBeGreaterThan(200);
+    }
+
+    [Fact]
+    public async Task A_row_whose_node_fails_goes_to_the_next_one()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1 };
+        await using var session = await cluster.ConnectAsync(settings);
+        cluster.Script = request => request is { Opcode: Opcode.Execute, Node: 0 } ? ScriptedCluster.Error(CqlErrorCode.Overloaded, "later") : null;
+
+        await WriteAsync(session, settings, Enumerable.Range(0, 100), default, token: cluster.TokenOf(0));
+
+        Written(cluster, node: 0).Order().ShouldBe(Enumerable.Range(0, 100));
+        Written(cluster, node: 1).Order().ShouldBe(Enumerable.Range(0, 100));
+    }
+
+    [Fact]
+    public async Task What_every_node_refuses_is_tried_once_on_each_and_the_error_says_so()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1", "dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 10 };
+        await using var session = await cluster.ConnectAsync(settings);
+        cluster.Script = request => request.Opcode == Opcode.Batch ? ScriptedCluster.Error(CqlErrorCode.Overloaded, $"node {request.Node} is busy") : null;
+
+        var error = await Should.ThrowAsync<CqlNoNodeException>(() => WriteAsync(session, settings, Enumerable.Range(0, 10), default));
+
+        error.Message.ShouldContain("write (10 rows)");
+        error.Tried.Select(tried => tried.Node).ShouldBe(cluster.Nodes.Select(node => node.Endpoint.ToString()), ignoreOrder: true);
+        error.Tried.Select(tried => tried.Error.Message).ShouldAllBe(message => message.Contains("is busy"));
+    }
+
+    [Fact]
+    public async Task What_no_other_node_would_take_is_not_sent_to_it_and_the_other_rows_are_written()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1 };
+        await using var session = await cluster.ConnectAsync(settings);
+        var refused = 0;
+        cluster.Script = request => request.Opcode == Opcode.Execute && Interlocked.Exchange(ref refused, 1) == 0
+            ? ScriptedCluster.Error(CqlErrorCode.Invalid, "no such value")
+            : null;
+
+        var error = await Should.ThrowAsync<CqlServerException>(() => WriteAsync(session, settings, Enumerable.Range(0, 50), default));
+
+        error.Code.ShouldBe(CqlErrorCode.Invalid);
+        Written(cluster).Order().ShouldBe(Enumerable.Range(0, 50));
+    }
+
+    [Fact]
+    public async Task A_statement_that_the_node_has_forgotten_is_prepared_again_and_every_row_written()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1 };
+        await using var session = await cluster.ConnectAsync(settings);
+        var statement = await session.PrepareAsync(Insert, default);
+        cluster.Script = request => request.Opcode == Opcode.Execute && Prepares(cluster) < 2
+            ? ScriptedCluster.Error(CqlErrorCode.Unprepared, "unknown", body => body.ShortBytes(statement.Id))
+            : null;
+
+        await WriteAsync(session, settings, Enumerable.Range(0, 100), default);
+
+        Prepares(cluster).ShouldBe(2);
+        Written(cluster).Distinct().Order().ShouldBe(Enumerable.Range(0, 100));
+    }
+
+    [Fact]
+    public async Task Rows_that_wait_for_a_node_that_is_lost_go_to_another_one()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 8 };
+        await using var session = await cluster.ConnectAsync(settings);
+        var lost = 1;
+        cluster.Script = request => request.Opcode == Opcode.Execute && request.Node == lost ? ScriptedCluster.NoAnswer : null;
+
+        var writing = WriteAsync(session, settings, Enumerable.Range(0, 100), default, token: cluster.TokenOf(lost));
+        await Eventually.True(() => Written(cluster, node: lost).Count == 8, "the connection is full");
+        await Task.Delay(50);
+        writing.IsCompleted.ShouldBeFalse();
+        await cluster.Nodes[lost].DisposeAsync();
+
+        await writing;
+        Written(cluster, node: 0).Order().ShouldBe(Enumerable.Range(0, 100));
+    }
+
+    [Fact]
+    public async Task A_silent_node_costs_its_rows_the_request_timeout_and_no_more()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 64, RequestTimeout = TimeSpan.FromSeconds(2) };
+        await using var session = await cluster.ConnectAsync(settings);
+        cluster.Script = request => request is { Opcode: Opcode.Execute, Node: 1 } ? ScriptedCluster.NoAnswer : null;
+
+        await WriteAsync(session, settings, Enumerable.Range(0, 20), default, token: cluster.TokenOf(1)).WaitAsync(TimeSpan.FromSeconds(20));
+
+        Written(cluster, node: 0).Order().ShouldBe(Enumerable.Range(0, 20));
+    }
+
+    private static async Task WriteAsync(
+        CqlSession session, CassandraSettings settings, IEnumerable<int> rows, CancellationToken cancellationToken, long token = 0)
+    {
+        var statement = await session.PrepareAsync(Insert, cancellationToken);
+        using var batches = new BatchSet(session, settings, "write");
+        foreach (var row in rows)
+        {
+            batches.Row.Add(statement).Value(row);
+            await batches.AddAsync(token, cancellationToken);
+        }
+
+        await batches.SendAsync(cancellationToken);
+    }
+
+    // The rows of the EXECUTEs that came, in order; the value comes last.
+    private static List<int> Written(ScriptedCluster cluster, int? node = null) =>
+        [.. cluster.Requests
+            .Where(request => request.Opcode == Opcode.Execute && (node is null || request.Node == node))
+            .Select(request => BinaryPrimitives.ReadInt32BigEndian(request.Body.AsSpan(request.Body.Length - sizeof(int))))];
+
+    private static int Prepares(ScriptedCluster cluster) => cluster.Requests.Count(request => request.Opcode == Opcode.Prepare);
+}
