@@ -9,6 +9,7 @@ namespace EcomStream.Cassandra.Tests;
 public sealed class BatchSetTests
 {
     private const string Insert = "INSERT INTO shop.t (k) VALUES (?)";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     [Fact]
     public async Task No_batch_of_several_rows_is_larger_than_its_bounds()
@@ -61,7 +62,7 @@ public sealed class BatchSetTests
         using var answers = new ManualResetEventSlim();
         cluster.Script = request =>
         {
-            answers.Wait();
+            answers.Wait(Patience);
             return null;
         };
         using var batches = new BatchSet(session, settings, "write");
@@ -74,7 +75,6 @@ public sealed class BatchSetTests
         using var given = new CancellationTokenSource();
         batches.Row.Add(statement).Value(3);
         var last = batches.AddAsync(0, given.Token).AsTask();
-        await Task.Delay(100);
         last.IsCompleted.ShouldBeFalse();
         await given.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(() => last);
@@ -105,7 +105,7 @@ public sealed class BatchSetTests
 
         for (var read = 0; read < 200; read++)
         {
-            await session.ReadAsync(statement, "read", session.ReplicasOf(0), values => values.Value(-1), default).WaitAsync(TimeSpan.FromSeconds(5));
+            await session.ReadAsync(statement, "read", session.ReplicasOf(0), values => values.Value(-1), default).WaitAsync(Patience);
         }
 
         await stop.CancelAsync();
@@ -174,8 +174,33 @@ public sealed class BatchSetTests
 
         await WriteAsync(session, settings, Enumerable.Range(0, 100), default);
 
+        // Those before the second PREPARE were refused.
         Prepares(cluster).ShouldBe(2);
-        Written(cluster).Distinct().Order().ShouldBe(Enumerable.Range(0, 100));
+        var requests = cluster.Requests.ToList();
+        Written(requests.Skip(requests.FindLastIndex(request => request.Opcode == Opcode.Prepare))).Order().ShouldBe(Enumerable.Range(0, 100));
+    }
+
+    [Fact]
+    public async Task The_rows_of_a_call_wait_together_for_a_node_that_does_not_answer_PREPARE()
+    {
+        await using var cluster = new ScriptedCluster("dc1/r1");
+        var settings = cluster.Settings with { BatchRows = 1, RequestTimeout = TimeSpan.FromSeconds(3) };
+        await using var session = await cluster.ConnectAsync(settings);
+        var statement = await session.PrepareAsync(Insert, default);
+        cluster.Script = request => request.Opcode switch
+        {
+            Opcode.Execute => ScriptedCluster.Error(CqlErrorCode.Unprepared, "unknown", body => body.ShortBytes(statement.Id)),
+            Opcode.Prepare => ScriptedCluster.NoAnswer,
+            _ => null,
+        };
+
+        // The second call finds that the node does not know the statement.
+        for (var call = 0; call < 2; call++)
+        {
+            var error = await Should.ThrowAsync<CqlNoNodeException>(
+                () => WriteAsync(session, settings, Enumerable.Range(0, 40), default).WaitAsync(TimeSpan.FromSeconds(60)));
+            error.Message.ShouldContain("PREPARE");
+        }
     }
 
     [Fact]
@@ -187,25 +212,26 @@ public sealed class BatchSetTests
         var lost = 1;
         cluster.Script = request => request.Opcode == Opcode.Execute && request.Node == lost ? ScriptedCluster.NoAnswer : null;
 
-        var writing = WriteAsync(session, settings, Enumerable.Range(0, 100), default, token: cluster.TokenOf(lost));
+        // Of one call the next row waits for room, of the other one a row that was given to the connection.
+        var one = WriteAsync(session, settings, Enumerable.Range(0, 100), default, token: cluster.TokenOf(lost));
         await Eventually.True(() => Written(cluster, node: lost).Count == 8, "the connection is full");
-        await Task.Delay(50);
-        writing.IsCompleted.ShouldBeFalse();
+        var other = WriteAsync(session, settings, Enumerable.Range(100, 100), default, token: cluster.TokenOf(lost));
+        one.IsCompleted.ShouldBeFalse();
         await cluster.Nodes[lost].DisposeAsync();
 
-        await writing;
-        Written(cluster, node: 0).Order().ShouldBe(Enumerable.Range(0, 100));
+        await Task.WhenAll(one, other).WaitAsync(Patience);
+        Written(cluster, node: 0).Order().ShouldBe(Enumerable.Range(0, 200));
     }
 
     [Fact]
     public async Task A_silent_node_costs_its_rows_the_request_timeout_and_no_more()
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 64, RequestTimeout = TimeSpan.FromSeconds(2) };
+        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 64, RequestTimeout = TimeSpan.FromSeconds(5) };
         await using var session = await cluster.ConnectAsync(settings);
         cluster.Script = request => request is { Opcode: Opcode.Execute, Node: 1 } ? ScriptedCluster.NoAnswer : null;
 
-        await WriteAsync(session, settings, Enumerable.Range(0, 20), default, token: cluster.TokenOf(1)).WaitAsync(TimeSpan.FromSeconds(20));
+        await WriteAsync(session, settings, Enumerable.Range(0, 20), default, token: cluster.TokenOf(1)).WaitAsync(TimeSpan.FromSeconds(60));
 
         Written(cluster, node: 0).Order().ShouldBe(Enumerable.Range(0, 20));
     }
@@ -224,10 +250,13 @@ public sealed class BatchSetTests
         await batches.SendAsync(cancellationToken);
     }
 
-    // The rows of the EXECUTEs that came, in order; the value comes last.
     private static List<int> Written(ScriptedCluster cluster, int? node = null) =>
-        [.. cluster.Requests
-            .Where(request => request.Opcode == Opcode.Execute && (node is null || request.Node == node))
+        Written(cluster.Requests.Where(request => node is null || request.Node == node));
+
+    // The rows of the EXECUTEs among them, in order; the value comes last.
+    private static List<int> Written(IEnumerable<ScriptedRequest> requests) =>
+        [.. requests
+            .Where(request => request.Opcode == Opcode.Execute)
             .Select(request => BinaryPrimitives.ReadInt32BigEndian(request.Body.AsSpan(request.Body.Length - sizeof(int))))];
 
     private static int Prepares(ScriptedCluster cluster) => cluster.Requests.Count(request => request.Opcode == Opcode.Prepare);

@@ -25,7 +25,7 @@ public sealed class CrashTests
             await victim.KillAsync();
         }
 
-        using var last = EcomStreamProcess.Start(place.Run("--until-idle", "3s"));
+        using var last = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle));
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(180))).ShouldBe(0, produce.Output);
         (await last.ExitCodeAsync(TimeSpan.FromSeconds(180))).ShouldBe(0, last.Output);
 
@@ -50,7 +50,7 @@ public sealed class CrashTests
         await run.TerminateAsync();
         (await run.ExitCodeAsync(TimeSpan.FromSeconds(40))).ShouldBe(0, run.Output);
 
-        using var again = EcomStreamProcess.Start(place.Run("--until-idle", "2s"));
+        using var again = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle));
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(120))).ShouldBe(0, produce.Output);
         (await again.ExitCodeAsync(TimeSpan.FromSeconds(120))).ShouldBe(0, again.Output);
         place.CompleteRows.ShouldBe(20_000, again.Output);

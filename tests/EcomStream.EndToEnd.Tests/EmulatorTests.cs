@@ -17,7 +17,7 @@ public sealed class EmulatorTests
         var environment = new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = emulator! };
         using var run = EcomStreamProcess.Start(
             environment,
-            "run", "--config", "hocon/emulator.conf", "--data", place.Folder, "--until-idle", "3s", "--set", project, "--set", "ecomstream.unmatched.grace=1s", "--set", "ecomstream.store.kind=sqlite");
+            "run", "--config", "hocon/emulator.conf", "--data", place.Folder, "--until-idle", Workplace.Idle, "--set", project, "--set", "ecomstream.unmatched.grace=1s", "--set", "ecomstream.store.kind=sqlite");
         await run.JoinsAsync();
         using var produce = EcomStreamProcess.Start(environment, "produce", "--orders", "800", "--payments", "1000", "--sequence", "PaymentsFirst", "--set", project);
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);

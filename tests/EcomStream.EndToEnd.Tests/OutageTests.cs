@@ -10,7 +10,7 @@ public sealed class OutageTests
     public async Task A_store_that_stops_stops_the_sources_and_work_resumes_by_itself_with_nothing_lost()
     {
         using var place = new Workplace();
-        using var run = EcomStreamProcess.Start(place.Run("--until-idle", "3s"));
+        using var run = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle));
         await run.JoinsAsync();
 
         using (var intruder = new SqliteConnection($"Data Source={place.Database};Pooling=False"))
@@ -63,7 +63,7 @@ public sealed class OutageTests
         var broker = EcomStreamProcess.Start(brokerArguments);
         using var run = EcomStreamProcess.Start(
             new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = place.Endpoint },
-            "run", "--data", place.Folder, "--until-idle", "4s");
+            "run", "--data", place.Folder, "--until-idle", Workplace.Idle);
         await run.JoinsAsync();
         using var produce = EcomStreamProcess.Start(place.Produce("--orders", "20000", "--payments", "20000", "--rate", "20000", "--sequence", "Interleaved"));
         await Eventually.True(() => place.Rows > 1_000, "rows are written", TimeSpan.FromSeconds(60));

@@ -15,7 +15,7 @@ public sealed class OutsideClientTests
         await Eventually.True(() => broker.Output.Contains("PUBSUB_EMULATOR_HOST", StringComparison.Ordinal), "the broker listens", TimeSpan.FromSeconds(60));
         using var run = EcomStreamProcess.Start(
             new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = place.Endpoint },
-            "run", "--data", place.Folder, "--until-idle", "3s", "--set", "ecomstream.unmatched.grace=1s");
+            "run", "--data", place.Folder, "--until-idle", Workplace.Idle, "--set", "ecomstream.unmatched.grace=1s");
         await run.JoinsAsync();
 
         var published = await OfficialNodeClient.RunAsync("shop.cjs", place.Endpoint, "publish", "300", "350");

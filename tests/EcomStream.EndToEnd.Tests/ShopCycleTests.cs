@@ -8,7 +8,7 @@ public sealed class ShopCycleTests
     public async Task Eighty_orders_and_five_hundred_payments_end_as_eighty_rows_and_420_dead_letters(string sequence)
     {
         using var place = new Workplace();
-        using var run = EcomStreamProcess.Start(place.Run("--until-idle", "2s", "--set", "ecomstream.unmatched.grace=1s"));
+        using var run = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle, "--set", "ecomstream.unmatched.grace=1s"));
         using var produce = EcomStreamProcess.Start(place.Produce("--sequence", sequence));
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
         (await run.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, run.Output);
@@ -26,7 +26,7 @@ public sealed class ShopCycleTests
     public async Task Orders_that_come_later_than_the_grace_heal_their_dead_lettered_payments_even_after_a_restart()
     {
         using var place = new Workplace();
-        using (var first = EcomStreamProcess.Start(place.Run("--until-idle", "2s", "--set", "ecomstream.unmatched.grace=500ms")))
+        using (var first = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle, "--set", "ecomstream.unmatched.grace=500ms")))
         {
             using var payments = EcomStreamProcess.Start(place.Produce("--orders", "0", "--payments", "50"));
             (await payments.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, payments.Output);
@@ -34,7 +34,7 @@ public sealed class ShopCycleTests
             place.Unmatched("dead-lettered").ShouldBe(50, first.Output);
         }
 
-        using var second = EcomStreamProcess.Start(place.Run("--until-idle", "2s"));
+        using var second = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle));
         using var orders = EcomStreamProcess.Start(place.Produce("--orders", "50", "--payments", "0"));
         (await orders.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, orders.Output);
         (await second.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, second.Output);
@@ -46,7 +46,7 @@ public sealed class ShopCycleTests
     public async Task Duplicates_reordering_rubbish_and_orphans_leave_every_row_right_and_everything_accounted_for()
     {
         using var place = new Workplace();
-        using var run = EcomStreamProcess.Start(place.Run("--until-idle", "3s", "--set", "ecomstream.unmatched.grace=1s"));
+        using var run = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle, "--set", "ecomstream.unmatched.grace=1s"));
         using var produce = EcomStreamProcess.Start(place.Produce(
             "--orders", "5000", "--payments", "5000", "--sequence", "Interleaved",
             "--duplicates", "0.1", "--reordered", "0.2", "--malformed", "0.02", "--orphans", "0.02", "--seed", "7"));

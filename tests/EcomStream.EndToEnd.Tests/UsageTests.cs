@@ -144,7 +144,7 @@ public sealed class UsageTests
     public async Task Orders_get_shows_the_row_and_dlq_list_the_dead_letters()
     {
         using var place = new Workplace();
-        using var run = EcomStreamProcess.Start(place.Run("--until-idle", "2s", "--set", "ecomstream.unmatched.grace=500ms"));
+        using var run = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle, "--set", "ecomstream.unmatched.grace=500ms"));
         using var produce = EcomStreamProcess.Start(place.Produce("--orders", "3", "--payments", "5"));
         (await produce.ExitCodeAsync(Soon)).ShouldBe(0, produce.Output);
         (await run.ExitCodeAsync(Soon)).ShouldBe(0, run.Output);

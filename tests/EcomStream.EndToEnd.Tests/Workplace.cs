@@ -8,6 +8,12 @@ namespace EcomStream.EndToEnd.Tests;
 /// <summary>The folder of one test: what the process leaves in it is looked at with other programs' means.</summary>
 internal sealed class Workplace : IDisposable
 {
+    /// <summary>
+    /// For a run that is to end when what another process publishes is through: on a busy machine that one takes its time to
+    /// start, and to find the broker.
+    /// </summary>
+    public const string Idle = "6s";
+
     public Workplace() => Directory.CreateDirectory(Folder);
 
     public string Folder { get; } = Path.Combine(Path.GetTempPath(), $"ecomstream-test-{Guid.NewGuid():n}");

@@ -99,7 +99,7 @@ internal sealed partial class CqlNode : IAsyncDisposable
     {
         foreach (var statement in request.Prepared)
         {
-            if (!Knows(statement))
+            if (Known(statement.Cql) is null)
             {
                 return null;
             }
@@ -170,7 +170,7 @@ internal sealed partial class CqlNode : IAsyncDisposable
     // The statement as the node knows it; it is told of it where it does not.
     private async ValueTask<PreparedStatement> KnownAsync(PreparedStatement statement, CancellationToken cancellationToken)
     {
-        if (_prepared.TryGetValue(statement.Cql, out var known) && known.IsCompletedSuccessfully)
+        if (Known(statement.Cql) is { } known)
         {
             return await known;
         }
@@ -188,7 +188,7 @@ internal sealed partial class CqlNode : IAsyncDisposable
 
     private async ValueTask ForgetAsync(PreparedStatement here)
     {
-        if (_prepared.TryGetValue(here.Cql, out var known) && known.IsCompletedSuccessfully && ReferenceEquals(await known, here))
+        if (Known(here.Cql) is { } known && ReferenceEquals(await known, here))
         {
             _prepared.TryRemove(new KeyValuePair<string, Task<PreparedStatement>>(here.Cql, known));
         }
@@ -207,8 +207,9 @@ internal sealed partial class CqlNode : IAsyncDisposable
         return PreparedStatement.Read(cql, answer.Body, _context.Version);
     }
 
-    private bool Knows(PreparedStatement statement) =>
-        _prepared.TryGetValue(statement.Cql, out var known) && known.IsCompletedSuccessfully;
+    // The PREPARE of a statement that the node is taken to know.
+    private Task<PreparedStatement>? Known(string cql) =>
+        _prepared.TryGetValue(cql, out var prepared) && prepared.IsCompletedSuccessfully ? prepared : null;
 
     private CqlConnection Connection() => Open ?? throw new CqlConnectionException($"{Endpoint} is not connected.");
 

@@ -169,8 +169,9 @@ internal sealed partial class CqlSession : IAsyncDisposable
             return write.Send(node, connection) ? ValueTask.CompletedTask : new ValueTask(connection.RoomAsync(cancellationToken));
         }
 
-        // No node is up, or the node must be told of its statements.
-        return new ValueTask(write.SendAsync(null));
+        // No node is up, or the node must be told of its statements: the rows of the call share that, or fail at once.
+        _ = write.GoOnAsync(failed: null);
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>Goes on with a request that has failed on a node, or was sent to none yet.</summary>
@@ -361,7 +362,8 @@ internal sealed partial class CqlSession : IAsyncDisposable
         var last = Interlocked.Read(ref _warned);
         if ((last == 0 || _context.Time.GetElapsedTime(last, now) >= _warnEvery) && Interlocked.CompareExchange(ref _warned, now, last) == last)
         {
-            LogWarning(_context.Logger, warnings[0]);
+            // A log that is slow must not keep a connection from its other answers.
+            _ = Task.Run(() => LogWarning(_context.Logger, warnings[0]));
         }
     }
 

@@ -23,32 +23,43 @@ internal sealed class GroupedWrite(CqlSession session, CqlRequest request, Repli
         return connection.Send(this);
     }
 
-    /// <summary>Sends it as any request is sent, and completes when it has ended.</summary>
-    /// <param name="failed">How it has failed on the node that it was sent to; null when it was not sent.</param>
-    public async Task SendAsync(CqlException? failed)
+    /// <summary>Goes on with it as with any request, and completes when it has ended.</summary>
+    /// <param name="failed">How it has failed on the node that it was sent to; null when it was sent to none.</param>
+    public async Task GoOnAsync(CqlException? failed)
     {
+        CqlResponse answer;
         try
         {
             // A node that has forgotten the statement is told again; any other failure is another node's turn.
-            Answered(await session.GoOnAsync(Request, replicas, failed is null or CqlUnpreparedException ? null : (_node!, failed)));
+            answer = await session.GoOnAsync(Request, replicas, failed is null or CqlUnpreparedException ? null : (_node!, failed));
         }
         catch (Exception error)
         {
             End(error);
+            return;
         }
+
+        Answered(answer);
     }
 
     public override void Answered(CqlResponse answer)
     {
-        session.Ended(Request, began, answer);
-        group.Ended(null);
+        // Who measures and logs is not ours: whatever becomes of that, the group is told.
+        try
+        {
+            session.Ended(Request, began, answer);
+        }
+        finally
+        {
+            group.Ended(null);
+        }
     }
 
     public override void Failed(CqlException error)
     {
-        if (error.IsRetryable || error is CqlUnpreparedException)
+        if (error.IsRetryable)
         {
-            _ = Task.Run(() => SendAsync(error));
+            _ = Task.Run(() => GoOnAsync(error));
         }
         else
         {
@@ -56,10 +67,15 @@ internal sealed class GroupedWrite(CqlSession session, CqlRequest request, Repli
         }
     }
 
-    // Without an answer.
     private void End(Exception error)
     {
-        session.Ended(Request, began, error);
-        group.Ended(error);
+        try
+        {
+            session.Ended(Request, began, error);
+        }
+        finally
+        {
+            group.Ended(error);
+        }
     }
 }

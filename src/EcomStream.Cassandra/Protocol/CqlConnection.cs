@@ -24,6 +24,7 @@ internal sealed class CqlConnection : IAsyncDisposable
     private readonly EnvelopeReader _reader;
     private readonly EnvelopeWriter _writer;
     private readonly StreamIds _streams;
+    private readonly Queue<PendingRequest> _waiting = new();
     private readonly SemaphoreSlim _toSend = new(0, 1);
     private readonly CancellationTokenSource _closing = new();
     private readonly TaskCompletionSource<Exception> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -32,7 +33,6 @@ internal sealed class CqlConnection : IAsyncDisposable
     private ByteWriter _queued = new(1 << 16);
     private ByteWriter _sending = new(1 << 16);
     private bool _isSignalled;
-    private readonly Queue<PendingRequest> _waiting = new();
     private int _inFlight;
     private TaskCompletionSource? _room;
     private Exception? _closedBy;
@@ -284,12 +284,12 @@ internal sealed class CqlConnection : IAsyncDisposable
             }
         }
 
+        room?.SetResult();
         if (pending is null)
         {
             throw new CqlProtocolException($"{Endpoint} answers on stream {header.Stream}, on which nothing was asked.");
         }
 
-        room?.SetResult();
         if (header.Opcode is Opcode.Ready or Opcode.Authenticate && pending.Request.Name == StartUp.Name)
         {
             // The answer to STARTUP is the last message that is framed as before.

@@ -1,8 +1,8 @@
 namespace EcomStream.Cassandra.Protocol;
 
 /// <summary>
-/// A request under way on a connection, which tells it how it ended: once, and on the connection's own loop, which waits
-/// for nothing.
+/// A request under way on a connection, which tells it how it ended: once, and on whichever thread ends it, mostly the
+/// connection's own loop. So it neither waits nor throws when it is told.
 /// </summary>
 /// <param name="request">The request.</param>
 internal abstract class PendingRequest(CqlRequest request)
