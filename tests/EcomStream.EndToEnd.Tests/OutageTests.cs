@@ -50,7 +50,7 @@ public sealed class OutageTests
             place.Rows.ShouldBe(0);
         }
 
-        using var next = EcomStreamProcess.Start(place.Run("--until-idle", "2s"));
+        using var next = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle));
         (await next.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, next.Output);
         place.CompleteRows.ShouldBe(1_000, next.Output);
     }

@@ -9,8 +9,8 @@ namespace EcomStream.EndToEnd.Tests;
 internal sealed class Workplace : IDisposable
 {
     /// <summary>
-    /// For a run that is to end when what another process publishes is through: on a busy machine that one takes its time to
-    /// start, and to find the broker.
+    /// For a run that is to end when what is or will be published is through: on a busy machine the publishing process takes its
+    /// time to start, and the first message to arrive.
     /// </summary>
     public const string Idle = "6s";
 

@@ -107,7 +107,7 @@ public sealed class DeadLetterCommandTests
         (await Dlq("replay", "24-1024")).ShouldContain("replayed 1");
         var file = Path.Combine(place.Folder, "export.jsonl");
         (await Dlq("export", "--output", file)).ShouldContain("exported");
-        using (var again = EcomStreamProcess.Start([.. arguments, "--until-idle", "2s"]))
+        using (var again = EcomStreamProcess.Start([.. arguments, "--until-idle", Workplace.Idle]))
         {
             (await again.ExitCodeAsync(Soon)).ShouldBe(0, again.Output);
         }

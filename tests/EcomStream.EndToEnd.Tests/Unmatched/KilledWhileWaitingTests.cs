@@ -38,7 +38,7 @@ public sealed class KilledWhileWaitingTests
             await victim.KillAsync();
         }
 
-        using var second = EcomStreamProcess.Start([.. run, "--until-idle", "3s"]);
+        using var second = EcomStreamProcess.Start([.. run, "--until-idle", Workplace.Idle]);
         using var orders = EcomStreamProcess.Start(place.Produce("--orders", $"{Orders}", "--payments", "0"));
         (await orders.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, orders.Output);
         (await second.ExitCodeAsync(TimeSpan.FromSeconds(120))).ShouldBe(0, second.Output);

@@ -35,7 +35,7 @@ public sealed class StoppedClockTests
         // Once the subscription is there again, the grace runs again.
         using var again = EcomStreamProcess.Start(
             new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = place.Endpoint },
-            "run", "--data", place.Folder, "--set", "ecomstream.unmatched.grace=5s", "--until-idle", "1s");
+            "run", "--data", place.Folder, "--set", "ecomstream.unmatched.grace=5s", "--until-idle", Workplace.Idle);
         (await again.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, again.Output);
         place.Unmatched("dead-lettered").ShouldBe(20);
     }
