@@ -42,6 +42,7 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
             var moving = _batches!.MoveNextAsync();
             if (moving.IsCompletedSuccessfully)
             {
+                // It waits for nothing.
                 Emit(moving.Result);
                 return;
             }

@@ -168,14 +168,14 @@ public sealed class BatchSetTests
         var settings = cluster.Settings with { BatchRows = 1 };
         await using var session = await cluster.ConnectAsync(settings);
         var statement = await session.PrepareAsync(Insert, default);
-        cluster.Script = request => request.Opcode == Opcode.Execute && Prepares(cluster) < 2
-            ? ScriptedCluster.Error(CqlErrorCode.Unprepared, "unknown", body => body.ShortBytes(statement.Id))
+        cluster.Script = request => request.Opcode == Opcode.Execute && cluster.Prepares < 2
+            ? ScriptedCluster.Unprepared(statement)
             : null;
 
         await WriteAsync(session, settings, Enumerable.Range(0, 100), default);
 
         // Those before the second PREPARE were refused.
-        Prepares(cluster).ShouldBe(2);
+        cluster.Prepares.ShouldBe(2);
         var requests = cluster.Requests.ToList();
         Written(requests.Skip(requests.FindLastIndex(request => request.Opcode == Opcode.Prepare))).Order().ShouldBe(Enumerable.Range(0, 100));
     }
@@ -189,7 +189,7 @@ public sealed class BatchSetTests
         var statement = await session.PrepareAsync(Insert, default);
         cluster.Script = request => request.Opcode switch
         {
-            Opcode.Execute => ScriptedCluster.Error(CqlErrorCode.Unprepared, "unknown", body => body.ShortBytes(statement.Id)),
+            Opcode.Execute => ScriptedCluster.Unprepared(statement),
             Opcode.Prepare => ScriptedCluster.NoAnswer,
             _ => null,
         };
@@ -258,6 +258,4 @@ public sealed class BatchSetTests
         [.. requests
             .Where(request => request.Opcode == Opcode.Execute)
             .Select(request => BinaryPrimitives.ReadInt32BigEndian(request.Body.AsSpan(request.Body.Length - sizeof(int))))];
-
-    private static int Prepares(ScriptedCluster cluster) => cluster.Requests.Count(request => request.Opcode == Opcode.Prepare);
 }

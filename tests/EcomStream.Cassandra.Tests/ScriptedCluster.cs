@@ -51,6 +51,9 @@ internal sealed class ScriptedCluster : IAsyncDisposable
     /// <summary>All requests so far.</summary>
     public IReadOnlyCollection<ScriptedRequest> Requests => _requests;
 
+    /// <summary>How many of them were PREPAREs.</summary>
+    public int Prepares => _requests.Count(request => request.Opcode == Opcode.Prepare);
+
     public static Action<ByteWriter> Void { get; } = body => body.Int((int)ResultKind.Void);
 
     public CassandraSettings Settings => new()
@@ -85,6 +88,10 @@ internal sealed class ScriptedCluster : IAsyncDisposable
         body.String(text);
         more?.Invoke(body);
     });
+
+    /// <summary>The ERROR of a node that does not know a statement.</summary>
+    public static (Opcode, Action<ByteWriter>) Unprepared(PreparedStatement statement) =>
+        Error(CqlErrorCode.Unprepared, "unknown", body => body.ShortBytes(statement.Id));
 
     /// <summary>The answer to a PREPARE; all parameters are ints, and there are no result columns.</summary>
     public static (Opcode, Action<ByteWriter>) Prepared(byte[] id, int parameters) => (Opcode.Result, body =>

@@ -47,11 +47,11 @@ public sealed class ScriptedClusterTests
         await using var cluster = new ScriptedCluster("dc1/r1");
         await using var session = await cluster.ConnectAsync();
         var statement = await session.PrepareAsync(Insert, default);
-        cluster.Script = request => request.Opcode == Opcode.Execute && Prepares(cluster) < 2 ? Unprepared(statement) : null;
+        cluster.Script = request => request.Opcode == Opcode.Execute && cluster.Prepares < 2 ? ScriptedCluster.Unprepared(statement) : null;
 
         await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => session.ReadAsync(statement, "insert", session.ReplicasOf(0), values => values.Value(1), default)));
 
-        Prepares(cluster).ShouldBe(2);
+        cluster.Prepares.ShouldBe(2);
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class ScriptedClusterTests
         cluster.Script = request => request.Opcode switch
         {
             Opcode.Prepare => ScriptedCluster.Prepared(id, 1),
-            Opcode.Execute when !new ByteReader(request.Body).ShortBytes().SequenceEqual(id) => Unprepared(statement),
+            Opcode.Execute when !new ByteReader(request.Body).ShortBytes().SequenceEqual(id) => ScriptedCluster.Unprepared(statement),
             _ => null,
         };
 
@@ -198,11 +198,6 @@ public sealed class ScriptedClusterTests
     // The nodes that were sent an EXECUTE.
     private static List<int> Executes(ScriptedCluster cluster) =>
         [.. cluster.Requests.Where(request => request.Opcode == Opcode.Execute).Select(request => request.Node)];
-
-    private static int Prepares(ScriptedCluster cluster) => cluster.Requests.Count(request => request.Opcode == Opcode.Prepare);
-
-    private static (Opcode, Action<ByteWriter>) Unprepared(PreparedStatement statement) =>
-        ScriptedCluster.Error(CqlErrorCode.Unprepared, "unknown", body => body.ShortBytes(statement.Id));
 
     private sealed class CountingTime : TimeProvider
     {

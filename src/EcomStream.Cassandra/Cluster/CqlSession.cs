@@ -300,7 +300,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
         }
 
         var nodes = _control.LocalNodes;
-        var first = Turn(nodes);
+        var first = (int)((uint)Interlocked.Increment(ref _turn) % (uint)Math.Max(1, nodes.Count));
         for (var i = 0; i < nodes.Count; i++)
         {
             var node = nodes[(first + i) % nodes.Count];
@@ -313,7 +313,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
         return plan;
     }
 
-    // What Plan begins with, found without a list.
+    // What Plan begins with; where a replica is up, as nearly always, without a list of all nodes.
     private CqlNode? First(ReplicaSet replicas)
     {
         CqlNode? best = null;
@@ -326,25 +326,8 @@ internal sealed partial class CqlSession : IAsyncDisposable
             }
         }
 
-        if (best is not null)
-        {
-            return best;
-        }
-
-        var nodes = _control.LocalNodes;
-        var first = Turn(nodes);
-        for (var i = 0; i < nodes.Count; i++)
-        {
-            if (nodes[(first + i) % nodes.Count] is { IsUp: true } up)
-            {
-                return up;
-            }
-        }
-
-        return null;
+        return best ?? Plan(replicas).FirstOrDefault();
     }
-
-    private int Turn(IReadOnlyList<CqlNode> nodes) => (int)((uint)Interlocked.Increment(ref _turn) % (uint)Math.Max(1, nodes.Count));
 
     private static string OperationOf(Opcode opcode) => opcode switch
     {

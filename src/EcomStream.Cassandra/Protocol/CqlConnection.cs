@@ -33,7 +33,6 @@ internal sealed class CqlConnection : IAsyncDisposable
     private ByteWriter _queued = new(1 << 16);
     private ByteWriter _sending = new(1 << 16);
     private bool _isSignalled;
-    private int _inFlight;
     private TaskCompletionSource? _room;
     private Exception? _closedBy;
     private long _lastReceived;
@@ -60,7 +59,7 @@ internal sealed class CqlConnection : IAsyncDisposable
     public bool IsOpen => !_closed.Task.IsCompleted;
 
     /// <summary>Requests under way, the abandoned ones included.</summary>
-    public int InFlight => Volatile.Read(ref _inFlight);
+    public int InFlight => _settings.MaxInFlight - _streams.Free;
 
     /// <summary>Takes what the server pushes. Set before REGISTER is sent.</summary>
     public Action<CqlEvent>? OnEvent { get; set; }
@@ -174,7 +173,6 @@ internal sealed class CqlConnection : IAsyncDisposable
         {
             request.Deadline = _time.GetTimestamp() + (long)((request.Timeout ?? _settings.RequestTimeout).TotalSeconds * _time.TimestampFrequency);
             _writer.Write(_queued, _streams.Take(request), request.Request);
-            _inFlight = _settings.MaxInFlight - _streams.Free;
             Signal();
         }
     }
@@ -276,7 +274,6 @@ internal sealed class CqlConnection : IAsyncDisposable
         lock (_gate)
         {
             pending = _streams.Return(header.Stream);
-            _inFlight = _settings.MaxInFlight - _streams.Free;
             SendWaiting();
             if (_room is not null && HasRoom)
             {

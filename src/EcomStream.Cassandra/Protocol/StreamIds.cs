@@ -24,8 +24,8 @@ internal sealed class StreamIds
     /// <summary>Ids that wait for an answer that nobody wants any more.</summary>
     public int Abandoned { get; private set; }
 
-    /// <summary>Ids that are free.</summary>
-    public int Free => _freeCount;
+    /// <summary>Ids that are free; it may be read while another thread takes or returns one.</summary>
+    public int Free => Volatile.Read(ref _freeCount);
 
     /// <summary>Takes an id. The caller has seen to it that one is free.</summary>
     public short Take(PendingRequest request)
