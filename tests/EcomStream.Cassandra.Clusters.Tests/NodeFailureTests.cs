@@ -138,6 +138,6 @@ public sealed partial class NodeFailureTests
     private static long Joined(EcomStreamProcess run) =>
         JoinedInLog().Matches(run.Output) is { Count: > 0 } matches ? long.Parse(matches[^1].Groups[1].Value) : 0;
 
-    [GeneratedRegex(@", (\d+) joined,")]
+    [GeneratedRegex(@", (\d+) payments joined,")]
     private static partial Regex JoinedInLog();
 }

@@ -40,7 +40,7 @@ internal static class RunCommand
             }
 
             Console.WriteLine(
-                $"received {counters.Received}, joined {counters.Joined}, rows written {counters.Written}, "
+                $"received {counters.Received}, payments joined {counters.Joined}, rows written {counters.Written}, "
                 + $"dead-lettered {counters.DeadLettered}, healed {counters.Healed}");
             return Exit.Ok;
         }));
