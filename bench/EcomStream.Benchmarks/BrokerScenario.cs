@@ -26,8 +26,8 @@ internal static class BrokerScenario
     {
         var ratios = new List<(double Publish, double Drain)>();
 
-        // Both are processes that live through all runs. A run is too short to warm them, or the client here: both first
-        // publish to a topic that nobody reads, and then the first run does not count either.
+        // Both are processes that live through all runs. A run is too short to warm them and the client here: each is first
+        // sent messages for a topic that nobody reads, and the first run does not count either.
         using var folder = new Folder();
         using var broker = BrokerProcess.Start(folder.Path);
         var endpoint = await broker.EndpointAsync();
@@ -131,6 +131,9 @@ internal static class BrokerScenario
             _deliveries = _subscription.ReceiveAsync(_stop.Token).GetAsyncEnumerator();
         }
 
+        /// <summary>CPU time of this process in the last publishing.</summary>
+        public TimeSpan PublishCpu { get; private set; }
+
         public static async Task<Client> ConnectAsync(string endpoint, string project, bool subscribes = true)
         {
             var settings = PubSubSettings.Read(
@@ -145,9 +148,6 @@ internal static class BrokerScenario
 
             return new Client(connection);
         }
-
-        /// <summary>CPU time of this process in the last publishing.</summary>
-        public TimeSpan PublishCpu { get; private set; }
 
         public async Task<double> PublishAsync(int from, int count)
         {
