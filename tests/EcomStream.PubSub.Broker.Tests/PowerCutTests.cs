@@ -120,6 +120,9 @@ public sealed class PowerCutTests : IDisposable
             while (await after.PullAsync() is { Count: > 0 } messages)
             {
                 found.UnionWith(messages.Select(m => m.Message.MessageId));
+
+                // There is a bound on what one who acks nothing is given, and a deadline.
+                await after.AckAsync(messages);
             }
 
             check(
