@@ -1,5 +1,4 @@
 using EcomStream.PubSub.Broker.Storage;
-using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub.Broker;
 
@@ -62,13 +61,18 @@ internal sealed class BrokerTopic(int id, string name, TopicSettings settings, T
     }
 
     /// <summary>Appends messages and tells the subscriptions.</summary>
-    public void Publish(IReadOnlyList<PubsubMessage> messages)
+    /// <returns>The offset of the first.</returns>
+    /// <exception cref="IOException">The disk is full or broken; none was appended.</exception>
+    /// <exception cref="ObjectDisposedException">The topic was deleted.</exception>
+    public long Publish(RawMessages messages)
     {
-        Log.Append(messages);
+        var first = Log.Append(messages);
         foreach (var subscription in _subscriptions)
         {
             subscription.Notify();
         }
+
+        return first;
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
@@ -28,7 +29,8 @@ internal sealed class DeadLetterForwarder(BrokerState state, EmbeddedBrokerOptio
                 }
 
                 var topic = state.Topic(settings.Topic);
-                topic.Publish([.. batch.Select(entry => DeadLetter(entry.Message, entry.Attempts, subscription))]);
+                using var letters = RawMessages.Of(batch.Select(entry => DeadLetter(entry.Message, entry.Attempts, subscription)));
+                topic.Publish(letters);
                 if (options.Fsync != FsyncPolicy.Never)
                 {
                     // The ack must not outlive the copy.

@@ -161,6 +161,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         });
         var app = builder.Build();
         app.MapGrpcService<PublisherService>();
+        app.MapGrpcService<PublishService>();
         app.MapGrpcService<SubscriberService>();
         app.MapGrpcService<StreamingPullService>();
         return app;

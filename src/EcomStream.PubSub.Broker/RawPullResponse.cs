@@ -7,17 +7,11 @@ namespace EcomStream.PubSub.Broker;
 
 /// <summary>
 /// A StreamingPullResponse in its wire form, built straight from the log: a stored message is the serialized
-/// PubsubMessage, so sending it on needs no object. Protocol buffers encoding:
-/// https://protobuf.dev/programming-guides/encoding
+/// PubsubMessage, so sending it on needs no object.
 /// </summary>
 internal sealed class RawPullResponse
 {
-    // Field 1 of the response (received_messages), fields 1 (ack_id) and 2 (message) of ReceivedMessage, wire type LEN;
-    // its field 3 (delivery_attempt), wire type VARINT.
-    private const byte ReceivedMessagesTag = (1 << 3) | 2;
-    private const byte AckIdTag = (1 << 3) | 2;
-    private const byte MessageTag = (2 << 3) | 2;
-    private const byte DeliveryAttemptTag = 3 << 3;
+    private const byte DeliveryAttemptTag = (ReceivedMessage.DeliveryAttemptFieldNumber << 3) | ProtobufWire.Varint;
 
     private const int UsualCapacity = 4 << 20;
 
@@ -48,24 +42,20 @@ internal sealed class RawPullResponse
     {
         Span<byte> id = stackalloc byte[AckId.LongestBytes];
         var idLength = ackId.Format(id);
-        var received = 1 + VarintSize(idLength) + idLength + 1 + VarintSize(message.Length) + message.Length
-            + (attempt > 0 ? 1 + VarintSize(attempt) : 0);
-        var span = _bytes.GetSpan(1 + 5 + received);
-        var at = 0;
-        span[at++] = ReceivedMessagesTag;
-        at += WriteVarint(span[at..], received);
-        span[at++] = AckIdTag;
-        at += WriteVarint(span[at..], idLength);
+        var received = ProtobufWire.LenSize(idLength) + ProtobufWire.LenSize(message.Length)
+            + (attempt > 0 ? 1 + ProtobufWire.VarintSize((uint)attempt) : 0);
+        var span = _bytes.GetSpan(ProtobufWire.LenSize(received));
+        var at = ProtobufWire.WriteLen(span, StreamingPullResponse.ReceivedMessagesFieldNumber, received);
+        at += ProtobufWire.WriteLen(span[at..], ReceivedMessage.AckIdFieldNumber, idLength);
         id[..idLength].CopyTo(span[at..]);
         at += idLength;
-        span[at++] = MessageTag;
-        at += WriteVarint(span[at..], message.Length);
+        at += ProtobufWire.WriteLen(span[at..], ReceivedMessage.MessageFieldNumber, message.Length);
         message.CopyTo(span[at..]);
         at += message.Length;
         if (attempt > 0)
         {
             span[at++] = DeliveryAttemptTag;
-            at += WriteVarint(span[at..], attempt);
+            at += ProtobufWire.WriteVarint(span[at..], (uint)attempt);
         }
 
         _bytes.Advance(at);
@@ -78,21 +68,5 @@ internal sealed class RawPullResponse
         var size = fields.CalculateSize();
         fields.WriteTo(_bytes.GetSpan(size)[..size]);
         _bytes.Advance(size);
-    }
-
-    private static int VarintSize(int value) => CodedOutputStream.ComputeUInt32Size((uint)value);
-
-    private static int WriteVarint(Span<byte> target, int value)
-    {
-        var at = 0;
-        var rest = (uint)value;
-        while (rest >= 0x80)
-        {
-            target[at++] = (byte)(rest | 0x80);
-            rest >>= 7;
-        }
-
-        target[at++] = (byte)rest;
-        return at;
     }
 }

@@ -1,39 +1,44 @@
 using System.Buffers;
 using System.Text;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf.WellKnownTypes;
+using static EcomStream.PubSub.ProtobufWire;
 
 namespace EcomStream.PubSub;
 
 /// <summary>
 /// Reads a StreamingPullResponse from its wire form straight into deliveries: of each message its data is copied once
 /// and its attributes stay unparsed until someone asks. (The generated classes make a map, two collections and four
-/// more objects for each message.) Encoding: https://protobuf.dev/programming-guides/encoding; field numbers:
-/// google/pubsub/v1/pubsub.proto.
+/// more objects for each message.)
 /// </summary>
 internal static class PullResponseReader
 {
-    private const int Varint = 0;
-    private const int Fixed64 = 1;
-    private const int Length = 2;
-    private const int Fixed32 = 5;
-
     /// <summary>The received messages of a response.</summary>
     /// <exception cref="InvalidDataException">The bytes are no StreamingPullResponse.</exception>
     public static PullResponse Read(ReadOnlySequence<byte> response, Settler settler)
     {
-        if (response.IsSingleSegment)
-        {
-            return Read(response.FirstSpan, settler);
-        }
-
-        var rented = ArrayPool<byte>.Shared.Rent((int)response.Length);
+        byte[]? rented = null;
         try
         {
+            if (response.IsSingleSegment)
+            {
+                return Read(response.FirstSpan, settler);
+            }
+
+            rented = ArrayPool<byte>.Shared.Rent((int)response.Length);
             response.CopyTo(rented);
             return Read(rented.AsSpan(0, (int)response.Length), settler);
         }
+        catch (InvalidDataException broken)
+        {
+            throw new InvalidDataException($"The server sent what is no StreamingPullResponse: {broken.Message}", broken);
+        }
         finally
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            if (rented is not null)
+            {
+                ArrayPool<byte>.Shared.Return(rented);
+            }
         }
     }
 
@@ -43,18 +48,18 @@ internal static class PullResponseReader
         var attributes = new Dictionary<string, string>();
         while (!raw.IsEmpty)
         {
-            var entry = Slice(ref raw);
+            var entry = ReadLen(ref raw);
             string key = "", value = "";
             while (!entry.IsEmpty)
             {
                 var tag = ReadVarint(ref entry);
                 switch (tag)
                 {
-                    case (1 << 3) | Length:
-                        key = Encoding.UTF8.GetString(Slice(ref entry));
+                    case (MapKey << 3) | Len:
+                        key = Encoding.UTF8.GetString(ReadLen(ref entry));
                         break;
-                    case (2 << 3) | Length:
-                        value = Encoding.UTF8.GetString(Slice(ref entry));
+                    case (MapValue << 3) | Len:
+                        value = Encoding.UTF8.GetString(ReadLen(ref entry));
                         break;
                     default:
                         Skip(ref entry, tag);
@@ -75,16 +80,16 @@ internal static class PullResponseReader
         while (!response.IsEmpty)
         {
             var tag = ReadVarint(ref response);
-            if (tag == ((1 << 3) | Length))
+            if (tag == ((StreamingPullResponse.ReceivedMessagesFieldNumber << 3) | Len))
             {
-                var delivery = Received(Slice(ref response), settler, out var attempt);
+                var delivery = Received(ReadLen(ref response), settler, out var attempt);
                 bytes += delivery.Bytes;
                 redelivered += attempt > 1 ? 1 : 0;
                 deliveries[count++] = delivery;
             }
-            else if (tag == ((4 << 3) | Length))
+            else if (tag == ((StreamingPullResponse.SubscriptionPropertiesFieldNumber << 3) | Len))
             {
-                exactlyOnce = IsExactlyOnce(Slice(ref response));
+                exactlyOnce = IsExactlyOnce(ReadLen(ref response));
             }
             else
             {
@@ -95,14 +100,13 @@ internal static class PullResponseReader
         return new PullResponse(deliveries, bytes, redelivered, exactlyOnce);
     }
 
-    // SubscriptionProperties: exactly_once_delivery_enabled (1).
     private static bool IsExactlyOnce(ReadOnlySpan<byte> properties)
     {
         var enabled = false;
         while (!properties.IsEmpty)
         {
             var tag = ReadVarint(ref properties);
-            if (tag == ((1 << 3) | Varint))
+            if (tag == ((StreamingPullResponse.Types.SubscriptionProperties.ExactlyOnceDeliveryEnabledFieldNumber << 3) | Varint))
             {
                 enabled = ReadVarint(ref properties) != 0;
             }
@@ -121,7 +125,7 @@ internal static class PullResponseReader
         while (!response.IsEmpty)
         {
             var tag = ReadVarint(ref response);
-            count += tag == ((1 << 3) | Length) ? 1 : 0;
+            count += tag == ((StreamingPullResponse.ReceivedMessagesFieldNumber << 3) | Len) ? 1 : 0;
             Skip(ref response, tag);
         }
 
@@ -138,13 +142,13 @@ internal static class PullResponseReader
             var tag = ReadVarint(ref received);
             switch (tag)
             {
-                case (1 << 3) | Length:
-                    ackId = Encoding.UTF8.GetString(Slice(ref received));
+                case (ReceivedMessage.AckIdFieldNumber << 3) | Len:
+                    ackId = Encoding.UTF8.GetString(ReadLen(ref received));
                     break;
-                case (2 << 3) | Length:
-                    message = Slice(ref received);
+                case (ReceivedMessage.MessageFieldNumber << 3) | Len:
+                    message = ReadLen(ref received);
                     break;
-                case (3 << 3) | Varint:
+                case (ReceivedMessage.DeliveryAttemptFieldNumber << 3) | Varint:
                     attempt = ReadVarint(ref received);
                     break;
                 default:
@@ -167,23 +171,23 @@ internal static class PullResponseReader
             var tag = ReadVarint(ref message);
             switch (tag)
             {
-                case (1 << 3) | Length:
-                    data = Slice(ref message).ToArray();
+                case (PubsubMessage.DataFieldNumber << 3) | Len:
+                    data = ReadLen(ref message).ToArray();
                     break;
-                case (2 << 3) | Length:
+                case (PubsubMessage.AttributesFieldNumber << 3) | Len:
                     var before = message;
-                    Slice(ref message);
+                    ReadLen(ref message);
                     var entry = before[..(before.Length - message.Length)];
                     attributes = attributes is null ? entry.ToArray() : [.. attributes, .. entry];
                     break;
-                case (3 << 3) | Length:
-                    messageId = Encoding.UTF8.GetString(Slice(ref message));
+                case (PubsubMessage.MessageIdFieldNumber << 3) | Len:
+                    messageId = Encoding.UTF8.GetString(ReadLen(ref message));
                     break;
-                case (4 << 3) | Length:
-                    publishMicros = Timestamp(Slice(ref message));
+                case (PubsubMessage.PublishTimeFieldNumber << 3) | Len:
+                    publishMicros = Micros(ReadLen(ref message));
                     break;
-                case (5 << 3) | Length:
-                    orderingKey = Encoding.UTF8.GetString(Slice(ref message));
+                case (PubsubMessage.OrderingKeyFieldNumber << 3) | Len:
+                    orderingKey = Encoding.UTF8.GetString(ReadLen(ref message));
                     break;
                 default:
                     Skip(ref message, tag);
@@ -194,8 +198,8 @@ internal static class PullResponseReader
         return new PubSubDelivery(settler, ackId, messageId, data, publishMicros, attributes) { OrderingKey = orderingKey };
     }
 
-    // google.protobuf.Timestamp: seconds (1), nanos (2).
-    private static long Timestamp(ReadOnlySpan<byte> timestamp)
+    // A Timestamp in microseconds since the Unix epoch.
+    private static long Micros(ReadOnlySpan<byte> timestamp)
     {
         long seconds = 0, nanos = 0;
         while (!timestamp.IsEmpty)
@@ -203,10 +207,10 @@ internal static class PullResponseReader
             var tag = ReadVarint(ref timestamp);
             switch (tag)
             {
-                case (1 << 3) | Varint:
+                case (Timestamp.SecondsFieldNumber << 3) | Varint:
                     seconds = (long)ReadVarint(ref timestamp);
                     break;
-                case (2 << 3) | Varint:
+                case (Timestamp.NanosFieldNumber << 3) | Varint:
                     nanos = (long)ReadVarint(ref timestamp);
                     break;
                 default:
@@ -217,59 +221,6 @@ internal static class PullResponseReader
 
         return (seconds * 1_000_000) + (nanos / 1_000);
     }
-
-    private static ReadOnlySpan<byte> Slice(scoped ref ReadOnlySpan<byte> input)
-    {
-        var length = ReadVarint(ref input);
-        if (length > (ulong)input.Length)
-        {
-            throw Broken();
-        }
-
-        var slice = input[..(int)length];
-        input = input[(int)length..];
-        return slice;
-    }
-
-    private static void Skip(scoped ref ReadOnlySpan<byte> input, ulong tag)
-    {
-        switch ((int)(tag & 7))
-        {
-            case Varint:
-                ReadVarint(ref input);
-                break;
-            case Length:
-                Slice(ref input);
-                break;
-            case Fixed64 when input.Length >= 8:
-                input = input[8..];
-                break;
-            case Fixed32 when input.Length >= 4:
-                input = input[4..];
-                break;
-            default:
-                throw Broken();
-        }
-    }
-
-    private static ulong ReadVarint(scoped ref ReadOnlySpan<byte> input)
-    {
-        ulong value = 0;
-        for (var i = 0; i < input.Length && i < 10; i++)
-        {
-            var b = input[i];
-            value |= (ulong)(b & 0x7f) << (7 * i);
-            if (b < 0x80)
-            {
-                input = input[(i + 1)..];
-                return value;
-            }
-        }
-
-        throw Broken();
-    }
-
-    private static InvalidDataException Broken() => new("The server sent bytes that are no StreamingPullResponse.");
 }
 
 /// <summary>What a StreamingPullResponse brought.</summary>

@@ -1,6 +1,7 @@
 using System.Text;
 using CsCheck;
 using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -159,12 +160,12 @@ public sealed class SubscriptionModelTests
 
         private void Publish(int count, string key, bool wanted)
         {
-            var messages = Enumerable.Range(0, count).Select(_ => new PubsubMessage { Data = ByteString.CopyFromUtf8("x"), OrderingKey = key }).ToList();
-            messages.ForEach(message => message.Attributes.Add(wanted ? "wanted" : "other", ""));
-            _state.Topic(Topic).Publish(messages);
-            foreach (var message in messages)
+            var message = new PubsubMessage { Data = ByteString.CopyFromUtf8("x"), OrderingKey = key, Attributes = { [wanted ? "wanted" : "other"] = "" } };
+            using var messages = RawMessages.Of(Enumerable.Repeat(message, count));
+            var first = TopicLog.MessageId(_state.Topic(Topic).Publish(messages));
+            for (var id = first; id < first + count; id++)
             {
-                _messages.Add(message.MessageId, new Message(long.Parse(message.MessageId), key, wanted || _settings.Filter.Length == 0));
+                _messages.Add($"{id}", new Message(id, key, wanted || _settings.Filter.Length == 0));
             }
         }
 

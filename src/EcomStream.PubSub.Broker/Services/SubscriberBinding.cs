@@ -7,7 +7,7 @@ namespace EcomStream.PubSub.Broker.Services;
 /// <summary>
 /// Binds the Subscriber service as generated, but for StreamingPull, whose responses are written from the log without
 /// objects (<see cref="RawPullResponse"/>). ASP.NET Core looks for each method on the type that a bind method takes,
-/// which is why the two have a bind method each.
+/// which is why the two have a bind method and a service each.
 /// </summary>
 internal static class SubscriberBinding
 {
@@ -39,19 +39,4 @@ internal static class SubscriberBinding
 
     public static void BindStreamingPull(ServiceBinderBase binder, StreamingPullService? service) =>
         binder.AddMethod(RawStreamingPull, (DuplexStreamingServerMethod<StreamingPullRequest, RawPullResponse>?)null!);
-
-    private sealed class AllBut(ServiceBinderBase inner, string name) : ServiceBinderBase
-    {
-        public override void AddMethod<TRequest, TResponse>(Method<TRequest, TResponse> method, UnaryServerMethod<TRequest, TResponse>? handler) =>
-            inner.AddMethod(method, handler);
-
-        public override void AddMethod<TRequest, TResponse>(
-            Method<TRequest, TResponse> method, DuplexStreamingServerMethod<TRequest, TResponse>? handler)
-        {
-            if (method.Name != name)
-            {
-                inner.AddMethod(method, handler);
-            }
-        }
-    }
 }

@@ -94,7 +94,7 @@ internal sealed class LogSegment : IDisposable
 
     /// <summary>Appends sealed records.</summary>
     /// <exception cref="IOException">Nothing was appended: what was written of it is cut off again.</exception>
-    public void Append(ReadOnlySpan<byte> records, IReadOnlyList<int> sizes, long lastPublishMicros)
+    public void Append(ReadOnlySpan<byte> records, ReadOnlySpan<int> sizes, long lastPublishMicros)
     {
         try
         {

@@ -1,6 +1,3 @@
-using Google.Cloud.PubSub.V1;
-using Google.Protobuf;
-using Google.Protobuf.WellKnownTypes;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Broker.Storage;
@@ -11,6 +8,12 @@ namespace EcomStream.PubSub.Broker.Storage;
 /// </summary>
 internal sealed class TopicLog : IDisposable
 {
+    /// <summary>The most digits that a message id has.</summary>
+    public const int LongestMessageId = 19;
+
+    private const int UsualBuffer = 64 << 10;
+    private const int LargestKeptBuffer = 4 << 20;
+
     private readonly string _folder;
     private readonly long _segmentBytes;
     private readonly TimeProvider _time;
@@ -18,7 +21,8 @@ internal sealed class TopicLog : IDisposable
     private readonly SyncMarker _marker;
     private readonly Lock _lock = new();
     private readonly List<LogSegment> _segments = [];
-    private byte[] _buffer = new byte[1 << 16];
+    private byte[] _buffer = new byte[UsualBuffer];
+    private int[] _sizes = [];
     private long _lastPublishMicros;
     private long _end;
     private bool _unsynced;
@@ -80,35 +84,38 @@ internal sealed class TopicLog : IDisposable
     }
 
     /// <summary>
-    /// Appends messages, in order, each with an id and a publish time of its own, and hands them to the operating
-    /// system. The messages are changed: they are given what they were given.
+    /// Appends messages, in order, each with an id and a publish time of its own, and hands them to the operating system.
     /// </summary>
     /// <returns>The offset of the first.</returns>
     /// <exception cref="IOException">The disk is full or broken; none was appended.</exception>
-    public long Append(IReadOnlyList<PubsubMessage> messages)
+    /// <exception cref="ObjectDisposedException">The log was closed.</exception>
+    public long Append(RawMessages messages)
     {
         lock (_lock)
         {
             var first = _end;
-            var sizes = new int[messages.Count];
-            var used = 0;
             var now = Math.Max(NowMicros, _lastPublishMicros + 1);
-            for (var i = 0; i < messages.Count; i++)
+            var most = messages.Length + (messages.Count * LogRecord.Size(MessageStamp.LongestBytes));
+            if (_buffer.Length < most)
             {
-                var message = messages[i];
-                var micros = now + i;
-                message.MessageId = MessageId(first + i);
-                message.PublishTime = new Timestamp { Seconds = micros / 1_000_000, Nanos = (int)(micros % 1_000_000) * 1_000 };
-                var payload = message.CalculateSize();
-                sizes[i] = LogRecord.Size(payload);
-                if (_buffer.Length < used + sizes[i])
-                {
-                    Array.Resize(ref _buffer, Math.Max(_buffer.Length * 2, used + sizes[i]));
-                }
+                _buffer = new byte[most];
+            }
 
-                message.WriteTo(_buffer.AsSpan(used + LogRecord.HeaderBytes, payload));
-                LogRecord.Seal(_buffer.AsSpan(used, sizes[i]), micros);
-                used += sizes[i];
+            if (_sizes.Length < messages.Count)
+            {
+                _sizes = new int[messages.Count];
+            }
+
+            var (count, used) = (0, 0);
+            foreach (var message in messages)
+            {
+                var record = _buffer.AsSpan(used);
+                message.CopyTo(record[LogRecord.HeaderBytes..]);
+                var size = LogRecord.Size(message.Length);
+                size += MessageStamp.Write(record[size..], MessageId(first + count), now + count);
+                LogRecord.Seal(record[..size], now + count);
+                _sizes[count++] = size;
+                used += size;
             }
 
             var segment = _segments[^1];
@@ -121,16 +128,16 @@ internal sealed class TopicLog : IDisposable
                 _segments.Add(segment);
             }
 
-            var last = now + messages.Count - 1;
-            segment.Append(_buffer.AsSpan(0, used), sizes, last);
+            var last = now + count - 1;
+            segment.Append(_buffer.AsSpan(0, used), _sizes.AsSpan(0, count), last);
             _lastPublishMicros = last;
             _unsynced = true;
-            if (_buffer.Length > 4 << 20)
+            if (_buffer.Length > LargestKeptBuffer)
             {
-                _buffer = new byte[1 << 16];
+                _buffer = new byte[UsualBuffer];
             }
 
-            Volatile.Write(ref _end, first + messages.Count);
+            Volatile.Write(ref _end, first + count);
             return first;
         }
     }
@@ -264,7 +271,8 @@ internal sealed class TopicLog : IDisposable
         }
     }
 
-    public static string MessageId(long offset) => (offset + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>The id of the message at an offset, which is a decimal number.</summary>
+    public static long MessageId(long offset) => offset + 1;
 
     /// <summary>A time as publish times are kept: microseconds since the Unix epoch, rounded up.</summary>
     public static long Micros(DateTimeOffset time) =>

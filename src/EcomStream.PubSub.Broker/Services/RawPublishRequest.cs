@@ -1,0 +1,54 @@
+using System.Buffers;
+using System.Text;
+using EcomStream.PubSub.Broker.Storage;
+using Google.Cloud.PubSub.V1;
+
+namespace EcomStream.PubSub.Broker.Services;
+
+/// <summary>
+/// A PublishRequest as it was received: with messages that go into the log as they came, when <see cref="PublishRules"/>
+/// can tell by their bytes that they may, and parsed when not.
+/// </summary>
+internal sealed class RawPublishRequest : IDisposable
+{
+    private readonly RawMessages? _allowed;
+    private readonly PublishRequest? _unchecked;
+
+    private RawPublishRequest(string topic, RawMessages? allowed, PublishRequest? parsed) =>
+        (Topic, _allowed, _unchecked) = (topic, allowed, parsed);
+
+    /// <summary>The topic's name.</summary>
+    public string Topic { get; }
+
+    /// <summary>Reads what a publisher sent.</summary>
+    /// <exception cref="Google.Protobuf.InvalidProtocolBufferException">The bytes are no PublishRequest.</exception>
+    public static RawPublishRequest Read(ReadOnlySequence<byte> request)
+    {
+        var length = checked((int)request.Length);
+        var bytes = RawMessages.Rent(length);
+        request.CopyTo(bytes);
+        if (PublishRules.Allow(bytes.AsSpan(0, length), out var topic, out var count))
+        {
+            return new RawPublishRequest(Encoding.UTF8.GetString(topic), new RawMessages(bytes, length, count), null);
+        }
+
+        RawMessages.Return(bytes);
+        var parsed = PublishRequest.Parser.ParseFrom(request);
+        return new RawPublishRequest(parsed.Topic, null, parsed);
+    }
+
+    /// <summary>Its messages, to be stored.</summary>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: it may not be published.</exception>
+    public RawMessages Checked()
+    {
+        if (_unchecked is null)
+        {
+            return _allowed!;
+        }
+
+        PublishRules.Check(_unchecked);
+        return RawMessages.Of(_unchecked.Messages);
+    }
+
+    public void Dispose() => _allowed?.Dispose();
+}
