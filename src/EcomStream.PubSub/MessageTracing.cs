@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using EcomStream.Core;
-using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub;
 
@@ -20,30 +19,29 @@ internal static class MessageTracing
     public static bool IsOn => _source.HasListeners();
 
     /// <summary>
-    /// Starts the span of a message that is published and puts its context into the attributes. A message that has one
-    /// already, such as a dead letter or its replay, goes on with that trace and not with whatever publishes it.
+    /// Starts the span of a message that is published. A message that has a trace already, such as a dead letter or its
+    /// replay, goes on with that one and not with whatever publishes it.
     /// </summary>
-    public static Activity? StartPublish(string topic, PubsubMessage message)
+    /// <returns>The span, if someone records it, and the message with the span's context in its attributes.</returns>
+    public static (Activity? Span, OutgoingMessage Message) StartPublish(string topic, OutgoingMessage message)
     {
         // Not current: one call publishes many messages, which are no children of one another.
         var current = Activity.Current;
-        message.Attributes.TryGetValue(DeadLetter.TraceParent, out var parent);
-        message.Attributes.TryGetValue(DeadLetter.TraceState, out var parentState);
-        var span = _source.StartActivity($"publish {topic}", ActivityKind.Producer, Context(parent, parentState));
+        var span = _source.StartActivity($"publish {topic}", ActivityKind.Producer, Context(message.Attributes));
         Activity.Current = current;
         if (span is not { Id: { } id })
         {
-            return null;
+            return (null, message);
         }
 
         Describe(span, "publish", topic, message.OrderingKey);
-        message.Attributes[DeadLetter.TraceParent] = id;
+        var attributes = new Dictionary<string, string>(message.Attributes) { [DeadLetter.TraceParent] = id };
         if (span.TraceStateString is { Length: > 0 } state)
         {
-            message.Attributes[DeadLetter.TraceState] = state;
+            attributes[DeadLetter.TraceState] = state;
         }
 
-        return span;
+        return (span, message with { Attributes = attributes });
     }
 
     /// <summary>
@@ -55,8 +53,7 @@ internal static class MessageTracing
         // What was current when the reading began has nothing to do with the message.
         var current = Activity.Current;
         Activity.Current = null;
-        var publisher = Context(delivery.Attributes.GetValueOrDefault(DeadLetter.TraceParent), delivery.Attributes.GetValueOrDefault(DeadLetter.TraceState));
-        var span = _source.StartActivity($"process {delivery.Subscription}", ActivityKind.Consumer, publisher);
+        var span = _source.StartActivity($"process {delivery.Subscription}", ActivityKind.Consumer, Context(delivery.Attributes));
         Activity.Current = current;
         if (span is not null)
         {
@@ -67,8 +64,11 @@ internal static class MessageTracing
         return span;
     }
 
-    private static ActivityContext Context(string? parent, string? state) =>
-        ActivityContext.TryParse(parent, state, isRemote: true, out var context) ? context : default;
+    private static ActivityContext Context(IReadOnlyDictionary<string, string> attributes) =>
+        ActivityContext.TryParse(
+            attributes.GetValueOrDefault(DeadLetter.TraceParent), attributes.GetValueOrDefault(DeadLetter.TraceState), isRemote: true, out var context)
+            ? context
+            : default;
 
     private static void Describe(Activity span, string operation, string destination, string orderingKey)
     {

@@ -47,9 +47,10 @@ public sealed class PubSubConnection : IDisposable
         Loggers = loggers;
         (_address, _credentials, _trusted) = (address, credentials, trusted);
         _channel = OpenChannel();
-        Publisher = new Publisher.PublisherClient(_channel);
-        Subscriber = new Subscriber.SubscriberClient(_channel);
-        Policies = new IAMPolicy.IAMPolicyClient(_channel);
+        Calls = _channel.CreateCallInvoker();
+        Publisher = new Publisher.PublisherClient(Calls);
+        Subscriber = new Subscriber.SubscriberClient(Calls);
+        Policies = new IAMPolicy.IAMPolicyClient(Calls);
     }
 
     /// <summary>The settings.</summary>
@@ -61,6 +62,8 @@ public sealed class PubSubConnection : IDisposable
     internal TimeProvider Time { get; }
 
     internal ILoggerFactory Loggers { get; }
+
+    internal CallInvoker Calls { get; }
 
     internal Publisher.PublisherClient Publisher { get; }
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using EcomStream.Core;
 using Google.Cloud.PubSub.V1;
-using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
@@ -41,18 +40,18 @@ public sealed class PubSubPublisher : IPublisher
         var ids = new List<string>(messages.Count);
         for (var next = 0; next < messages.Count;)
         {
-            var request = new PublishRequest { Topic = path };
-            next = Fill(request, messages, next);
-            var response = await PublishTracedAsync(topic, request, cancellationToken);
-            if (response.MessageIds.Count != request.Messages.Count)
+            var batch = Next(messages, next);
+            next += batch.Length;
+            var response = await PublishTracedAsync(topic, path, batch, cancellationToken);
+            if (response.MessageIds.Count != batch.Length)
             {
                 throw new PublishFailedException(
-                    $"Publishing {request.Messages.Count} messages to {path} on {_settings.Endpoint} was answered with "
+                    $"Publishing {batch.Length} messages to {path} on {_settings.Endpoint} was answered with "
                     + $"{response.MessageIds.Count} message ids. Check that the endpoint is a Pub/Sub server.");
             }
 
             ids.AddRange(response.MessageIds);
-            PubSubMetrics.Sent.Add(request.Messages.Count, PubSubMetrics.OfTopic(topic));
+            PubSubMetrics.Sent.Add(batch.Length, PubSubMetrics.OfTopic(topic));
         }
 
         return ids;
@@ -61,13 +60,15 @@ public sealed class PubSubPublisher : IPublisher
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private int Fill(PublishRequest request, IReadOnlyList<OutgoingMessage> messages, int next)
+    // The messages of the next request, in an array of its own, in which tracing gives them other attributes.
+    private OutgoingMessage[] Next(IReadOnlyList<OutgoingMessage> messages, int first)
     {
+        var batch = new List<OutgoingMessage>(Math.Min(messages.Count - first, _settings.Publisher.BatchMessages));
         var bytes = 0L;
-        var key = messages[next].OrderingKey;
+        var key = messages[first].OrderingKey;
 
         // The messages of one request must have the same key (google.pubsub.v1.PubsubMessage.ordering_key).
-        while (next < messages.Count && request.Messages.Count < _settings.Publisher.BatchMessages && messages[next].OrderingKey == key)
+        for (var next = first; next < messages.Count && batch.Count < _settings.Publisher.BatchMessages && messages[next].OrderingKey == key; next++)
         {
             var size = Size(messages[next]);
             if (bytes > 0 && bytes + size > _settings.Publisher.BatchBytes)
@@ -75,12 +76,11 @@ public sealed class PubSubPublisher : IPublisher
                 break;
             }
 
-            request.Messages.Add(ToWire(messages[next]));
+            batch.Add(messages[next]);
             bytes += size;
-            next++;
         }
 
-        return next;
+        return [.. batch];
     }
 
     /// <summary>About what a message takes in a request, bytes.</summary>
@@ -96,29 +96,22 @@ public sealed class PubSubPublisher : IPublisher
         return size;
     }
 
-    // The caller's bytes are not copied: they are sent before the call returns.
-    private static PubsubMessage ToWire(OutgoingMessage message)
-    {
-        var wire = new PubsubMessage { Data = UnsafeByteOperations.UnsafeWrap(message.Data), OrderingKey = message.OrderingKey };
-        foreach (var (key, value) in message.Attributes)
-        {
-            wire.Attributes[key] = value;
-        }
-
-        return wire;
-    }
-
-    private async Task<PublishResponse> PublishTracedAsync(string topic, PublishRequest request, CancellationToken cancellationToken)
+    private async Task<PublishResponse> PublishTracedAsync(string topic, string path, OutgoingMessage[] messages, CancellationToken cancellationToken)
     {
         if (!MessageTracing.IsOn)
         {
-            return await PublishAsync(request, cancellationToken);
+            return await PublishAsync(new OutgoingBatch(path, messages), cancellationToken);
         }
 
-        var spans = request.Messages.Select(message => MessageTracing.StartPublish(topic, message)).ToArray();
+        var spans = new Activity?[messages.Length];
+        for (var i = 0; i < spans.Length; i++)
+        {
+            (spans[i], messages[i]) = MessageTracing.StartPublish(topic, messages[i]);
+        }
+
         try
         {
-            var response = await PublishAsync(request, cancellationToken);
+            var response = await PublishAsync(new OutgoingBatch(path, messages), cancellationToken);
             foreach (var (span, id) in spans.Zip(response.MessageIds))
             {
                 span?.SetTag("messaging.message.id", id);
@@ -144,31 +137,31 @@ public sealed class PubSubPublisher : IPublisher
         }
     }
 
-    private CallOptions Options(PublishRequest request, CancellationToken cancellationToken)
+    private CallOptions Options(OutgoingBatch batch, CancellationToken cancellationToken)
     {
         var from = _settings.Publisher.CompressFrom;
         return new CallOptions(
-            from > 0 && request.CalculateSize() >= from ? _compressed : null,
+            from > 0 && batch.Bytes >= from ? _compressed : null,
             _connection.Time.GetUtcNow().UtcDateTime + _settings.Publisher.RequestTimeout,
             cancellationToken);
     }
 
-    private async Task<PublishResponse> PublishAsync(PublishRequest request, CancellationToken cancellationToken)
+    private async Task<PublishResponse> PublishAsync(OutgoingBatch batch, CancellationToken cancellationToken)
     {
         try
         {
             return await Retry.UntilDoneAsync(
                 _settings.Retry,
                 _connection.Time,
-                async ct => await _connection.Publisher.PublishAsync(request, Options(request, ct)),
+                async ct => await batch.PublishAsync(_connection.Calls, Options(batch, ct)),
                 (error, failures, delay) =>
                 {
                     if (Retry.IsWorthAWarning(failures))
                     {
                         _logger.LogWarning(
                             "Publishing {Count} messages to {Topic} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
-                            request.Messages.Count,
-                            request.Topic,
+                            batch.Messages.Count,
+                            batch.Topic,
                             _settings.Endpoint,
                             error.StatusCode,
                             error.Status.Detail,
@@ -181,7 +174,7 @@ public sealed class PubSubPublisher : IPublisher
         catch (RpcException error)
         {
             throw new PublishFailedException(
-                $"Publishing {request.Messages.Count} messages to {request.Topic} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, "topic", _connection.Account)}",
+                $"Publishing {batch.Messages.Count} messages to {batch.Topic} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, "topic", _connection.Account)}",
                 error);
         }
     }

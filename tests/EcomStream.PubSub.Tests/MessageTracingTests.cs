@@ -34,14 +34,17 @@ public sealed class MessageTracingTests : IDisposable
     public void A_message_that_has_a_trace_goes_on_with_it_whoever_publishes_it()
     {
         using var sink = _source.StartActivity("sink")!;
-        var letter = new PubsubMessage { Attributes = { [DeadLetter.TraceParent] = Parent, [DeadLetter.TraceState] = "shop=1" } };
+        var traced = new Dictionary<string, string> { [DeadLetter.TraceParent] = Parent, [DeadLetter.TraceState] = "shop=1" };
+        var letter = new OutgoingMessage(default, traced);
 
-        using var span = MessageTracing.StartPublish("letters", letter)!;
+        var (span, published) = MessageTracing.StartPublish("letters", letter);
 
+        using var ended = span.ShouldNotBeNull();
         span.TraceId.ToHexString().ShouldBe(Trace);
         span.ParentId.ShouldBe(Parent);
-        letter.Attributes[DeadLetter.TraceParent].ShouldBe(span.Id);
-        letter.Attributes[DeadLetter.TraceState].ShouldBe("shop=1");
+        published.Attributes[DeadLetter.TraceParent].ShouldBe(span.Id);
+        published.Attributes[DeadLetter.TraceState].ShouldBe("shop=1");
+        traced[DeadLetter.TraceParent].ShouldBe(Parent, "the caller's attributes are the caller's");
         Activity.Current.ShouldBe(sink);
     }
 
@@ -50,9 +53,11 @@ public sealed class MessageTracingTests : IDisposable
     {
         using var sink = _source.StartActivity("sink")!;
 
-        using var span = MessageTracing.StartPublish("letters", new PubsubMessage())!;
+        var (span, published) = MessageTracing.StartPublish("letters", new OutgoingMessage(default, Delivery.NoAttributes));
 
+        using var ended = span.ShouldNotBeNull();
         span.ParentSpanId.ShouldBe(sink.SpanId);
+        published.Attributes[DeadLetter.TraceParent].ShouldBe(span.Id);
     }
 
     [Fact]
