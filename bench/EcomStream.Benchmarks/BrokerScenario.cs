@@ -5,59 +5,57 @@ using Akka.Configuration;
 using EcomStream.Core;
 using EcomStream.Host;
 using EcomStream.PubSub;
+using Google.Cloud.PubSub.V1;
+using Grpc.Net.Client;
 
 namespace EcomStream.Benchmarks;
 
 /// <summary>
 /// The broker as a process of its own, with fsync = interval, and a client in this process: publishing orders of about
-/// 200 bytes in batches of 500, and draining them with acks through StreamingPull. The same on any other server.
+/// 200 bytes in batches of 500, the same 100,000 orders over and over, and draining them with acks through
+/// StreamingPull. The same on any other server.
 /// </summary>
 internal static class BrokerScenario
 {
-    private const int WarmUpMessages = 1_000_000;
     private const int BatchSize = 500;
     private const int Publishers = 4;
 
+    // Of what is published or drained, each measured by itself.
+    private const int Parts = 5;
+
     /// <summary>Publishes and drains, on the broker and on another server, one after the other in the same run.</summary>
     /// <param name="runs">How often.</param>
-    /// <param name="otherEndpoint">host:port of the other server; its topics stay.</param>
-    /// <param name="messages">Messages of each run.</param>
-    public static async Task CompareAsync(int runs, string otherEndpoint, int messages)
+    /// <param name="otherEndpoint">host:port of the other server.</param>
+    /// <param name="published">Messages that each run publishes and deletes.</param>
+    /// <param name="drained">Messages that each run drains; none with 0.</param>
+    public static async Task CompareAsync(int runs, string otherEndpoint, int published, int drained)
     {
         var ratios = new List<(double Publish, double Drain)>();
 
-        // Both are processes that live through all runs. A run is too short to warm them and the client here: each is first
-        // sent messages for a topic that nobody reads, and the first run does not count either.
+        // Both are processes that live through all runs. The first run warms them, and this one, and does not count.
         using var folder = new Folder();
         using var broker = BrokerProcess.Start(folder.Path);
         var endpoint = await broker.EndpointAsync();
-        foreach (var warming in (string[])[endpoint, otherEndpoint])
-        {
-            await using var client = await Client.ConnectAsync(warming, "warm-up", subscribes: false);
-            await client.PublishAsync(0, WarmUpMessages);
-        }
-
         for (var run = 0; run <= runs; run++)
         {
-            var ours = await MeasureAsync("broker", endpoint, messages);
-            var other = await MeasureAsync("other", otherEndpoint, messages);
-            Console.WriteLine(
-                $"  times the other: published {ours.Publish / other.Publish:0.0}, drained {ours.Drain / other.Drain:0.0}{(run == 0 ? "   (that was the warm-up)" : "")}");
-            if (run > 0)
-            {
-                ratios.Add((ours.Publish / other.Publish, ours.Drain / other.Drain));
-            }
+            var ours = await MeasureAsync("broker", endpoint, published, drained, () => broker.Cpu);
+            var other = await MeasureAsync("other", otherEndpoint, published, drained, () => TimeSpan.Zero);
+            ratios.Add((ours.Publish / other.Publish, ours.Drain / other.Drain));
+            Console.WriteLine($"  times the other: {Times(ratios[^1])}{(run == 0 ? "   (that was the warm-up)" : "")}");
         }
 
+        var counted = ratios.Skip(1).ToList();
         Console.WriteLine(
-            $"median of {runs} runs on {Environment.ProcessorCount} cores: published {Median(ratios.Select(r => r.Publish)):0.0} times as fast, drained {Median(ratios.Select(r => r.Drain)):0.0} times");
+            $"median of {runs} runs on {Environment.ProcessorCount} cores, times the other: {Times((Median(counted.Select(r => r.Publish)), Median(counted.Select(r => r.Drain))))}");
+
+        string Times((double Publish, double Drain) ratio) =>
+            $"published {ratio.Publish:0.0}" + (drained > 0 ? $", drained {ratio.Drain:0.0}" : "");
     }
 
     /// <summary>A backlog that is larger than the broker's memory: held, opened again, drained and reclaimed.</summary>
     /// <param name="messages">Its messages.</param>
     public static async Task BacklogAsync(int messages)
     {
-        const int Parts = 5;
         using var folder = new Folder();
         long peak;
         using (var broker = BrokerProcess.Start(folder.Path))
@@ -65,7 +63,7 @@ internal static class BrokerScenario
             await using var client = await Client.ConnectAsync(await broker.EndpointAsync(), "bench");
             for (var part = 0; part < Parts; part++)
             {
-                var rate = await client.PublishAsync(part * (messages / Parts), messages / Parts);
+                var rate = await client.PublishAsync(messages / Parts);
                 Console.WriteLine($"  published {(part + 1) * (messages / Parts),10:N0}: {rate,10:N0} messages/s   broker's working set {Megabytes(broker.WorkingSet)}   on disk {Megabytes(folder.Size)}");
             }
 
@@ -97,13 +95,37 @@ internal static class BrokerScenario
         Console.WriteLine($"  reclaimed: {Megabytes(folder.Size)} on disk; the broker's peak working set {Megabytes(peak)}");
     }
 
-    private static async Task<(double Publish, double Drain)> MeasureAsync(string name, string endpoint, int messages)
+    private static async Task<(double Publish, double Drain)> MeasureAsync(string name, string endpoint, int published, int drained, Func<TimeSpan> serverCpu)
     {
-        await using var client = await Client.ConnectAsync(endpoint, $"bench-{Guid.NewGuid():n}");
-        var published = await client.PublishAsync(0, messages);
-        var drained = await client.DrainAsync(messages);
-        Console.WriteLine($"  {name,-8} published {published,10:N0} messages/s ({client.PublishCpu.TotalMicroseconds / messages:0.00} us of the client's CPU each)   drained {drained,10:N0} messages/s");
-        return (published, drained);
+        var (publish, drain) = (0.0, 0.0);
+        await using (var client = await Client.ConnectAsync(endpoint, $"bench-{Guid.NewGuid():n}"))
+        {
+            // In parts, to show whether the rate depends on how much the server holds already.
+            var part = published / Parts;
+            var (clientBefore, serverBefore) = (Environment.CpuUsage.TotalTime, serverCpu());
+            var rates = new List<double>();
+            for (var i = 0; i < Parts; i++)
+            {
+                rates.Add(await client.PublishAsync(part));
+            }
+
+            var (clientCpu, cpu) = (Environment.CpuUsage.TotalTime - clientBefore, serverCpu() - serverBefore);
+            publish = Parts / rates.Sum(rate => 1 / rate);
+            Console.WriteLine(
+                $"  {name,-8} published {publish,10:N0} messages/s, each {part:N0} at {string.Join(", ", rates.Select(rate => $"{rate:N0}"))}; us of CPU a message: the client's {clientCpu.TotalMicroseconds / published:0.00}{(cpu > TimeSpan.Zero ? $", the broker's {cpu.TotalMicroseconds / published:0.00}" : "")}");
+            await client.DeleteAsync();
+        }
+
+        if (drained > 0)
+        {
+            await using var client = await Client.ConnectAsync(endpoint, $"bench-{Guid.NewGuid():n}");
+            await client.PublishAsync(drained);
+            drain = await client.DrainAsync(drained);
+            Console.WriteLine($"  {name,-8} drained   {drain,10:N0} messages/s");
+            await client.DeleteAsync();
+        }
+
+        return (publish, drain);
     }
 
     private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
@@ -116,62 +138,52 @@ internal static class BrokerScenario
         private const string Topic = "orders_data";
         private const string SubscriptionName = "orders_data-sub";
 
+        private static readonly OutgoingMessage[][] _orders = [.. new Simulator(
+            new SimulatorOptions { Orders = 100_000, Payments = 0, Sequence = ProduceSequence.Interleaved })
+            .Messages().Select(message => new OutgoingMessage(message.Data, Delivery.NoAttributes)).Chunk(BatchSize)];
+
         private readonly PubSubConnection _connection;
         private readonly PubSubPublisher _publisher;
         private readonly PubSubSubscription _subscription;
         private readonly CancellationTokenSource _stop = new();
         private readonly IAsyncEnumerator<IReadOnlyList<Delivery>> _deliveries;
+        private readonly PubSubSettings _settings;
         private int _ahead;
 
-        private Client(PubSubConnection connection)
+        private Client(PubSubConnection connection, PubSubSettings settings)
         {
+            _settings = settings;
             _connection = connection;
             _publisher = new PubSubPublisher(connection);
             _subscription = new PubSubSubscription(connection, SubscriptionName);
             _deliveries = _subscription.ReceiveAsync(_stop.Token).GetAsyncEnumerator();
         }
 
-        /// <summary>CPU time of this process in the last publishing.</summary>
-        public TimeSpan PublishCpu { get; private set; }
-
-        public static async Task<Client> ConnectAsync(string endpoint, string project, bool subscribes = true)
+        public static async Task<Client> ConnectAsync(string endpoint, string project)
         {
             var settings = PubSubSettings.Read(
                 ConfigurationFactory.ParseString($"ecomstream.pubsub.project-id = {project}").WithFallback(PubSubSettings.Reference), endpoint);
             var connection = PubSubConnection.Create(settings);
             var admin = new PubSubAdmin(connection);
             await admin.EnsureTopicAsync(Topic, CancellationToken.None);
-            if (subscribes)
-            {
-                await admin.EnsureSubscriptionAsync(SubscriptionName, Topic, CancellationToken.None);
-            }
-
-            return new Client(connection);
+            await admin.EnsureSubscriptionAsync(SubscriptionName, Topic, CancellationToken.None);
+            return new Client(connection, settings);
         }
 
-        public async Task<double> PublishAsync(int from, int count)
+        /// <param name="count">A multiple of the size of a batch.</param>
+        /// <returns>Messages a second.</returns>
+        public async Task<double> PublishAsync(int count)
         {
-            var batches = new Queue<OutgoingMessage[]>(Orders(from, count).Chunk(BatchSize));
-            var before = Environment.CpuUsage.TotalTime;
+            var (next, last) = (0, count / BatchSize);
             var clock = Stopwatch.StartNew();
             await Task.WhenAll(Enumerable.Range(0, Publishers).Select(_ => Task.Run(async () =>
             {
-                while (Next() is { } batch)
+                while (Interlocked.Increment(ref next) is var taken && taken <= last)
                 {
-                    await _publisher.PublishAsync(Topic, batch, CancellationToken.None);
+                    await _publisher.PublishAsync(Topic, _orders[taken % _orders.Length], CancellationToken.None);
                 }
             })));
-            var elapsed = clock.Elapsed;
-            PublishCpu = Environment.CpuUsage.TotalTime - before;
-            return count / elapsed.TotalSeconds;
-
-            OutgoingMessage[]? Next()
-            {
-                lock (batches)
-                {
-                    return batches.TryDequeue(out var batch) ? batch : null;
-                }
-            }
+            return count / clock.Elapsed.TotalSeconds;
         }
 
         public async Task<double> DrainAsync(int count)
@@ -199,6 +211,15 @@ internal static class BrokerScenario
             return count / clock.Elapsed.TotalSeconds;
         }
 
+        /// <summary>Deletes the topic and the subscription, with what they hold.</summary>
+        public async Task DeleteAsync()
+        {
+            using var channel = GrpcChannel.ForAddress($"http://{_settings.EmulatorHost}");
+            await new Subscriber.SubscriberClient(channel).DeleteSubscriptionAsync(
+                new DeleteSubscriptionRequest { Subscription = _settings.SubscriptionName(SubscriptionName) });
+            await new Publisher.PublisherClient(channel).DeleteTopicAsync(new DeleteTopicRequest { Topic = _settings.TopicName(Topic) });
+        }
+
         public async ValueTask DisposeAsync()
         {
             await _stop.CancelAsync();
@@ -207,12 +228,6 @@ internal static class BrokerScenario
             await _publisher.DisposeAsync();
             _connection.Dispose();
             _stop.Dispose();
-        }
-
-        private static IEnumerable<OutgoingMessage> Orders(int from, int count)
-        {
-            var shop = new Simulator(new SimulatorOptions { Orders = from + count, Payments = 0, Sequence = ProduceSequence.Interleaved });
-            return shop.Messages().Skip(from).Take(count).Select(message => new OutgoingMessage(message.Data, Delivery.NoAttributes));
         }
     }
 
@@ -238,6 +253,16 @@ internal static class BrokerScenario
             {
                 _process.Refresh();
                 return _process.PeakWorkingSet64;
+            }
+        }
+
+        /// <summary>CPU time that it has taken since it started.</summary>
+        public TimeSpan Cpu
+        {
+            get
+            {
+                _process.Refresh();
+                return _process.TotalProcessorTime;
             }
         }
 

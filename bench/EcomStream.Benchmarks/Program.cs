@@ -24,11 +24,15 @@ switch (args.FirstOrDefault())
         await EmbeddedScenario.BacklogAsync(orders: 1_000_000, stopped: TimeSpan.FromSeconds(60));
         return 0;
     case "broker" when args.Length == 3:
-        Console.WriteLine("The broker beside another Pub/Sub server, each a process of its own: 200,000 orders published in batches of 500 and drained with acks through StreamingPull");
-        await BrokerScenario.CompareAsync(runs, args[2], messages: 200_000);
+        Console.WriteLine("The broker beside another Pub/Sub server, each a process of its own: 1,000,000 messages published in batches of 500 (100,000 orders, ten times over), then a backlog of 200,000 drained with acks through StreamingPull");
+        await BrokerScenario.CompareAsync(runs, args[2], published: 1_000_000, drained: 200_000);
+        return 0;
+    case "broker-publish" when args.Length == 3:
+        Console.WriteLine("The publishing of the scenario broker alone");
+        await BrokerScenario.CompareAsync(runs, args[2], published: 1_000_000, drained: 0);
         return 0;
     case "broker-backlog":
-        Console.WriteLine("A backlog of 5,000,000 orders on the broker, a process of its own");
+        Console.WriteLine("A backlog of 5,000,000 messages on the broker, a process of its own (100,000 orders, fifty times over)");
         await BrokerScenario.BacklogAsync(messages: 5_000_000);
         return 0;
     case "cassandra-inserts" when args.Length == 4:
@@ -40,7 +44,7 @@ switch (args.FirstOrDefault())
         await Measure("orders/s", () => CassandraScenario.RunAsync(args[2], orders: 200_000, hocon: args.ElementAtOrDefault(3) ?? ""));
         return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order | embedded | backlog [RUNS], broker-backlog, broker RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS");
+        Console.Error.WriteLine("usage: join | live-order | embedded | backlog [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS");
         return 2;
 }
 
