@@ -147,12 +147,10 @@ internal static class BrokerScenario
         private readonly PubSubSubscription _subscription;
         private readonly CancellationTokenSource _stop = new();
         private readonly IAsyncEnumerator<IReadOnlyList<Delivery>> _deliveries;
-        private readonly PubSubSettings _settings;
         private int _ahead;
 
-        private Client(PubSubConnection connection, PubSubSettings settings)
+        private Client(PubSubConnection connection)
         {
-            _settings = settings;
             _connection = connection;
             _publisher = new PubSubPublisher(connection);
             _subscription = new PubSubSubscription(connection, SubscriptionName);
@@ -167,20 +165,22 @@ internal static class BrokerScenario
             var admin = new PubSubAdmin(connection);
             await admin.EnsureTopicAsync(Topic, CancellationToken.None);
             await admin.EnsureSubscriptionAsync(SubscriptionName, Topic, CancellationToken.None);
-            return new Client(connection, settings);
+            return new Client(connection);
         }
 
         /// <param name="count">A multiple of the size of a batch.</param>
         /// <returns>Messages a second.</returns>
         public async Task<double> PublishAsync(int count)
         {
+            // They are made now, if they have not been, and not while the clock runs.
+            var orders = _orders;
             var (next, last) = (0, count / BatchSize);
             var clock = Stopwatch.StartNew();
             await Task.WhenAll(Enumerable.Range(0, Publishers).Select(_ => Task.Run(async () =>
             {
                 while (Interlocked.Increment(ref next) is var taken && taken <= last)
                 {
-                    await _publisher.PublishAsync(Topic, _orders[taken % _orders.Length], CancellationToken.None);
+                    await _publisher.PublishAsync(Topic, orders[taken % orders.Length], CancellationToken.None);
                 }
             })));
             return count / clock.Elapsed.TotalSeconds;
@@ -214,10 +214,11 @@ internal static class BrokerScenario
         /// <summary>Deletes the topic and the subscription, with what they hold.</summary>
         public async Task DeleteAsync()
         {
-            using var channel = GrpcChannel.ForAddress($"http://{_settings.EmulatorHost}");
+            var settings = _connection.Settings;
+            using var channel = GrpcChannel.ForAddress($"http://{settings.EmulatorHost}");
             await new Subscriber.SubscriberClient(channel).DeleteSubscriptionAsync(
-                new DeleteSubscriptionRequest { Subscription = _settings.SubscriptionName(SubscriptionName) });
-            await new Publisher.PublisherClient(channel).DeleteTopicAsync(new DeleteTopicRequest { Topic = _settings.TopicName(Topic) });
+                new DeleteSubscriptionRequest { Subscription = settings.SubscriptionName(SubscriptionName) });
+            await new Publisher.PublisherClient(channel).DeleteTopicAsync(new DeleteTopicRequest { Topic = settings.TopicName(Topic) });
         }
 
         public async ValueTask DisposeAsync()

@@ -56,8 +56,8 @@ internal sealed class OutgoingBatch
     public int Bytes { get; }
 
     /// <summary>Sends it.</summary>
-    public AsyncUnaryCall<PublishResponse> PublishAsync(CallInvoker channel, CallOptions options) =>
-        channel.AsyncUnaryCall(PublishMethod, null, options, this);
+    public AsyncUnaryCall<PublishResponse> PublishAsync(CallInvoker calls, CallOptions options) =>
+        calls.AsyncUnaryCall(PublishMethod, null, options, this);
 
     /// <summary>Writes the request, <see cref="Bytes"/> bytes.</summary>
     public void WriteTo(IBufferWriter<byte> output)

@@ -19,9 +19,12 @@ internal static class ProtobufWire
     public const int MapValue = 2;
 
     /// <exception cref="InvalidDataException">No varint stands there.</exception>
-    public static ulong ReadVarint(scoped ref ReadOnlySpan<byte> input)
+    public static ulong ReadVarint(scoped ref ReadOnlySpan<byte> input) => TryReadVarint(ref input, out var value) ? value : throw Broken();
+
+    /// <returns>Whether a varint stands there; if not, nothing is read.</returns>
+    public static bool TryReadVarint(scoped ref ReadOnlySpan<byte> input, out ulong value)
     {
-        ulong value = 0;
+        value = 0;
         for (var i = 0; i < input.Length && i < 10; i++)
         {
             var b = input[i];
@@ -29,11 +32,11 @@ internal static class ProtobufWire
             if (b < 0x80)
             {
                 input = input[(i + 1)..];
-                return value;
+                return true;
             }
         }
 
-        throw Broken();
+        return false;
     }
 
     /// <summary>Reads a length and that many bytes.</summary>

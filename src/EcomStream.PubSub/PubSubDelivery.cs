@@ -47,7 +47,7 @@ internal sealed class PubSubDelivery : Delivery
                 case IReadOnlyDictionary<string, string> parsed:
                     return parsed;
                 default:
-                    var attributes = PullResponseReader.Attributes((byte[])_attributes);
+                    var attributes = Parse((byte[])_attributes);
                     _attributes = attributes;
                     return attributes;
             }
@@ -101,6 +101,18 @@ internal sealed class PubSubDelivery : Delivery
             }
 
             _settler.Push(this);
+        }
+    }
+
+    private IReadOnlyDictionary<string, string> Parse(byte[] attributes)
+    {
+        try
+        {
+            return PullResponseReader.Attributes(attributes);
+        }
+        catch (InvalidDataException broken)
+        {
+            throw new InvalidDataException($"The attributes of message {MessageId} of {Subscription} are no attributes: {broken.Message}", broken);
         }
     }
 }

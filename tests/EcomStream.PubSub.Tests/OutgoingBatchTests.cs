@@ -59,19 +59,5 @@ public sealed class OutgoingBatchTests
         PublishRequest.Parser.ParseFrom(bytes.WrittenSpan).Messages.ShouldHaveSingleItem().Attributes["origin"].ShouldBe("test");
     }
 
-    [Fact]
-    public void A_varint_is_read_as_it_was_written() => Gen.OneOf(Gen.ULong, Gen.UInt.Select(n => (ulong)n), Gen.Byte.Select(n => (ulong)n)).Sample(
-        value =>
-        {
-            var bytes = new byte[10];
-
-            var length = ProtobufWire.WriteVarint(bytes, value);
-
-            ReadOnlySpan<byte> rest = bytes.AsSpan(0, length);
-            ProtobufWire.VarintSize(value).ShouldBe(length);
-            ProtobufWire.ReadVarint(ref rest).ShouldBe(value);
-            rest.IsEmpty.ShouldBeTrue();
-        });
-
     private static Gen<string> AnyOf(params string[] texts) => Gen.Int[0, texts.Length - 1].Select(i => texts[i]);
 }

@@ -98,6 +98,19 @@ public sealed class PullResponseReaderTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public void Attributes_that_are_damaged_are_an_error_that_names_the_message()
+    {
+        // An entry of the map whose key says that it is longer than the entry.
+        var message = new PubsubMessage { MessageId = "42" }.ToByteArray();
+        byte[] damaged = [.. message, (2 << 3) | 2, 2, (1 << 3) | 2, 9];
+        byte[] received = [(2 << 3) | 2, (byte)damaged.Length, .. damaged];
+        byte[] response = [(1 << 3) | 2, (byte)received.Length, .. received];
+        var delivery = PullResponseReader.Read(new ReadOnlySequence<byte>(response), _settler).Deliveries.ShouldHaveSingleItem();
+
+        Should.Throw<InvalidDataException>(() => delivery.Attributes).Message.ShouldContain("message 42 of sub");
+    }
+
     private static ReadOnlySequence<byte> Segmented(byte[] bytes, int size)
     {
         Segment? first = null, last = null;

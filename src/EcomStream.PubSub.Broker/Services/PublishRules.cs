@@ -10,18 +10,20 @@ namespace EcomStream.PubSub.Broker.Services;
 /// </summary>
 internal static class PublishRules
 {
-    private const ulong TopicTag = (PublishRequest.TopicFieldNumber << 3) | ProtobufWire.Len;
-    private const ulong MessagesTag = (PublishRequest.MessagesFieldNumber << 3) | ProtobufWire.Len;
-    private const ulong DataTag = (PubsubMessage.DataFieldNumber << 3) | ProtobufWire.Len;
-    private const ulong AttributesTag = (PubsubMessage.AttributesFieldNumber << 3) | ProtobufWire.Len;
-    private const ulong OrderingKeyTag = (PubsubMessage.OrderingKeyFieldNumber << 3) | ProtobufWire.Len;
-    private const ulong KeyTag = (ProtobufWire.MapKey << 3) | ProtobufWire.Len;
-    private const ulong ValueTag = (ProtobufWire.MapValue << 3) | ProtobufWire.Len;
+    private const byte TopicTag = (PublishRequest.TopicFieldNumber << 3) | ProtobufWire.Len;
+    private const byte MessagesTag = (PublishRequest.MessagesFieldNumber << 3) | ProtobufWire.Len;
+    private const byte DataTag = (PubsubMessage.DataFieldNumber << 3) | ProtobufWire.Len;
+    private const byte AttributesTag = (PubsubMessage.AttributesFieldNumber << 3) | ProtobufWire.Len;
+    private const byte OrderingKeyTag = (PubsubMessage.OrderingKeyFieldNumber << 3) | ProtobufWire.Len;
+    private const byte KeyTag = (ProtobufWire.MapKey << 3) | ProtobufWire.Len;
+    private const byte ValueTag = (ProtobufWire.MapValue << 3) | ProtobufWire.Len;
+
+    /// <summary>The most that a request may have, bytes.</summary>
+    public const int MaxRequestBytes = 10 << 20;
 
     // https://cloud.google.com/pubsub/quotas#resource_limits
     private const int MaxMessages = 1_000;
     private const int MaxMessageBytes = 10_000_000;
-    private const int MaxRequestBytes = 10 << 20;
     private const int MaxAttributes = 100;
     private const int MaxAttributeKeyBytes = 256;
     private const int MaxAttributeValueBytes = 1_024;
@@ -35,7 +37,7 @@ internal static class PublishRules
 
     /// <summary>
     /// Whether a request surely may be published as it is. When not, it may still be: it has a field that is unknown,
-    /// repeated or the broker's to set, or is larger than the limits can tell without parsing it.
+    /// repeated or the broker's to set, or an encoding that some readers might not take.
     /// </summary>
     /// <param name="request">The serialized PublishRequest.</param>
     /// <param name="topic">The topic's name, valid UTF-8.</param>
@@ -49,37 +51,29 @@ internal static class PublishRules
             return false;
         }
 
-        try
+        ReadOnlySpan<byte> firstKey = default;
+        while (!request.IsEmpty)
         {
-            ReadOnlySpan<byte> firstKey = default;
-            while (!request.IsEmpty)
+            if (!Next(ref request, out var tag, out var value))
             {
-                switch (ProtobufWire.ReadVarint(ref request))
-                {
-                    case TopicTag when topic.IsEmpty:
-                        topic = ProtobufWire.ReadLen(ref request);
-                        break;
-                    case MessagesTag:
-                        if (!AllowMessage(ProtobufWire.ReadLen(ref request), out var key) || (count > 0 && !key.SequenceEqual(firstKey)))
-                        {
-                            return false;
-                        }
-
-                        firstKey = key;
-                        count++;
-                        break;
-                    default:
-                        return false;
-                }
+                return false;
             }
 
-            return count is > 0 and <= MaxMessages && Utf8.IsValid(topic);
+            switch (tag)
+            {
+                case TopicTag when topic.IsEmpty:
+                    topic = value;
+                    break;
+                case MessagesTag when AllowMessage(value, out var key) && (count == 0 || key.SequenceEqual(firstKey)):
+                    firstKey = key;
+                    count++;
+                    break;
+                default:
+                    return false;
+            }
         }
-        catch (InvalidDataException)
-        {
-            // What is wrong with it, the generated classes say.
-            return false;
-        }
+
+        return count is > 0 and <= MaxMessages && Utf8.IsValid(topic);
     }
 
     /// <summary>Refuses a request that may not be published.</summary>
@@ -114,16 +108,21 @@ internal static class PublishRules
         var (dataLength, attributes) = (-1, 0);
         while (!message.IsEmpty)
         {
-            switch (ProtobufWire.ReadVarint(ref message))
+            if (!Next(ref message, out var tag, out var value))
+            {
+                return false;
+            }
+
+            switch (tag)
             {
                 case DataTag when dataLength < 0:
-                    dataLength = ProtobufWire.ReadLen(ref message).Length;
+                    dataLength = value.Length;
                     break;
-                case AttributesTag when attributes < MaxAttributes && AllowAttribute(ProtobufWire.ReadLen(ref message)):
+                case AttributesTag when attributes < MaxAttributes && AllowAttribute(value):
                     attributes++;
                     break;
                 case OrderingKeyTag when orderingKey.IsEmpty:
-                    orderingKey = ProtobufWire.ReadLen(ref message);
+                    orderingKey = value;
                     break;
                 default:
                     return false;
@@ -134,30 +133,38 @@ internal static class PublishRules
             && orderingKey.Length <= MaxOrderingKeyBytes && Utf8.IsValid(orderingKey);
     }
 
+    // As every serializer writes it: the key, then the value, which some leave out when it is empty.
     private static bool AllowAttribute(ReadOnlySpan<byte> entry)
     {
-        // As every serializer writes it: the key, then the value, which some leave out when it is empty.
-        if (entry.IsEmpty || ProtobufWire.ReadVarint(ref entry) != KeyTag)
+        ReadOnlySpan<byte> value = default;
+        return Next(ref entry, out var tag, out var key) && tag == KeyTag
+            && (entry.IsEmpty || (Next(ref entry, out tag, out value) && tag == ValueTag && entry.IsEmpty))
+            && key.Length is > 0 and <= MaxAttributeKeyBytes && value.Length <= MaxAttributeValueBytes
+            && (!key.StartsWith(_servicePrefix) || key.StartsWith(_clientPrefix))
+            && Utf8.IsValid(key) && Utf8.IsValid(value);
+    }
+
+    // The next field, if it is one of wire type LEN whose tag and length are no longer than they need be.
+    private static bool Next(scoped ref ReadOnlySpan<byte> input, out byte tag, out ReadOnlySpan<byte> value)
+    {
+        tag = 0;
+        value = default;
+        if (input.IsEmpty || input[0] >= 0x80)
         {
             return false;
         }
 
-        var key = ProtobufWire.ReadLen(ref entry);
-        ReadOnlySpan<byte> value = default;
-        if (!entry.IsEmpty)
+        tag = input[0];
+        var rest = input[1..];
+        if (!ProtobufWire.TryReadVarint(ref rest, out var length)
+            || length > (ulong)rest.Length || input.Length - rest.Length != 1 + ProtobufWire.VarintSize(length))
         {
-            if (ProtobufWire.ReadVarint(ref entry) != ValueTag)
-            {
-                return false;
-            }
-
-            value = ProtobufWire.ReadLen(ref entry);
+            return false;
         }
 
-        return entry.IsEmpty
-            && key.Length is > 0 and <= MaxAttributeKeyBytes && value.Length <= MaxAttributeValueBytes
-            && (!key.StartsWith(_servicePrefix) || key.StartsWith(_clientPrefix))
-            && Utf8.IsValid(key) && Utf8.IsValid(value);
+        value = rest[..(int)length];
+        input = rest[(int)length..];
+        return true;
     }
 
     private static void CheckMessage(PubsubMessage message)

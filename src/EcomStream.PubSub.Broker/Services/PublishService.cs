@@ -18,7 +18,7 @@ internal class PublishService(BrokerState state, Durability durability)
     {
         using var received = request;
         var topic = state.Topic(request.Topic);
-        using var messages = request.Checked();
+        using var messages = request.TakeChecked();
         durability.Check();
         try
         {

@@ -11,8 +11,8 @@ namespace EcomStream.PubSub.Broker.Services;
 /// </summary>
 internal sealed class RawPublishRequest : IDisposable
 {
-    private readonly RawMessages? _allowed;
     private readonly PublishRequest? _unchecked;
+    private RawMessages? _allowed;
 
     private RawPublishRequest(string topic, RawMessages? allowed, PublishRequest? parsed) =>
         (Topic, _allowed, _unchecked) = (topic, allowed, parsed);
@@ -24,26 +24,32 @@ internal sealed class RawPublishRequest : IDisposable
     /// <exception cref="Google.Protobuf.InvalidProtocolBufferException">The bytes are no PublishRequest.</exception>
     public static RawPublishRequest Read(ReadOnlySequence<byte> request)
     {
-        var length = checked((int)request.Length);
-        var bytes = RawMessages.Rent(length);
-        request.CopyTo(bytes);
-        if (PublishRules.Allow(bytes.AsSpan(0, length), out var topic, out var count))
+        if (request.Length <= PublishRules.MaxRequestBytes)
         {
-            return new RawPublishRequest(Encoding.UTF8.GetString(topic), new RawMessages(bytes, length, count), null);
+            var length = (int)request.Length;
+            var bytes = RawMessages.Rent(length);
+            request.CopyTo(bytes);
+            if (PublishRules.Allow(bytes.AsSpan(0, length), out var topic, out var count))
+            {
+                return new RawPublishRequest(Encoding.UTF8.GetString(topic), new RawMessages(bytes, length, count), null);
+            }
+
+            RawMessages.Return(bytes);
         }
 
-        RawMessages.Return(bytes);
         var parsed = PublishRequest.Parser.ParseFrom(request);
         return new RawPublishRequest(parsed.Topic, null, parsed);
     }
 
-    /// <summary>Its messages, to be stored.</summary>
+    /// <summary>Its messages, to be stored. They are the caller's to dispose, and can be taken once.</summary>
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: it may not be published.</exception>
-    public RawMessages Checked()
+    public RawMessages TakeChecked()
     {
         if (_unchecked is null)
         {
-            return _allowed!;
+            var allowed = _allowed ?? throw new InvalidOperationException("The messages were taken before.");
+            _allowed = null;
+            return allowed;
         }
 
         PublishRules.Check(_unchecked);
