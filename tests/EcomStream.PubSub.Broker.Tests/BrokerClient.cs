@@ -49,6 +49,14 @@ internal sealed class BrokerClient : IAsyncDisposable
         return client;
     }
 
+    /// <summary>Publishes whatever these bytes are.</summary>
+    public async Task PublishAsync(byte[] request)
+    {
+        var bytes = Marshallers.Create<byte[]>(message => message, message => message);
+        var publish = new Method<byte[], byte[]>(MethodType.Unary, "google.pubsub.v1.Publisher", "Publish", bytes, bytes);
+        await _channel.CreateCallInvoker().AsyncUnaryCall(publish, null, default, request);
+    }
+
     public async Task<IReadOnlyList<string>> PublishAsync(params IEnumerable<string> texts)
     {
         var request = new PublishRequest { Topic = Topic };

@@ -195,6 +195,22 @@ public sealed class ServiceTests : IDisposable
         (await StatusOf(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.NotFound);
     }
 
+    [Theory]
+    [InlineData("FF FF FF")] // a tag without an end
+    [InlineData("12 32 01")] // a message that is cut
+    [InlineData("0A 01 FF 12 03 0A 01 78")] // a topic that is no UTF-8
+    public async Task A_publish_that_nobody_can_read_is_INVALID_ARGUMENT_and_says_so(string hex)
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+
+        var refused = await Should.ThrowAsync<RpcException>(() => client.PublishAsync(Convert.FromHexString(hex.Replace(" ", ""))));
+
+        refused.StatusCode.ShouldBe(StatusCode.InvalidArgument);
+        refused.Status.Detail.ShouldStartWith("The request is no PublishRequest: ");
+        await client.PublishAsync("goes on");
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["goes on"]);
+    }
+
     [Fact]
     public async Task An_empty_message_a_too_large_one_and_too_many_are_INVALID_ARGUMENT()
     {

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
 
 namespace EcomStream.PubSub.Broker.Services;
 
@@ -21,7 +22,7 @@ internal sealed class RawPublishRequest : IDisposable
     public string Topic { get; }
 
     /// <summary>Reads what a publisher sent.</summary>
-    /// <exception cref="Google.Protobuf.InvalidProtocolBufferException">The bytes are no PublishRequest.</exception>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: the bytes are no PublishRequest.</exception>
     public static RawPublishRequest Read(ReadOnlySequence<byte> request)
     {
         if (request.Length <= PublishRules.MaxRequestBytes)
@@ -37,8 +38,16 @@ internal sealed class RawPublishRequest : IDisposable
             RawMessages.Return(bytes);
         }
 
-        var parsed = PublishRequest.Parser.ParseFrom(request);
-        return new RawPublishRequest(parsed.Topic, null, parsed);
+        try
+        {
+            var parsed = PublishRequest.Parser.ParseFrom(request);
+            return new RawPublishRequest(parsed.Topic, null, parsed);
+        }
+        catch (InvalidProtocolBufferException broken)
+        {
+            // Any other status would have clients send it again and again.
+            throw ServiceCalls.Invalid($"The request is no PublishRequest: {broken.Message}");
+        }
     }
 
     /// <summary>Its messages, to be stored. They are the caller's to dispose, and can be taken once.</summary>
