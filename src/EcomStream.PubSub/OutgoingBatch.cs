@@ -17,17 +17,8 @@ internal sealed class OutgoingBatch
         MethodType.Unary,
         "google.pubsub.v1.Publisher",
         "Publish",
-        Marshallers.Create<OutgoingBatch>(
-            (batch, context) =>
-            {
-                context.SetPayloadLength(batch.Bytes);
-                batch.WriteTo(context.GetBufferWriter());
-                context.Complete();
-            },
-            _ => throw new NotSupportedException("A client reads no requests.")),
-        Marshallers.Create<PublishResponse>(
-            (_, _) => throw new NotSupportedException("A client writes no responses."),
-            context => PublishResponse.Parser.ParseFrom(context.PayloadAsReadOnlySequence())));
+        OneWayMarshaller.Writing<OutgoingBatch>(batch => batch.Bytes, (batch, output) => batch.WriteTo(output)),
+        OneWayMarshaller.Reading(PublishResponse.Parser.ParseFrom));
 
     private readonly (int Size, byte[] Attributes)[] _parts;
 

@@ -63,24 +63,24 @@ public sealed class PubSubPublisher : IPublisher
     // The messages of the next request, in an array of its own, in which tracing gives them other attributes.
     private OutgoingMessage[] Next(IReadOnlyList<OutgoingMessage> messages, int first)
     {
-        var batch = new List<OutgoingMessage>(Math.Min(messages.Count - first, _settings.Publisher.BatchMessages));
         var bytes = 0L;
         var key = messages[first].OrderingKey;
+        var end = first;
 
         // The messages of one request must have the same key (google.pubsub.v1.PubsubMessage.ordering_key).
-        for (var next = first; next < messages.Count && batch.Count < _settings.Publisher.BatchMessages && messages[next].OrderingKey == key; next++)
+        while (end < messages.Count && end - first < _settings.Publisher.BatchMessages && messages[end].OrderingKey == key)
         {
-            var size = Size(messages[next]);
+            var size = Size(messages[end]);
             if (bytes > 0 && bytes + size > _settings.Publisher.BatchBytes)
             {
                 break;
             }
 
-            batch.Add(messages[next]);
             bytes += size;
+            end++;
         }
 
-        return [.. batch];
+        return [.. messages.Take(first..end)];
     }
 
     /// <summary>About what a message takes in a request, bytes.</summary>

@@ -28,14 +28,8 @@ internal sealed record SubscriptionCalls(
     ILogger Logger,
     TagList Tags)
 {
-    private static readonly Marshaller<StreamingPullRequest> RequestMarshaller = Marshallers.Create(
-        (StreamingPullRequest request, SerializationContext context) =>
-        {
-            context.SetPayloadLength(request.CalculateSize());
-            request.WriteTo(context.GetBufferWriter());
-            context.Complete();
-        },
-        _ => throw new NotSupportedException("A client reads no requests."));
+    private static readonly Marshaller<StreamingPullRequest> RequestMarshaller = OneWayMarshaller.Writing<StreamingPullRequest>(
+        request => request.CalculateSize(), (request, output) => request.WriteTo(output));
 
     /// <summary>Opens a stream whose responses are read straight into deliveries of <paramref name="settler"/>.</summary>
     public AsyncDuplexStreamingCall<StreamingPullRequest, PullResponse> StreamingPull(Settler settler, CancellationToken cancellationToken)
@@ -45,9 +39,7 @@ internal sealed record SubscriptionCalls(
             "google.pubsub.v1.Subscriber",
             "StreamingPull",
             RequestMarshaller,
-            Marshallers.Create(
-                (PullResponse _, SerializationContext _) => throw new NotSupportedException("A client writes no responses."),
-                context => PullResponseReader.Read(context.PayloadAsReadOnlySequence(), settler)));
+            OneWayMarshaller.Reading(response => PullResponseReader.Read(response, settler)));
         return Channel.CreateCallInvoker().AsyncDuplexStreamingCall(method, null, new CallOptions(cancellationToken: cancellationToken));
     }
 

@@ -13,18 +13,8 @@ internal static class PublisherBinding
         MethodType.Unary,
         "google.pubsub.v1.Publisher",
         Publish,
-        Marshallers.Create<RawPublishRequest>(
-            (_, _) => throw new NotSupportedException("The broker reads these requests and never writes them."),
-            context => RawPublishRequest.Read(context.PayloadAsReadOnlySequence())),
-        Marshallers.Create<RawPublishResponse>(
-            (response, context) =>
-            {
-                var bytes = response.Serialize();
-                context.SetPayloadLength(bytes.Length);
-                context.GetBufferWriter().Write(bytes.Span);
-                context.Complete();
-            },
-            _ => throw new NotSupportedException("The broker writes these responses and never reads them.")));
+        OneWayMarshaller.Reading(RawPublishRequest.Read),
+        OneWayMarshaller.Writing<RawPublishResponse>(response => response.Bytes.Length, (response, output) => output.Write(response.Bytes)));
 
     public static void BindService(ServiceBinderBase binder, Publisher.PublisherBase? service) =>
         Publisher.BindService(new AllBut(binder, Publish), service!);

@@ -25,6 +25,7 @@ internal sealed class RawPublishRequest : IDisposable
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: the bytes are no PublishRequest.</exception>
     public static RawPublishRequest Read(ReadOnlySequence<byte> request)
     {
+        // A larger one is not copied, for it may not be published.
         if (request.Length <= PublishRules.MaxRequestBytes)
         {
             var length = (int)request.Length;

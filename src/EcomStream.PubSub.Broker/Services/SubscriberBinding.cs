@@ -17,22 +17,8 @@ internal static class SubscriberBinding
         MethodType.DuplexStreaming,
         "google.pubsub.v1.Subscriber",
         StreamingPull,
-        Marshallers.Create(
-            (request, context) =>
-            {
-                context.SetPayloadLength(request.CalculateSize());
-                Google.Protobuf.MessageExtensions.WriteTo(request, context.GetBufferWriter());
-                context.Complete();
-            },
-            context => StreamingPullRequest.Parser.ParseFrom(context.PayloadAsReadOnlySequence())),
-        Marshallers.Create<RawPullResponse>(
-            (response, context) =>
-            {
-                context.SetPayloadLength(response.Bytes.Length);
-                context.GetBufferWriter().Write(response.Bytes);
-                context.Complete();
-            },
-            _ => throw new NotSupportedException("The broker writes these responses and never reads them.")));
+        OneWayMarshaller.Reading(StreamingPullRequest.Parser.ParseFrom),
+        OneWayMarshaller.Writing<RawPullResponse>(response => response.Bytes.Length, (response, output) => output.Write(response.Bytes)));
 
     public static void BindService(ServiceBinderBase binder, Subscriber.SubscriberBase? service) =>
         Subscriber.BindService(new AllBut(binder, StreamingPull), service!);
