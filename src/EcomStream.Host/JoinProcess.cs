@@ -175,7 +175,6 @@ internal sealed class JoinProcess : IAsyncDisposable
             await _broker.DisposeAsync();
         }
 
-        Pipeline.Dispose();
         _loggers.Dispose();
     }
 }

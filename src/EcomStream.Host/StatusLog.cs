@@ -35,7 +35,7 @@ internal static partial class StatusLog
                 var status = pipeline.Status;
                 Progress(
                     logger, received, rate, counters.Joined, status.WaitingOrders, counters.DeadLettered, counters.Healed,
-                    status.Orders.OutstandingMessages + status.Payments.OutstandingMessages, Watermark(status.WatermarkMicros));
+                    status.Orders.OutstandingMessages + status.Payments.OutstandingMessages, Watermark(status.OrdersWatermark));
             }
         }
         catch (OperationCanceledException)
@@ -44,9 +44,9 @@ internal static partial class StatusLog
         }
     }
 
-    private static string Watermark(long? micros) => micros is { } at
-        ? $"the orders have been read up to {Timestamps.Rfc3339(at)}"
-        : "how far the orders have been read is unknown, and the grace stands still";
+    private static string Watermark(WatermarkReading reading) => reading.Micros is { } at
+        ? $"all orders published before {Timestamps.Rfc3339(at)} have been received ({reading})"
+        : $"the grace period is suspended: {reading}";
 
     [LoggerMessage(Level = LogLevel.Information, Message =
         "{Received} received ({Rate:0}/s), {Joined} payments joined, {Waiting} orders with payments that wait, {DeadLettered} dead-lettered, {Healed} healed, {Outstanding} in flight; {Watermark}")]

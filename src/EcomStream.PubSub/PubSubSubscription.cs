@@ -18,6 +18,7 @@ public sealed class PubSubSubscription : ISubscription
     private readonly FlowControl _flow;
     private readonly LeaseKeeper _leases;
     private readonly Settler _settler;
+    private readonly BrokerProbe _probe;
     private readonly string _clientId = Guid.NewGuid().ToString();
     private readonly CancellationTokenSource _disposing = new();
     private volatile PullStream[] _streams = [];
@@ -45,6 +46,7 @@ public sealed class PubSubSubscription : ISubscription
         _flow = new FlowControl(settings.Subscriber.MaxOutstandingMessages, settings.Subscriber.MaxOutstandingBytes);
         _leases = new LeaseKeeper(_calls);
         _settler = new Settler(_calls, _leases, _flow);
+        _probe = new BrokerProbe(_calls);
     }
 
     /// <inheritdoc/>
@@ -56,7 +58,9 @@ public sealed class PubSubSubscription : ISubscription
         get
         {
             var (messages, bytes) = _flow.Outstanding;
-            return new SubscriptionStatus(Array.Exists(_streams, stream => stream.IsOpen), messages, bytes);
+            var streams = _streams;
+            return new SubscriptionStatus(
+                streams.Length > 0 && Array.TrueForAll(streams, stream => stream.IsOpen), messages, bytes, streams.Sum(stream => stream.Openings));
         }
     }
 
@@ -115,6 +119,24 @@ public sealed class PubSubSubscription : ISubscription
             _streams = [];
             Volatile.Write(ref _enumerating, 0);
         }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<SubscriptionProbe> ProbeAsync(CancellationToken cancellationToken) => _probe.RunAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public OutstandingMessage? OldestOutstanding()
+    {
+        OutstandingMessage? oldest = null;
+        foreach (var delivery in _leases.Open())
+        {
+            if (oldest is not { } known || delivery.PublishTimeMicros < known.PublishTimeMicros)
+            {
+                oldest = new OutstandingMessage(delivery.MessageId, delivery.PublishTimeMicros);
+            }
+        }
+
+        return oldest;
     }
 
     /// <inheritdoc/>

@@ -20,8 +20,12 @@ internal sealed class PullStream(
     private const string Stalled = "nothing was settled for half of ack-deadline";
 
     private int _open;
+    private long _openings;
     private bool _wasLost;
     private long? _openedAt;
+
+    /// <summary>How often the stream was opened.</summary>
+    public long Openings => Volatile.Read(ref _openings);
 
     /// <summary>Whether the stream is open.</summary>
     public bool IsOpen => Volatile.Read(ref _open) != 0;
@@ -139,6 +143,7 @@ internal sealed class PullStream(
 
     private void Opened()
     {
+        Interlocked.Increment(ref _openings);
         Volatile.Write(ref _open, 1);
         _openedAt = calls.Time.GetTimestamp();
         PubSubMetrics.StreamsOpened.Add(1, calls.Tags);

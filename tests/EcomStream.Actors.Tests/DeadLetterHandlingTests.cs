@@ -241,7 +241,7 @@ public sealed class DeadLetterHandlingTests
     {
         var counted = row with { Replays = row.Replays + 1 };
         await pipeline.Store.WriteUnmatchedAsync([counted], CancellationToken.None);
-        var message = DeadLetter.ToReplay(counted);
+        var message = counted.ToReplay();
         return (row.Subscription == pipeline.Orders.Name ? pipeline.Orders : pipeline.Payments)
             .Publish(message.Data.ToArray(), message.Attributes);
     }

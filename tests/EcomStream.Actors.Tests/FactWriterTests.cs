@@ -91,7 +91,7 @@ public sealed class FactWriterTests : TestKit
         _store.BeforeCall = operation => operation == StoreOperation.Write ? gate.Task : Task.CompletedTask;
         var writer = Writer("linger = 0ms");
         writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1) });
-        writer.Tell(new LoadOrder(1, TestActor));
+        writer.Tell(new LoadOrder(1, 1, TestActor));
         await ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
         gate.SetResult();
         (await ExpectMsgAsync<OrderLoaded>()).Row!.Order.ShouldNotBeNull();
@@ -110,11 +110,11 @@ public sealed class FactWriterTests : TestKit
             CancellationToken.None);
         _index.SetWaiting(1, 1);
         var writer = Writer("linger = 0ms");
-        writer.Tell(new LoadOrder(1, TestActor));
+        writer.Tell(new LoadOrder(1, 1, TestActor));
         var loaded = await ExpectMsgAsync<OrderLoaded>();
         loaded.Row.ShouldBeNull();
-        loaded.Unmatched.ShouldHaveSingleItem().Payment.ShouldBe(waiting.Payment);
-        loaded.Unmatched[0].Stamp.ShouldBe(waiting.Stamp);
+        loaded.Unmatched.ShouldHaveSingleItem().Message.Payment.ShouldBe(waiting.Payment);
+        loaded.Unmatched[0].Message.Stamp.ShouldBe(waiting.Stamp);
     }
 
     [Fact]
@@ -182,7 +182,7 @@ public sealed class FactWriterTests : TestKit
     }
 
     [Fact]
-    public async Task Of_a_batch_that_is_rejected_only_the_bad_row_is_dead_lettered_with_all_its_messages()
+    public async Task Of_a_batch_that_is_rejected_only_the_bad_order_is_dead_lettered_and_its_payment_is_decided_again()
     {
         _store.BeforeWrite = writes =>
         {
@@ -197,14 +197,77 @@ public sealed class FactWriterTests : TestKit
             writer.Tell(new WriteFact { OrderId = id, Order = Shop.Order(_orders, id), Payment = Shop.Payment(_payments, id) });
         }
 
-        var letters = new[] { await _sink.ExpectMsgAsync<DeadLetterMessage>(), await _sink.ExpectMsgAsync<DeadLetterMessage>() };
-        letters.ShouldAllBe(letter => letter.OrderId == 6 && letter.Reason == DeadLetterReason.StoreRejected && letter.Detail == "no six");
-        letters.Select(letter => letter.Topic).ShouldBe(["dlq_orders_data", "dlq_payments_data"], ignoreOrder: true);
+        var deadLetter = await _sink.ExpectMsgAsync<DeadLetterMessage>();
+        deadLetter.OrderId.ShouldBe(6);
+        deadLetter.Reason.ShouldBe(DeadLetterReason.StoreRejected);
+        deadLetter.Detail.ShouldBe("no six");
+        deadLetter.Topic.ShouldBe("dlq_orders_data");
+
+        // The order's actor learns that its order is not in the row, and its payment has to wait for it.
+        (await _shard.ExpectMsgAsync<WriteRejected>()).OrderId.ShouldBe(6);
+        (await _shard.ExpectMsgAsync<ShardBatch>()).Messages.ShouldHaveSingleItem().ShouldBeOfType<PaymentReceived>().OrderId.ShouldBe(6);
         await Eventually.True(() => _orders.Acked == 8 && _payments.Acked == 8, "the others are written");
         _store.Facts.Keys.ShouldBe([1, 2, 3, 4, 5, 7, 8, 9], ignoreOrder: true);
 
-        // The sink settles what it was given.
-        letters.ShouldAllBe(letter => !((InMemoryDelivery)letter.Delivery).IsAcked);
+        // The unmatched writer settles what it was given.
+        ((InMemoryDelivery)deadLetter.Delivery).IsAcked.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task While_the_store_rejects_every_row_nothing_is_dead_lettered()
+    {
+        var rejects = true;
+        _store.BeforeWrite = _ =>
+        {
+            if (Volatile.Read(ref rejects))
+            {
+                throw new StoreRejectedException("the disk guardrail is full");
+            }
+        };
+        var writer = Writer("linger = 0ms, min-backoff = 5ms, max-backoff = 10ms");
+        for (var id = 1; id <= 5; id++)
+        {
+            writer.Tell(new WriteFact { OrderId = id, Order = Shop.Order(_orders, id) });
+        }
+
+        await _sink.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(300));
+        _orders.Acked.ShouldBe(0);
+        Volatile.Write(ref rejects, false);
+        await Eventually.True(() => _orders.Acked == 5, "all are written");
+    }
+
+    [Fact]
+    public async Task Of_a_row_whose_payment_alone_is_rejected_the_order_is_written()
+    {
+        _store.BeforeWrite = writes =>
+        {
+            if (writes.Any(write => write is { OrderId: 6, Payment: not null }))
+            {
+                throw new StoreRejectedException("no payment of six");
+            }
+        };
+        var writer = Writer("linger = 0ms, batch-size = 3, min-backoff = 5ms, max-backoff = 10ms");
+        foreach (var id in (long[])[5, 6, 7])
+        {
+            writer.Tell(new WriteFact { OrderId = id, Order = Shop.Order(_orders, id), Payment = Shop.Payment(_payments, id) });
+        }
+
+        var deadLetter = await _sink.ExpectMsgAsync<DeadLetterMessage>();
+        deadLetter.Topic.ShouldBe("dlq_payments_data");
+        deadLetter.PaymentId.ShouldBe("1006");
+        await Eventually.True(() => _orders.Acked == 3, "every order is written");
+        _store.Facts[6].Order.ShouldNotBeNull();
+        _payments.Acked.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_store_call_that_ends_cancelled_is_tried_again()
+    {
+        var calls = 0;
+        _store.BeforeCall = _ => Interlocked.Increment(ref calls) == 1 ? Task.FromCanceled(new CancellationToken(true)) : Task.CompletedTask;
+        var writer = Writer("linger = 0ms, min-backoff = 5ms, max-backoff = 10ms");
+        writer.Tell(new WriteFact { OrderId = 1, Order = Shop.Order(_orders, 1) });
+        await Eventually.True(() => _orders.Acked == 1, "it is written by the second attempt");
     }
 
     [Fact]
@@ -264,7 +327,7 @@ public sealed class FactWriterTests : TestKit
             ? Task.FromException(new StoreUnavailableException("not there"))
             : Task.CompletedTask;
         var writer = Writer("linger = 0ms, min-backoff = 5ms, max-backoff = 10ms");
-        writer.Tell(new LoadOrder(1, TestActor));
+        writer.Tell(new LoadOrder(1, 1, TestActor));
         (await ExpectMsgAsync<OrderLoaded>()).Row.ShouldBeNull();
         failures.ShouldBe(4);
     }
@@ -283,7 +346,6 @@ public sealed class FactWriterTests : TestKit
         var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString($"ecomstream.writer {{ {hocon} }}"));
         var router = new OrderRouter();
         router.Use([_shard.Ref]);
-        var context = new WriterContext(settings, _store, _sink.Ref, router, _index, _metrics, TimeProvider.System);
-        return Sys.ActorOf(Props.Create(() => new FactWriter(context)));
+        return Sys.ActorOf(FactWriter.Props(settings, _store, _sink.Ref, router, _index, _metrics, TimeProvider.System));
     }
 }

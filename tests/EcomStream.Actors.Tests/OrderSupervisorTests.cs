@@ -51,7 +51,7 @@ public sealed class OrderSupervisorTests : TestKit
         shard.Tell(new ShardBatch([payment, order]));
         var load = _writer.ExpectMsg<LoadOrder>();
         _writer.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
-        load.ReplyTo.Tell(new OrderLoaded(1, null, []));
+        load.ReplyTo.Tell(load.Answer());
         var write = _writer.ExpectMsg<WriteFact>();
         write.Order.ShouldBe(order);
         write.Payment.ShouldBe(payment);
@@ -68,7 +68,7 @@ public sealed class OrderSupervisorTests : TestKit
             shard.Tell(new ShardBatch([Shop.Payment(_payments, id), Shop.Order(_orders, id)]));
             var load = _writer.ExpectMsg<LoadOrder>();
             actors.Add(load.ReplyTo);
-            load.ReplyTo.Tell(new OrderLoaded(id, null, []));
+            load.ReplyTo.Tell(load.Answer());
             _writer.ExpectMsg<WriteFact>().OrderId.ShouldBe(id);
             WaitUntilIdle(shard);
         }
@@ -127,7 +127,7 @@ public sealed class OrderSupervisorTests : TestKit
         var shard = Shard("ecomstream.unmatched.park-after = 500ms");
         var payment = Shop.Payment(_payments, 1);
         shard.Tell(new ShardBatch([payment]));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        AnswerLoad();
         WaitUntilIdle(shard);
         Advance(shard, TimeSpan.FromMilliseconds(450));
         _sink.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
@@ -140,7 +140,7 @@ public sealed class OrderSupervisorTests : TestKit
     {
         var shard = Shard("ecomstream.unmatched.park-after = 50ms");
         shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        AnswerLoad();
         WaitUntilIdle(shard);
         Advance(shard, TimeSpan.FromMilliseconds(100));
         var parked = _sink.ExpectMsg<ParkPayments>();
@@ -154,8 +154,8 @@ public sealed class OrderSupervisorTests : TestKit
         second.Payments.ShouldBe([again]);
 
         // When it has, the row is there and the next redelivery adds nothing.
-        parked.ReplyTo.Tell(PaymentsParked.Instance);
-        second.ReplyTo.Tell(PaymentsParked.Instance);
+        parked.ReplyTo.Tell(parked.Answer());
+        second.ReplyTo.Tell(second.Answer());
         var third = Shop.Payment(_payments, 1);
         shard.Tell(new ShardBatch([third]));
         _writer.ExpectMsg<SettleAfterWrites>().Message.ShouldBe(third);
@@ -167,7 +167,7 @@ public sealed class OrderSupervisorTests : TestKit
     {
         var shard = Shard("ecomstream.unmatched.park-after = 500ms");
         shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        AnswerLoad();
         WaitUntilIdle(shard);
         shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
         _writer.ExpectMsg<WriteFact>().Payment.ShouldNotBeNull();
@@ -183,7 +183,7 @@ public sealed class OrderSupervisorTests : TestKit
         foreach (var payment in payments)
         {
             shard.Tell(new ShardBatch([payment]));
-            _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(payment.OrderId, null, []));
+            AnswerLoad();
             WaitUntilIdle(shard);
         }
 
@@ -198,18 +198,18 @@ public sealed class OrderSupervisorTests : TestKit
         var older = Shop.Payment(_payments, 1, paymentId: 1, at: 3_000_001);
         var newer = Shop.Payment(_payments, 1, paymentId: 2, at: 4_000_001);
         shard.Tell(new ShardBatch([older]));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        AnswerLoad();
         shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
         _writer.ExpectMsg<WriteFact>().Payment.ShouldBe(older);
         WaitUntilIdle(shard);
 
         shard.Tell(new ShardBatch([newer]));
         var row = new OrderFact(1, Shop.Order(_orders, 1).Order, new Stamp(1), older.Payment, older.Stamp);
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, row, []));
+        AnswerLoad(row);
         var letters = _sink.ExpectMsg<DeadLetterPayments>();
         letters.Payments.Single().Payment.Payment.PaymentId.ShouldBe(1);
         _writer.ExpectNoMsg(TimeSpan.FromMilliseconds(150));
-        letters.ReplyTo.Tell(PaymentsDeadLettered.Instance);
+        letters.ReplyTo.Tell(letters.Answer());
         _writer.ExpectMsg<WriteFact>().Payment.ShouldBe(newer);
     }
 
@@ -219,11 +219,11 @@ public sealed class OrderSupervisorTests : TestKit
         var shard = Shard("ecomstream.unmatched.grace = 30s");
         var payment = Shop.Payment(_payments, 1, at: 1_000_000_001);
         shard.Tell(new RecheckOrder(1, 1_000_000_001 + 30_000_000, TestActor));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, [payment]));
+        AnswerLoad(null, payment);
         var letters = _sink.ExpectMsg<DeadLetterPayments>();
         letters.Payments.ShouldHaveSingleItem().Reason.ShouldBe(DeadLetterReason.NoMatchingOrder);
         ExpectNoMsg(TimeSpan.FromMilliseconds(100));
-        letters.ReplyTo.Tell(PaymentsDeadLettered.Instance);
+        letters.ReplyTo.Tell(letters.Answer());
         ExpectMsg<OrderRechecked>().OrderId.ShouldBe(1);
     }
 
@@ -235,7 +235,10 @@ public sealed class OrderSupervisorTests : TestKit
         var load = _writer.ExpectMsg<LoadOrder>();
 
         // An answer that no writer gives: it makes the actor throw.
-        load.ReplyTo.Tell(new OrderLoaded(1, null, null!));
+        load.ReplyTo.Tell(new OrderLoaded(1, load.Correlation, null, null!, false));
+        WaitUntilIdle(shard);
+        _payments.Nacked.ShouldBe(0);
+        Advance(shard, TimeSpan.FromMilliseconds(200));
         AwaitAssert(() => _payments.Nacked.ShouldBe(1));
         shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
         _writer.ExpectMsg<WriteFact>().OrderId.ShouldBe(1);
@@ -294,7 +297,7 @@ public sealed class OrderSupervisorTests : TestKit
     {
         var shard = Shard("ecomstream { join.max-live-orders = 1, join.shards = 1, join.max-vacant = 0, unmatched.park-after = 500ms }");
         shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        AnswerLoad();
         WaitUntilIdle(shard);
 
         // Above the bound the oldest is asked to go; it cannot yet.
@@ -313,12 +316,12 @@ public sealed class OrderSupervisorTests : TestKit
     {
         var shard = Shard("ecomstream { join.max-vacant = 0, join.passivate-after = 1s, unmatched.park-after = 50ms }");
         shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        AnswerLoad();
         WaitUntilIdle(shard);
         Advance(shard, TimeSpan.FromSeconds(10));
         var park = _sink.ExpectMsg<ParkPayments>();
         ((ActorRefWithCell)shard).Children.Count().ShouldBe(1);
-        park.ReplyTo.Tell(PaymentsParked.Instance);
+        park.ReplyTo.Tell(park.Answer());
         WaitUntilIdle(shard);
         Advance(shard, TimeSpan.FromSeconds(10));
         AwaitCondition(() => !((ActorRefWithCell)shard).Children.Any());
@@ -331,7 +334,7 @@ public sealed class OrderSupervisorTests : TestKit
         for (var id = 1; id <= 3; id++)
         {
             shard.Tell(new ShardBatch([Shop.Payment(_payments, id)]));
-            _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(id, null, []));
+            AnswerLoad();
         }
 
         WaitUntilIdle(shard);
@@ -347,7 +350,7 @@ public sealed class OrderSupervisorTests : TestKit
         var (other, refused) = (Shop.Payment(_payments, 1, paymentId: 1, at: 9_000_001), Shop.Payment(_payments, 1, paymentId: 2));
         shard.Tell(new PaymentRefused(refused));
         var row = new OrderFact(1, Shop.Order(_orders, 1).Order, new Stamp(1), other.Payment, other.Stamp);
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, row, []));
+        AnswerLoad(row);
         _sink.ExpectMsg<DeadLetterPayments>().Payments.ShouldHaveSingleItem()
             .ShouldBe(new DeadLetterPayment(refused, DeadLetterReason.Superseded));
     }
@@ -359,7 +362,7 @@ public sealed class OrderSupervisorTests : TestKit
         var payment = Shop.Payment(_payments, 1);
         shard.Tell(new RecheckOrder(1, long.MaxValue / 2, TestActor));
         var row = new OrderFact(1, Shop.Order(_orders, 1).Order, new Stamp(1), null, Stamp.None);
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, row, [payment]));
+        AnswerLoad(row, payment);
         var write = _writer.ExpectMsg<WriteFact>();
         write.Payment.ShouldBe(payment);
         write.Heal.ShouldBe([payment]);
@@ -372,7 +375,7 @@ public sealed class OrderSupervisorTests : TestKit
     {
         var shard = Shard("ecomstream.unmatched.park-after = 1h");
         shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(1, null, []));
+        AnswerLoad();
         WaitUntilIdle(shard);
 
         // One payment waits, a recheck reads the row, and more messages come behind it.
@@ -380,7 +383,9 @@ public sealed class OrderSupervisorTests : TestKit
         var load = _writer.ExpectMsg<LoadOrder>();
         shard.Tell(new ShardBatch([Shop.Payment(_payments, 1, paymentId: 2), Shop.Order(_orders, 1)]));
         WaitUntilIdle(shard);
-        load.ReplyTo.Tell(new OrderLoaded(1, null, null!));
+        load.ReplyTo.Tell(new OrderLoaded(1, load.Correlation, null, null!, false));
+        WaitUntilIdle(shard);
+        Advance(shard, TimeSpan.FromMilliseconds(200));
         AwaitAssert(() => _payments.Nacked.ShouldBe(2));
         AwaitAssert(() => _orders.Nacked.ShouldBe(1));
         _writer.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
@@ -400,15 +405,20 @@ public sealed class OrderSupervisorTests : TestKit
     private void Complete(IActorRef shard, long id)
     {
         shard.Tell(new ShardBatch([Shop.Payment(_payments, id), Shop.Order(_orders, id)]));
-        _writer.ExpectMsg<LoadOrder>().ReplyTo.Tell(new OrderLoaded(id, null, []));
+        AnswerLoad();
         _writer.ExpectMsg<WriteFact>().OrderId.ShouldBe(id);
+    }
+
+    private void AnswerLoad(OrderFact? row = null, params PaymentReceived[] unmatched)
+    {
+        var load = _writer.ExpectMsg<LoadOrder>();
+        load.ReplyTo.Tell(load.Answer(row, unmatched));
     }
 
     private IActorRef Shard(string hocon = "")
     {
         var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString(hocon));
-        return Sys.ActorOf(Props.Create(() => new OrderSupervisor(new ShardContext(settings, _writer.Ref, _sink.Ref, _index)))
-            .WithDispatcher("ecomstream.shard-dispatcher"));
+        return Sys.ActorOf(OrderSupervisor.Props(settings, _writer.Ref, _sink.Ref, _index));
     }
 
     // A round trip through the supervisor and any child: what was sent before has been handled, and so have the answers.

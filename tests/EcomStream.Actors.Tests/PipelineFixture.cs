@@ -43,6 +43,7 @@ internal sealed class PipelineFixture : IAsyncDisposable
                 akka.loglevel = ERROR
                 akka.coordinated-shutdown.run-by-actor-system-terminate = off
                 ecomstream.unmatched { grace = 200ms, park-after = 50ms, sweep-interval = 50ms, watermark-idle = 100ms }
+                ecomstream.ingest.probe-interval = 20ms
                 ecomstream.writer { min-backoff = 10ms, max-backoff = 50ms }
                 ecomstream.dead-letters { min-backoff = 10ms, max-backoff = 50ms }
                 """))
@@ -66,7 +67,6 @@ internal sealed class PipelineFixture : IAsyncDisposable
     {
         _hasCrashed = true;
         await _system.Terminate();
-        Pipeline.Dispose();
     }
 
     public async ValueTask DisposeAsync()
@@ -77,6 +77,5 @@ internal sealed class PipelineFixture : IAsyncDisposable
         }
 
         await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClrExitReason.Instance);
-        Pipeline.Dispose();
     }
 }

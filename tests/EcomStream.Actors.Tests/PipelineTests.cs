@@ -338,7 +338,7 @@ public sealed class PipelineTests
             .ParseString("akka.loglevel = OFF, ecomstream.writer { min-backoff = 5ms, max-backoff = 5ms }")
             .WithFallback(EcomStreamSettings.Reference));
         var closing = new TaskCompletionSource();
-        using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(
+        await using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(
             store, new SlowToClose(closing.Task), new InMemorySubscription("payments"), new InMemoryPublisher()));
         await Eventually.True(() => Volatile.Read(ref tries) > 1, "the store is waited for");
         var drain = pipeline.DrainAsync();
@@ -421,6 +421,10 @@ public sealed class PipelineTests
         public SubscriptionStatus Status => default;
 
         public IAsyncEnumerable<IReadOnlyList<Delivery>> ReceiveAsync(CancellationToken stop) => throw new NotSupportedException();
+
+        public ValueTask<SubscriptionProbe> ProbeAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public OutstandingMessage? OldestOutstanding() => null;
 
         public Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -2,55 +2,11 @@ using Akka.Actor;
 using Akka.Configuration;
 using EcomStream.Core;
 using EcomStream.TestSupport;
-using Microsoft.Extensions.Time.Testing;
 
 namespace EcomStream.Actors.Tests;
 
 public sealed class SmallPartsTests
 {
-    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(2);
-    private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddDays(20_000));
-
-    private long NowMicros => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
-
-    [Fact]
-    public void The_watermark_is_unknown_while_the_orders_cannot_be_read_and_their_silence_then_says_nothing()
-    {
-        var watermark = new OrdersWatermark(_time, Idle);
-        watermark.Read(Reading(isReading: false)).ShouldBeNull();
-        _time.Advance(TimeSpan.FromMinutes(1));
-        watermark.Read(Reading()).ShouldBeNull();
-        _time.Advance(Idle);
-        watermark.Read(Reading()).ShouldBe(NowMicros);
-    }
-
-    [Fact]
-    public void The_watermark_is_the_oldest_publish_time_of_what_came_lately()
-    {
-        var watermark = new OrdersWatermark(_time, Idle);
-        watermark.Received(5_000);
-        watermark.Received(3_000);
-        watermark.Received(9_000);
-        watermark.Read(Reading(outstanding: 5)).ShouldBe(3_000);
-        for (var i = 0; i < 6; i++)
-        {
-            _time.Advance(TimeSpan.FromSeconds(1));
-            watermark.Received(9_000);
-        }
-
-        watermark.Read(Reading(outstanding: 5)).ShouldBe(9_000);
-    }
-
-    [Fact]
-    public void A_backlog_holds_the_watermark_back_however_long_it_takes()
-    {
-        var watermark = new OrdersWatermark(_time, Idle);
-        watermark.Received(4_000);
-        _time.Advance(TimeSpan.FromHours(1));
-        watermark.Read(Reading(outstanding: 1)).ShouldBe(4_000);
-        watermark.Read(Reading(outstanding: 0)).ShouldBe(NowMicros);
-    }
-
     [Fact]
     public void The_index_counts_waiting_orders_and_forgets_healed_ones()
     {
@@ -205,6 +161,16 @@ public sealed class SmallPartsTests
         Should.Throw<ConfigurationException>(() => EcomStreamSettings.Read(ConfigurationFactory.ParseString("ecomstream." + setting)))
             .Message.ShouldContain("ecomstream." + setting.Split(' ')[0]);
 
+    [Theory]
+    [InlineData("unmatched.grase = 7s", "unmatched.grace")]
+    [InlineData("writer.batchsize = 7", "writer.batch-size")]
+    public void An_unknown_key_of_the_pipeline_is_rejected_with_the_nearest_valid_one(string setting, string nearest)
+    {
+        var error = Should.Throw<ConfigurationException>(() => EcomStreamSettings.Read(ConfigurationFactory.ParseString("ecomstream." + setting))).Message;
+        error.ShouldContain("ecomstream." + setting.Split(' ')[0]);
+        error.ShouldContain(nearest.Split('.')[1]);
+    }
+
     [Fact]
     public void The_backoff_doubles_up_to_its_bound()
     {
@@ -223,6 +189,4 @@ public sealed class SmallPartsTests
 
         protected override void TellInternal(object message, IActorRef sender) => Batches.Add((ShardBatch)message);
     }
-
-    private static SubscriptionStatus Reading(int outstanding = 0, bool isReading = true) => new(isReading, outstanding, 0);
 }

@@ -12,7 +12,6 @@ namespace EcomStream.Actors.Tests;
 public sealed class UnmatchedSweeperClockTests : TestKit
 {
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddDays(20_000));
-    private readonly InMemorySubscription _orders = new("orders-sub");
     private readonly InMemorySubscription _payments = new("payments-sub");
     private readonly InMemoryFactStore _store = new();
     private readonly UnmatchedIndex _index = new();
@@ -75,13 +74,11 @@ public sealed class UnmatchedSweeperClockTests : TestKit
 
     private async Task StartSweeping(string hocon)
     {
-        // Not disposed: the subscription counts as read for as long as it is enumerated.
-        _ = _orders.ReceiveAsync(CancellationToken.None).GetAsyncEnumerator().MoveNextAsync().AsTask();
         var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString($"ecomstream.unmatched {{ {hocon} }}"));
         var router = new OrderRouter();
         router.Use([_shard.Ref]);
-        var context = new SweeperContext(settings, _store, _orders, new OrdersWatermark(_time, settings.WatermarkIdle), router, TestActor, _index);
-        _sweeper = Sys.ActorOf(Props.Create(() => new UnmatchedSweeper(context)));
+        _sweeper = Sys.ActorOf(UnmatchedSweeper.Props(
+            settings, _store, () => new WatermarkReading(NowMicros, WatermarkHold.None, TimeSpan.Zero), router, TestActor, _index));
         await Handled();
     }
 

@@ -9,7 +9,6 @@ namespace EcomStream.Actors.Tests;
 
 public sealed class UnmatchedSweeperTests : TestKit
 {
-    private readonly InMemorySubscription _orders = new("orders-sub");
     private readonly InMemorySubscription _payments = new("payments-sub");
     private readonly InMemoryFactStore _store = new();
     private readonly UnmatchedIndex _index = new();
@@ -64,8 +63,7 @@ public sealed class UnmatchedSweeperTests : TestKit
     public async Task Nothing_is_given_up_while_the_orders_cannot_be_read()
     {
         await Waiting(1, publishedAt: 1);
-        _orders.Unreadable = true;
-        await Sweeper("grace = 0s, sweep-interval = 10ms", watermark: 2_000_000);
+        await Sweeper("grace = 0s, sweep-interval = 10ms", watermark: null);
         await _shard.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(200));
     }
 
@@ -93,7 +91,7 @@ public sealed class UnmatchedSweeperTests : TestKit
         {
             var recheck = await _shard.ExpectMsgAsync<RecheckOrder>();
             recheck.ReplyTo.Tell(new OrderRechecked(1));
-            (await ExpectMsgAsync<RefreshIndex>()).OrderIds.ShouldBe([1]);
+            (await ExpectMsgAsync<RefreshIndex>()).OrderId.ShouldBe(1);
         }
     }
 
@@ -140,20 +138,14 @@ public sealed class UnmatchedSweeperTests : TestKit
         _index.SetWaiting(orderId, publishedAt);
     }
 
-    // The orders subscription is read and has one message in flight, published at the watermark.
-    private async Task Sweeper(string hocon, long watermark)
+    private Task Sweeper(string hocon, long? watermark)
     {
         var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString($"ecomstream.unmatched {{ {hocon} }}")
             .WithFallback(ConfigurationFactory.ParseString("ecomstream.unmatched.sweep-interval = 50ms")));
-        _orders.Publish(Shop.OrderData(99), watermark);
-
-        // Not disposed: the subscription counts as read for as long as it is enumerated.
-        var receiving = _orders.ReceiveAsync(CancellationToken.None).GetAsyncEnumerator();
-        (await receiving.MoveNextAsync()).ShouldBeTrue();
-        var mark = new OrdersWatermark(TimeProvider.System, TimeSpan.FromHours(1));
-        mark.Received(watermark);
+        var reading = new WatermarkReading(watermark, watermark is null ? WatermarkHold.NotReading : WatermarkHold.Backlog, TimeSpan.Zero);
         var router = new OrderRouter();
         router.Use([_shard.Ref]);
-        Sys.ActorOf(Props.Create(() => new UnmatchedSweeper(new SweeperContext(settings, _store, _orders, mark, router, TestActor, _index))));
+        Sys.ActorOf(UnmatchedSweeper.Props(settings, _store, () => reading, router, TestActor, _index));
+        return Task.CompletedTask;
     }
 }

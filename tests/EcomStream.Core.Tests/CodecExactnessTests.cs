@@ -33,7 +33,6 @@ public sealed class CodecExactnessTests
     [InlineData("1e19")]
     [InlineData("1e99999999999")]
     [InlineData("\"1,000\"")]
-    [InlineData("\" 12\"")]
     [InlineData("\"1e\"")]
     [InlineData("\"-\"")]
     [InlineData("\".5\"")]
@@ -139,10 +138,43 @@ public sealed class CodecExactnessTests
     }
 
     [Fact]
-    public void A_payment_without_an_id_has_a_key_of_its_own()
+    public void A_payment_is_identified_by_its_id_by_the_text_that_was_sent_or_by_its_message()
     {
-        new Payment { OrderId = 1 }.Key.ShouldBe("none");
         new Payment { OrderId = 1, PaymentId = -5 }.Key.ShouldBe("-5");
+        new Payment { OrderId = 1, PaymentIdText = "pi_A" }.Key.ShouldBe("~pi_A");
+        new Payment { OrderId = 1, PaymentIdText = new string('x', 5_000) }.Key!.Length.ShouldBeLessThan(100);
+        new Payment { OrderId = 1 }.Key.ShouldBeNull();
+        new PaymentReceived(new Payment { OrderId = 1 }, new Stamp(1), new TestDelivery("{}", "4711", 1)).Key.ShouldBe("@4711");
+    }
+
+    [Theory]
+    [InlineData("\"pi_A\"", null, "pi_A")]
+    [InlineData("\"12\"", 12L, null)]
+    [InlineData("12.0", 12L, null)]
+    [InlineData("1.5", null, "1.5")]
+    [InlineData("99999999999999999999", null, "99999999999999999999")]
+    [InlineData("true", null, "true")]
+    [InlineData("\"\"", null, null)]
+    [InlineData("null", null, null)]
+    [InlineData("{}", null, null)]
+    public void A_payment_id_is_kept_as_it_was_sent(string json, long? number, string? text)
+    {
+        PaymentCodec.TryDecode(Encoding.UTF8.GetBytes($$"""{"order_id": 1, "payment_id": {{json}}}"""), out var payment, out _).ShouldBeTrue();
+        payment.PaymentId.ShouldBe(number);
+        payment.PaymentIdText.ShouldBe(text);
+    }
+
+    [Theory]
+    [InlineData("\"price\": \"1,234.50\"", PayloadFields.Price)]
+    [InlineData("\"price\": true", PayloadFields.Price)]
+    [InlineData("\"item\": {\"a\": [1]}", PayloadFields.Item)]
+    [InlineData("\"quantity\": 1.5, \"customer_id\": \"x\"", PayloadFields.Quantity | PayloadFields.CustomerId)]
+    [InlineData("\"price\": null, \"item\": null", PayloadFields.None)]
+    [InlineData("\"price\": \" 7.5 \", \"item\": 3", PayloadFields.None)]
+    public void A_value_that_cannot_be_used_is_reported_and_null(string fields, PayloadFields expected)
+    {
+        OrderCodec.TryDecode(Encoding.UTF8.GetBytes($$"""{"order_id": 1, {{fields}}}"""), out _, out var unusable, out _).ShouldBeTrue();
+        unusable.ShouldBe(expected);
     }
 
     private static long? Read(string id) =>

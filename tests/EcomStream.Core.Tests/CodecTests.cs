@@ -44,7 +44,6 @@ public sealed class CodecTests
 
     [Theory]
     [InlineData("12.5")]
-    [InlineData("\"12 \"")]
     [InlineData("\"0x12\"")]
     [InlineData("\"\"")]
     [InlineData("\"twelve\"")]

@@ -84,17 +84,23 @@ public sealed class OrderStateConvergenceTests
         public World(Random random)
         {
             _random = random;
-            var stamps = Enumerable.Range(1, 12).OrderBy(_ => random.Next()).ToArray();
+
+            // Some messages share a stamp.
+            var stamps = Enumerable.Range(1, 12).Select(n => random.Next(4) == 0 ? Math.Max(1, n - 1) : n).OrderBy(_ => random.Next()).ToArray();
             var orders = random.Next(0, 4);
             var payments = random.Next(0, 6);
             for (var i = 0; i < orders; i++)
             {
-                _published.Add(Some.Order(stamps[i], $"status {i}"));
+                _published.Add(Some.Order(stamps[i], $"status {i}", messageId: $"o{i}"));
             }
 
             for (var i = 0; i < payments; i++)
             {
-                _published.Add(Some.Payment(stamps[orders + i], random.Next(4) is 0 ? null : random.Next(1, 4)));
+                _published.Add(Some.Payment(
+                    stamps[orders + i],
+                    random.Next(4) is 0 ? null : random.Next(1, 4),
+                    messageId: $"p{i}",
+                    idText: random.Next(2) is 0 ? null : $"pi_{random.Next(3)}"));
             }
 
             _unacked.AddRange(_published);
@@ -236,7 +242,7 @@ public sealed class OrderStateConvergenceTests
                 }
             }
 
-            _state = _state.Loaded(_row, Healable(), out var decision);
+            _state = _state.Loaded(_row, [.. Healable().Select(message => new UnmatchedMessage(message))], hasMore: false, out var decision);
             return Carry(decision, null);
         }
 
@@ -286,7 +292,7 @@ public sealed class OrderStateConvergenceTests
 
                 See(letter.Reason == DeadLetterReason.Superseded ? Event.Superseded : Event.GivenUp);
                 var payment = letter.Payment;
-                var newest = _unmatched.TryGetValue(payment.Payment.Key, out var row) && row.Message.Stamp > payment.Stamp
+                var newest = _unmatched.TryGetValue(payment.Key, out var row) && row.Message.Stamp >= payment.Stamp
                     ? row.Message
                     : payment;
                 if (CrashNow())
@@ -294,7 +300,7 @@ public sealed class OrderStateConvergenceTests
                     return false;
                 }
 
-                _unmatched[payment.Payment.Key] = new Row(newest, UnmatchedState.DeadLettered, letter.Reason);
+                _unmatched[payment.Key] = new Row(newest, UnmatchedState.DeadLettered, letter.Reason);
                 if (CrashNow())
                 {
                     return false;
@@ -390,14 +396,16 @@ public sealed class OrderStateConvergenceTests
             var row = _row ?? new OrderFact(Some.OrderId, null, Stamp.None, null, Stamp.None);
             if (write.WriteOrder is { } order && order.Stamp >= row.OrderStamp)
             {
-                row = row with { Order = order.Order, OrderStamp = order.Stamp };
+                var merged = row.Order is { } there && order.Stamp == row.OrderStamp ? EqualStamps.Merge(there, order.Order) : order.Order;
+                row = row with { Order = merged, OrderStamp = order.Stamp };
             }
 
             var payment = write.WritePayment;
-            var isRefused = write.Guarded && row.Payment is not null && row.Payment.PaymentId != payment!.Payment.PaymentId;
-            if (payment is not null && !isRefused && payment.Stamp >= row.PaymentStamp)
+            var isRefused = write.Guarded && row.Payment is not null && (row.Payment.PaymentId != payment!.Payment.PaymentId || row.Payment.PaymentId is null);
+            if (payment is not null && !isRefused && (payment.Stamp > row.PaymentStamp
+                || (payment.Stamp == row.PaymentStamp && (row.Payment is null || EqualStamps.Compare(payment.Payment, row.Payment) >= 0))))
             {
-                row = row with { Payment = payment.Payment, PaymentStamp = payment.Stamp };
+                row = row with { Payment = payment.Payment with { PaymentIdText = null }, PaymentStamp = payment.Stamp };
             }
 
             _row = row.Order is null && row.Payment is null ? null : row;
@@ -412,7 +420,7 @@ public sealed class OrderStateConvergenceTests
                 return true;
             }
 
-            var key = command.Payment.Payment.Key;
+            var key = command.Payment.Key;
             var row = _unmatched.GetValueOrDefault(key);
             if (!command.Park)
             {
@@ -467,41 +475,66 @@ public sealed class OrderStateConvergenceTests
         private bool IsSafe(OrderMessage message) => message switch
         {
             OrderReceived => _row?.Order is not null && _row.OrderStamp >= message.Stamp,
-            PaymentReceived { Payment: var payment } =>
-                (_row?.Payment is { } written && written.PaymentId == payment.PaymentId && _row.PaymentStamp >= message.Stamp)
-                || (_unmatched.TryGetValue(payment.Key, out var row) && row.Message.Stamp >= message.Stamp),
+            PaymentReceived payment =>
+                (_row?.Payment is { } written && _row.PaymentStamp >= message.Stamp
+                    && (payment.Payment.PaymentId is not null
+                        ? written.PaymentId == payment.Payment.PaymentId
+                        : written.PaymentId is null && (payment.Payment.PaymentIdText is not null || _row.PaymentStamp == message.Stamp)))
+                || RowsOf(payment).Any(row => row.Message.Stamp >= message.Stamp),
             _ => false,
         };
 
         private void Check()
         {
             _acked.Count.ShouldBe(_published.Count);
-            var order = _published.OfType<OrderReceived>().MaxBy(m => m.Stamp.Micros);
-            var payment = _published.OfType<PaymentReceived>().MaxBy(m => m.Stamp.Micros);
+            var orders = _published.OfType<OrderReceived>().ToList();
+            var newest = orders.Count == 0 ? default : orders.Max(m => m.Stamp);
+            var order = orders.Count == 0 ? null : orders.Where(m => m.Stamp == newest).Select(m => m.Order).Aggregate(EqualStamps.Merge);
+            var payment = _published.OfType<PaymentReceived>().Aggregate(
+                (PaymentReceived?)null, (best, m) => best is null || OrderState.IsNewer(m, best) ? m : best);
             if (order is null)
             {
                 _row.ShouldBeNull();
                 foreach (var lonely in _published.OfType<PaymentReceived>())
                 {
-                    _unmatched[lonely.Payment.Key].State.ShouldBe(UnmatchedState.DeadLettered);
-                    _unmatched[lonely.Payment.Key].Reason.ShouldBe(DeadLetterReason.NoMatchingOrder);
+                    _unmatched[lonely.Key].State.ShouldBe(UnmatchedState.DeadLettered);
+                    _unmatched[lonely.Key].Reason.ShouldBe(DeadLetterReason.NoMatchingOrder);
                 }
 
                 return;
             }
 
-            _row!.Order.ShouldBe(order.Order);
-            _row.OrderStamp.ShouldBe(order.Stamp);
-            _row.Payment.ShouldBe(payment?.Payment);
-            foreach (var other in _published.OfType<PaymentReceived>().Where(m => m.Payment.PaymentId != payment!.Payment.PaymentId))
+            _row!.Order.ShouldBe(order);
+            _row.OrderStamp.ShouldBe(newest);
+            _row.Payment.ShouldBe(payment is null ? null : payment.Payment with { PaymentIdText = null });
+            foreach (var other in _published.OfType<PaymentReceived>().Where(m => !OrderState.SamePayment(m, payment!)))
             {
-                _unmatched.ShouldContainKey(other.Payment.Key);
-                _unmatched[other.Payment.Key].State.ShouldBe(UnmatchedState.DeadLettered);
-                _unmatched[other.Payment.Key].Reason.ShouldBe(DeadLetterReason.Superseded);
+                if (other.Payment.PaymentId is null && other.Stamp == payment!.Stamp && EqualStamps.Compare(other.Payment, payment.Payment) == 0)
+                {
+                    // The row holds the same columns with the same stamp: the table cannot tell the two apart.
+                    continue;
+                }
+
+                RowsOf(other).ShouldContain(
+                    row => row.State == UnmatchedState.DeadLettered && row.Reason == DeadLetterReason.Superseded, $"{other.Key} is lost");
             }
 
-            // Nothing waits, or is dead-lettered for want of an order, although its order is there.
+            // Nothing waits, or is dead-lettered because it had no order, although its order is there.
             Healable().ShouldBeEmpty();
+        }
+
+        // The table does not hold an id that is a text: a payment that is displaced after its order was passivated is
+        // dead-lettered under the stamp of its newest message.
+        private IEnumerable<Row> RowsOf(PaymentReceived payment)
+        {
+            string[] keys =
+            [
+                payment.Key,
+                .. payment.Payment.PaymentId is not null
+                    ? Array.Empty<string>()
+                    : _published.OfType<PaymentReceived>().Where(m => m.Key == payment.Key && m.Stamp >= payment.Stamp).Select(m => $"@{m.Stamp}"),
+            ];
+            return keys.Select(key => _unmatched.GetValueOrDefault(key)).OfType<Row>();
         }
 
         private void See(Event what) => Seen[what.ToString()] = Seen.GetValueOrDefault(what.ToString()) + 1;

@@ -95,18 +95,116 @@ public sealed class OrderStateTests
         New.Loaded(row, [], out _).Receive(Some.Payment(2, id: 2), out var decision);
         var displaced = decision.DeadLetters.ShouldHaveSingleItem().Payment;
         var letter = DeadLetter.ToMessage(
-            displaced.Delivery, DeadLetterReason.Superseded, "", "id", DateTimeOffset.UnixEpoch, Some.OrderId, 1, replays: 0);
+            displaced.Delivery, DeadLetterReason.Superseded, "", "id", DateTimeOffset.UnixEpoch, Some.OrderId, "1", replays: 0);
         letter.Attributes[DeadLetter.SourcePublishTime].ShouldBe("1970-01-01T00:00:00.000000Z");
         PaymentCodec.TryDecode(letter.Data.Span, out var payment, out _).ShouldBeTrue();
         payment.ShouldBe(displaced.Payment);
     }
 
     [Fact]
-    public void Payments_without_an_id_are_one_payment()
+    public void Payments_without_an_id_are_payments_of_their_own_and_the_older_one_is_superseded()
     {
-        var newer = Some.Payment(6, id: null);
-        Empty.Receive(Some.Order(1), out _).Receive(Some.Payment(5, id: null), out _).Receive(newer, out var decision);
-        decision.ShouldBe(new Decision { WritePayment = newer });
+        var (older, newer) = (Some.Payment(5, id: null), Some.Payment(6, id: null));
+        Empty.Receive(Some.Order(1), out _).Receive(older, out _).Receive(newer, out var decision);
+        decision.WritePayment.ShouldBe(newer);
+        decision.DeadLetters.ShouldHaveSingleItem().ShouldBe(new DeadLetterPayment(older, DeadLetterReason.Superseded));
+    }
+
+    [Fact]
+    public void Payments_whose_id_is_a_text_are_told_apart_by_it()
+    {
+        var (a, b, newerA) = (Some.Payment(5, null, idText: "pi_A"), Some.Payment(6, null, idText: "pi_B"), Some.Payment(7, null, idText: "pi_A"));
+        Empty.Receive(Some.Order(1), out _).Receive(a, out _).Receive(b, out var decision);
+        decision.DeadLetters.ShouldHaveSingleItem().Payment.ShouldBe(a);
+        Empty.Receive(Some.Order(1), out _).Receive(a, out _).Receive(newerA, out decision);
+        decision.ShouldBe(new Decision { WritePayment = newerA });
+    }
+
+    [Fact]
+    public void A_payment_without_a_number_as_id_is_not_written_before_the_row_is_read()
+    {
+        var payment = Some.Payment(5, null, idText: "pi_B");
+        var state = New.Receive(Some.Order(1), out _).Receive(payment, out var decision);
+        decision.ShouldBe(new Decision { Load = true });
+        var row = new OrderFact(
+            Some.OrderId, Some.Order(1).Order, Some.Order(1).Stamp, Some.Payment(3, null).Payment with { PaymentIdText = null }, Some.Payment(3, null).Stamp);
+        state.Loaded(row, [], out _).Receive(payment, out decision);
+        decision.WritePayment.ShouldBe(payment);
+        decision.DeadLetters.ShouldHaveSingleItem().Payment.IsRebuilt.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_redelivered_payment_whose_text_id_the_row_does_not_hold_is_settled()
+    {
+        var payment = Some.Payment(5, null, idText: "pi_A");
+        var row = new OrderFact(
+            Some.OrderId, Some.Order(1).Order, Some.Order(1).Stamp, payment.Payment with { PaymentIdText = null }, payment.Stamp);
+        New.Loaded(row, [], out _).Receive(payment, out var decision);
+        decision.ShouldBe(new Decision { Settle = payment });
+    }
+
+    [Fact]
+    public void More_payments_than_fit_in_memory_wait_in_their_rows_and_cost_no_more_than_the_first_ones()
+    {
+        var state = Empty;
+        for (var i = 1; i <= OrderState.MaxWaiting; i++)
+        {
+            state = state.Receive(Some.Payment(i, id: i), out var waits);
+            waits.Wait.ShouldNotBeNull();
+        }
+
+        var next = Some.Payment(100, id: 100);
+        var after = state.Receive(next, out var decision);
+        decision.ShouldBe(new Decision { Park = next });
+        after.Waiting.Length.ShouldBe(OrderState.MaxWaiting);
+        after.HasMoreRows.ShouldBeTrue();
+        after.Receive(Some.Order(200), out decision).NeedsMoreRows.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Rows_beyond_the_first_page_are_joined_page_by_page_and_the_newest_payment_wins()
+    {
+        var state = Empty.Receive(Some.Order(1), out _);
+        var (old, newest) = (Some.Payment(5, id: 5), Some.Payment(9, id: 9));
+        var row = new OrderFact(Some.OrderId, Some.Order(1).Order, Some.Order(1).Stamp, null, Stamp.None);
+        state = state.Loaded(row, [new UnmatchedMessage(old)], hasMore: true, out var decision);
+        decision.WritePayment.ShouldBe(old);
+        state.NeedsMoreRows.ShouldBeTrue();
+        state = state.Loaded(row with { Payment = old.Payment, PaymentStamp = old.Stamp }, [new UnmatchedMessage(newest, IsGivenUp: true)], hasMore: false, out decision);
+        decision.WritePayment.ShouldBe(newest);
+        decision.DeadLetters.ShouldHaveSingleItem().Payment.ShouldBe(old);
+        state.IsComplete.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_given_up_payment_that_is_read_again_is_not_given_up_again()
+    {
+        var payment = Some.Payment(1);
+        var state = New.Loaded(null, [new UnmatchedMessage(payment, IsGivenUp: true)], hasMore: false, out _);
+        state.GiveUp(long.MaxValue, TimeSpan.Zero, out var decision).ShouldBe(state);
+        decision.ShouldBe(Decision.Nothing);
+    }
+
+    [Fact]
+    public void Another_order_message_with_the_same_stamp_is_written_and_a_redelivery_is_not()
+    {
+        var (first, second) = (Some.Order(5, "Pending", "m1"), Some.Order(5, "Shipped", "m2"));
+        var state = New.Receive(first, out _);
+        state.Receive(Some.Order(5, "Pending", "m1"), out var decision);
+        decision.WriteOrder.ShouldBeNull();
+        state.Receive(second, out decision);
+        decision.WriteOrder.ShouldBe(second);
+    }
+
+    [Fact]
+    public void A_payment_that_displaces_another_with_the_same_stamp_gets_later_write_timestamps_than_the_columns_it_replaces()
+    {
+        var (small, large) = (Some.Payment(5, id: 1), Some.Payment(5, id: 2));
+        Empty.Receive(Some.Order(1), out _).Receive(small, out _).Receive(large, out var decision);
+        decision.PaymentDetailStamp.ShouldBe(new Stamp(large.Stamp.Micros + 1));
+        var newer = Some.Payment(6, id: 2);
+        Empty.Receive(Some.Order(1), out _).Receive(small, out _).Receive(newer, out decision);
+        decision.PaymentDetailStamp.ShouldBeNull();
     }
 
     [Fact]

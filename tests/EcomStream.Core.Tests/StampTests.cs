@@ -45,7 +45,7 @@ public sealed class StampTests
     {
         var delivery = new TestDelivery("not json", "m1", 1_700_000_000_123_456);
         var letter = DeadLetter.ToMessage(
-            delivery, DeadLetterReason.Malformed, "why", "id-1", DateTimeOffset.UnixEpoch, orderId: null, paymentId: 5, replays: 2);
+            delivery, DeadLetterReason.Malformed, "why", "id-1", DateTimeOffset.UnixEpoch, orderId: null, paymentId: "5", replays: 2);
         letter.Data.ToArray().ShouldBe(delivery.Data.ToArray());
         letter.Attributes.ShouldBe(
             new Dictionary<string, string>
@@ -64,7 +64,7 @@ public sealed class StampTests
     }
 
     [Fact]
-    public void A_dead_letter_goes_on_with_the_messages_trace_and_ordering_key()
+    public void A_dead_letter_keeps_the_attributes_the_trace_and_the_ordering_key_of_its_message()
     {
         var delivery = new TestDelivery("{}", "m1", 1)
         {
@@ -72,12 +72,66 @@ public sealed class StampTests
             Sent = new Dictionary<string, string> { ["googclient_traceparent"] = "parent", ["googclient_tracestate"] = "state", ["shop"] = "1" },
         };
 
-        var letter = DeadLetter.ToMessage(delivery, DeadLetterReason.Superseded, "", "id-1", DateTimeOffset.UnixEpoch, 7, 1, replays: 0);
+        var letter = DeadLetter.ToMessage(delivery, DeadLetterReason.Superseded, "", "id-1", DateTimeOffset.UnixEpoch, 7, "1", replays: 0);
 
         letter.OrderingKey.ShouldBe("order 7");
         letter.Attributes["googclient_traceparent"].ShouldBe("parent");
         letter.Attributes["googclient_tracestate"].ShouldBe("state");
-        letter.Attributes.ShouldNotContainKey("shop");
+        letter.Attributes["shop"].ShouldBe("1");
+    }
+
+    [Fact]
+    public void A_dead_letter_stays_within_the_limits_of_the_service_and_names_what_was_left_out()
+    {
+        var attributes = Enumerable.Range(0, 100).ToDictionary(n => $"a{n:000}", n => "x");
+        attributes["a000"] = new string('y', 2_000);
+        attributes[new string('k', 300)] = "long name";
+        attributes["reason"] = "the publisher's own";
+        var letter = DeadLetter.ToMessage(
+            new TestDelivery("{}", "m1", 1) { Sent = attributes }, DeadLetterReason.Malformed, "", "id-1", DateTimeOffset.UnixEpoch, 1, "2", replays: 0);
+        letter.Attributes.Count.ShouldBeLessThanOrEqualTo(100);
+        letter.Attributes.Values.ShouldAllBe(value => Encoding.UTF8.GetByteCount(value) <= 1_024);
+        letter.Attributes.Keys.ShouldAllBe(key => Encoding.UTF8.GetByteCount(key) <= 256);
+        letter.Attributes["reason"].ShouldBe("malformed");
+        letter.Attributes[DeadLetter.Trimmed].ShouldContain("value of a000");
+        letter.Attributes[DeadLetter.Trimmed].ShouldContain("attribute a0");
+    }
+
+    [Fact]
+    public void A_dead_letter_whose_data_would_exceed_ten_megabytes_is_sent_without_data_and_says_so()
+    {
+        var letter = DeadLetter.ToMessage(
+            new TestDelivery(new string('x', 9_999_000), "m1", 1), DeadLetterReason.Malformed, "", "id-1", DateTimeOffset.UnixEpoch, 1, "2", replays: 0);
+        letter.Data.Length.ShouldBe(0);
+        letter.Attributes[DeadLetter.Trimmed].ShouldBe("data");
+    }
+
+    [Theory]
+    [InlineData("10:00")]
+    [InlineData("2026-11-24")]
+    [InlineData("2026-11-24T08:00:00")]
+    [InlineData("24.11.2026 08:00")]
+    public void A_text_that_is_not_a_full_time_is_not_parsed(string text) => Timestamps.TryParse(text, out _).ShouldBeFalse();
+
+    [Fact]
+    public void A_full_time_is_parsed_with_its_offset()
+    {
+        Timestamps.TryParse("2026-11-24T08:00:00.123456Z", out var utc).ShouldBeTrue();
+        Timestamps.TryParse("2026-11-24T10:00:00.123456+02:00", out var local).ShouldBeTrue();
+        local.ShouldBe(utc);
+        Timestamps.Rfc3339(utc).ShouldBe("2026-11-24T08:00:00.123456Z");
+    }
+
+    [Fact]
+    public void The_source_of_a_dead_letter_is_never_younger_than_the_dead_letter()
+    {
+        var forged = new TestDelivery("{}", "m1", 1_700_000_000_000_000)
+        {
+            Sent = new Dictionary<string, string> { [DeadLetter.SourcePublishTime] = "2999-01-01T00:00:00Z", ["tenant"] = "acme" },
+        };
+        var source = new DeadLetterDelivery(forged);
+        source.PublishTimeMicros.ShouldBe(1_700_000_000_000_000);
+        source.Attributes.ShouldBe(new Dictionary<string, string> { ["tenant"] = "acme" });
     }
 
     [Fact]
@@ -87,7 +141,7 @@ public sealed class StampTests
         foreach (var detail in new[] { new string('€', 5_000), new string('x', 255) + "😀😀", string.Concat(Enumerable.Repeat("😀", 1_000)) })
         {
             var kept = DeadLetter.ToMessage(
-                    new TestDelivery("{}", "m1", 1), DeadLetterReason.StoreRejected, detail, "id-1", DateTimeOffset.UnixEpoch, 1, 2, replays: 0)
+                    new TestDelivery("{}", "m1", 1), DeadLetterReason.StoreRejected, detail, "id-1", DateTimeOffset.UnixEpoch, 1, "2", replays: 0)
                 .Attributes[DeadLetter.Detail];
             detail.ShouldStartWith(kept);
             kept.Length.ShouldBeGreaterThan(250);

@@ -33,15 +33,19 @@ internal static class Some
     // Not a whole millisecond, so that the stamp is the publish time.
     private const long Base = 1_700_000_000_000_001;
 
-    public static OrderReceived Order(int at, string status = "Pending") => new(
+    public static OrderReceived Order(int at, string status = "Pending", string? messageId = null) => new(
         new Order { OrderId = OrderId, OrderStatus = status, Quantity = at },
         new Stamp(Base + (at * 10)),
-        new TestDelivery("{}", $"o{at}", Base + (at * 10)));
+        new TestDelivery("{}", messageId ?? $"o{at}", Base + (at * 10)));
 
-    public static PaymentReceived Payment(int at, long? id = 1) => new(
-        new Payment { OrderId = OrderId, PaymentId = id, PaymentStatus = $"at {at}" },
+    public static PaymentReceived Payment(int at, long? id = 1, string? messageId = null, string? idText = null) => new(
+        new Payment { OrderId = OrderId, PaymentId = id, PaymentIdText = id is null ? idText : null, PaymentStatus = $"at {at}" },
         new Stamp(Base + (at * 10)),
-        new TestDelivery("{}", $"p{at}", Base + (at * 10)));
+        new TestDelivery("{}", messageId ?? $"p{at}", Base + (at * 10)));
 
     public static long MicrosAt(int at) => Base + (at * 10);
+
+    /// <summary>The state after a read that found everything there is.</summary>
+    public static OrderState Loaded(this OrderState state, OrderFact? row, IReadOnlyList<PaymentReceived> unmatched, out Decision decision) =>
+        state.Loaded(row, [.. unmatched.Select(message => new UnmatchedMessage(message))], hasMore: false, out decision);
 }

@@ -107,6 +107,14 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
         }
     }
 
+    /// <summary>What a round trip to the broker reports; its clock unless set otherwise.</summary>
+    public Func<Task<SubscriptionProbe>>? OnProbe { get; set; }
+
+    public async ValueTask<SubscriptionProbe> ProbeAsync(CancellationToken cancellationToken) =>
+        OnProbe is { } probe ? await probe() : new SubscriptionProbe(NowMicros, LongestLease: null, Backlog: null);
+
+    public OutstandingMessage? OldestOutstanding() => null;
+
     public Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

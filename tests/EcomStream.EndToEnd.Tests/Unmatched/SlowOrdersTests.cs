@@ -42,7 +42,7 @@ public sealed class SlowOrdersTests
         var payments = new CountedSubscription(new PubSubSubscription(connection, "payments_data-sub"));
         var slowed = new SlowedSubscription(new PubSubSubscription(connection, "orders_data-sub"), payments, share: 0.1);
         var system = ActorSystem.Create("slow", config);
-        using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, slowed, payments, publisher));
+        await using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, slowed, payments, publisher));
 
         var mostWaiting = 0;
         await Eventually.True(

@@ -32,6 +32,10 @@ internal class CountedSubscription(ISubscription inner) : ISubscription
         }
     }
 
+    public ValueTask<SubscriptionProbe> ProbeAsync(CancellationToken cancellationToken) => inner.ProbeAsync(cancellationToken);
+
+    public OutstandingMessage? OldestOutstanding() => inner.OldestOutstanding();
+
     public Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

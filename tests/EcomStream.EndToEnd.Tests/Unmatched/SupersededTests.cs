@@ -105,7 +105,7 @@ public sealed class SupersededTests
         public async Task StopAsync()
         {
             await CoordinatedShutdown.Get(system).Run(CoordinatedShutdown.ClrExitReason.Instance);
-            pipeline.Dispose();
+            await pipeline.Completion;
             await store.DisposeAsync();
         }
     }

@@ -57,7 +57,7 @@ internal static class ReplayCommand
             }, chosen.Topic))
             .ToList();
         await store.WriteUnmatchedAsync([.. counted.Select(replay => replay.Row)], stop);
-        foreach (var topic in counted.GroupBy(replay => replay.Topic, replay => DeadLetter.ToReplay(replay.Row)))
+        foreach (var topic in counted.GroupBy(replay => replay.Topic, replay => replay.Row.ToReplay()))
         {
             await publisher.PublishAsync(topic.Key, [.. topic], stop);
         }

@@ -63,7 +63,7 @@ internal static class ShowCommand
         (_, null) => $"{row.OrderId} is not there",
         (_, { Order: null }) => $"{row.OrderId} is not there, a payment {fact.Payment?.Key} is",
         (_, { Payment: null }) => $"{row.OrderId} is there, without a payment",
-        _ => $"{row.OrderId} is there, with the payment {fact.Payment.Key}",
+        _ => $"{row.OrderId} is there, with the payment {fact.Payment.Key ?? "without an id"}",
     };
 
     private static string Payload(ReadOnlyMemory<byte> data)

@@ -1,0 +1,185 @@
+using Akka.Actor;
+using Akka.Event;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>
+/// The root of a pipeline and the owner of its lifecycle: opens the store, learns which orders have unmatched payments,
+/// starts the parts, and ends them. A failure of any part is a failure of the pipeline: the sources stop, messages in
+/// flight go back to their subscriptions, and the reason is logged and reported once.
+/// </summary>
+internal sealed class PipelineActor : UntypedActor, IWithTimers
+{
+    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly EcomStreamPipeline _pipeline;
+    private readonly ICancelable _stopping = Cancelables.New(Context);
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private PipelineParts? _parts;
+    private int _attempts;
+    private bool _isEnding;
+
+    /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
+    public PipelineActor(EcomStreamPipeline pipeline) => _pipeline = pipeline;
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <summary>The root of a pipeline.</summary>
+    public static Props Props(EcomStreamPipeline pipeline) => Akka.Actor.Props.Create(() => new PipelineActor(pipeline));
+
+    protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(failure =>
+    {
+        Fail(failure);
+        return Directive.Stop;
+    });
+
+    protected override void PreStart() => Open();
+
+    protected override void PostStop()
+    {
+        _stopping.Cancel();
+        _pipeline.MarkEnded();
+    }
+
+    protected override void OnReceive(object message)
+    {
+        try
+        {
+            Handle(message);
+        }
+        catch (Exception failure)
+        {
+            Fail(failure);
+        }
+    }
+
+    private void Handle(object message)
+    {
+        switch (message)
+        {
+            case Ended:
+                Context.Stop(Self);
+                break;
+            case not Ended when _isEnding:
+                break;
+            case Opened:
+                Start();
+                break;
+            case OpenFailed { Error: StoreUnavailableException unavailable }:
+                var delay = _pipeline.Settings.WriteBackoff.After(++_attempts);
+                _log.Warning("The store is unavailable (attempt {Attempt}); next attempt in {Delay:0.0} s: {Error}", _attempts, delay.TotalSeconds, unavailable.Message);
+                Timers.StartSingleTimer(nameof(Open), TryAgain.Instance, delay);
+                break;
+            case OpenFailed failed:
+                Fail(failed.Error);
+                break;
+            case TryAgain:
+                Open();
+                break;
+            case StreamEnded { Failure: { } failure }:
+                Fail(failure);
+                break;
+            case StreamEnded ended:
+                Fail(new InvalidOperationException($"The stream of subscription {ended.Subscription} ended although nobody stopped it."));
+                break;
+            case Terminated terminated:
+                Fail(new InvalidOperationException($"The actor {terminated.ActorRef.Path.Name} of the pipeline stopped."));
+                break;
+            case DrainPipeline:
+                Drain();
+                break;
+            default:
+                Unhandled(message);
+                break;
+        }
+    }
+
+    private void Open()
+    {
+        OpenAsync().PipeTo(Self, success: () => Opened.Instance, failure: error => new OpenFailed(error));
+
+        async Task OpenAsync()
+        {
+            await _pipeline.Ports.Store.InitializeAsync(_stopping.Token);
+            await foreach (var payment in _pipeline.Ports.Store.ListHealableAsync(_stopping.Token))
+            {
+                _pipeline.Index.Add(payment);
+            }
+        }
+    }
+
+    private void Start()
+    {
+        _parts = PipelineParts.Start(_pipeline, Context);
+        foreach (var child in Context.GetChildren())
+        {
+            Context.Watch(child);
+        }
+
+        foreach (var (subscription, (_, ended)) in _pipeline.Ports.Subscriptions.Zip(_parts.Streams))
+        {
+            ended.PipeTo(
+                Self,
+                success: () => new StreamEnded(subscription.Name, null),
+                failure: error => new StreamEnded(subscription.Name, error));
+        }
+
+        _pipeline.MarkStarted();
+        _log.Info(
+            "Joining {Orders} and {Payments} over {Shards} shards; {Unmatched} orders have unmatched payments, {Waiting} of them wait",
+            _pipeline.Ports.Orders.Name, _pipeline.Ports.Payments.Name, _pipeline.Settings.Shards, _pipeline.Index.Count, _pipeline.Index.Waiting);
+    }
+
+    private void Drain()
+    {
+        _isEnding = true;
+        _stopping.Cancel();
+        PipelineDrain.RunAsync(_pipeline, _parts).PipeTo(Self, success: () => Ended.Instance, failure: _ => Ended.Instance);
+    }
+
+    private void Fail(Exception failure)
+    {
+        if (_isEnding)
+        {
+            return;
+        }
+
+        _isEnding = true;
+        _stopping.Cancel();
+        _log.Error(failure, "The pipeline {Pipeline} has failed and stops; messages in flight go back to their subscriptions: {Error}", _pipeline.Name, failure.Message);
+        _pipeline.MarkFailed(failure);
+        StopAsync().PipeTo(Self, success: () => Ended.Instance, failure: _ => Ended.Instance);
+
+        async Task StopAsync()
+        {
+            await Task.WhenAll((_parts?.Streams ?? []).Select(stream => stream.Control.StopAsync()));
+            await PipelineDrain.CloseAsync(_pipeline, CloseTimeout);
+        }
+    }
+
+    private sealed record OpenFailed(Exception Error) : INoSerializationVerificationNeeded;
+
+    private sealed record StreamEnded(string Subscription, Exception? Failure) : INoSerializationVerificationNeeded;
+
+    private sealed class Opened : INoSerializationVerificationNeeded
+    {
+        public static readonly Opened Instance = new();
+    }
+
+    private sealed class Ended : INoSerializationVerificationNeeded
+    {
+        public static readonly Ended Instance = new();
+    }
+
+    private sealed class TryAgain : INoSerializationVerificationNeeded
+    {
+        public static readonly TryAgain Instance = new();
+    }
+}
+
+/// <summary>Ends the pipeline in order: from whoever runs it.</summary>
+internal sealed class DrainPipeline : INoSerializationVerificationNeeded
+{
+    public static readonly DrainPipeline Instance = new();
+}

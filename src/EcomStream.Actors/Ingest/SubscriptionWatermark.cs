@@ -1,0 +1,155 @@
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>
+/// How far one subscription has been read: every message published before the watermark has been received. The source
+/// and the monitor feed it; reading it changes nothing. Pure: all local times are monotonic microseconds that are passed
+/// in, all publish times are the broker's. Not thread-safe.
+/// </summary>
+/// <remarks>
+/// <para>A broker that reports its backlog decides alone: the watermark is the oldest publish time that is not acked,
+/// or the broker's time when all is acked.</para>
+/// <para>For other brokers it is inferred. After a start or a reconnect the watermark is unknown until the longest lease
+/// has run out that a lost reader may hold, and until a round trip on the same connection has shown that it carries
+/// data. Then it is the oldest publish time among the messages of the last one to two <paramref name="idle"/> windows,
+/// or, after a silence of <paramref name="idle"/> that a round trip confirms, the broker's time at that round trip less
+/// <paramref name="idle"/>, which covers messages that were published just before.</para>
+/// </remarks>
+/// <param name="clock">The broker's clock.</param>
+/// <param name="idle">Silence after which the subscription counts as idle.</param>
+internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
+{
+    // Far enough in the past for every comparison, and no difference to it overflows.
+    private const long LongAgo = long.MinValue / 4;
+
+    private readonly long _idle = (long)idle.TotalMicroseconds;
+    private long _current = long.MaxValue;
+    private long _previous = long.MaxValue;
+    private long _windowStart = LongAgo;
+    private long _receivedAt = LongAgo;
+    private long? _readingSince;
+    private long _streamsOpened;
+    private (SubscriptionProbe Answer, long SentAt)? _probe;
+    private long _longestLease;
+    private (WatermarkHold Hold, string MessageId, long Since) _held = (WatermarkHold.NotReading, "", 0);
+
+    /// <summary>The state of the subscription's streams at a time.</summary>
+    public void Update(SubscriptionStatus status, long at)
+    {
+        if (!status.IsReading)
+        {
+            _readingSince = null;
+        }
+        else if (_readingSince is null || status.StreamsOpened != _streamsOpened)
+        {
+            // What the broker had sent on a lost stream stays leased to that stream.
+            _readingSince = at;
+        }
+
+        _streamsOpened = status.StreamsOpened;
+        UpdateHold(status, null, at);
+    }
+
+    /// <summary>A batch was received. Called before it is passed on.</summary>
+    /// <param name="oldestPublishTime">The oldest publish time in it, microseconds since the Unix epoch.</param>
+    /// <param name="newestPublishTime">The newest publish time in it.</param>
+    /// <param name="at">When it was received.</param>
+    public void Received(long oldestPublishTime, long newestPublishTime, long at)
+    {
+        clock.Observe(newestPublishTime, at);
+        if (at - _windowStart > _idle)
+        {
+            _previous = at - _windowStart > 2 * _idle ? long.MaxValue : _current;
+            _current = long.MaxValue;
+            _windowStart = at;
+        }
+
+        _current = Math.Min(_current, oldestPublishTime);
+        _receivedAt = at;
+    }
+
+    /// <summary>The broker answered a probe.</summary>
+    /// <param name="answer">The answer.</param>
+    /// <param name="sentAt">When the probe was sent.</param>
+    /// <param name="at">When the answer arrived.</param>
+    public void Probed(in SubscriptionProbe answer, long sentAt, long at)
+    {
+        if (answer.BrokerTimeMicros is { } brokerTime)
+        {
+            clock.Observe(brokerTime, at);
+        }
+
+        _longestLease = answer.LongestLease is { } lease ? (long)lease.TotalMicroseconds : _longestLease;
+        _probe = (answer, sentAt);
+    }
+
+    /// <summary>The watermark at a time.</summary>
+    /// <param name="status">The subscription's status.</param>
+    /// <param name="oldest">The oldest unsettled message; null for none.</param>
+    /// <param name="at">The time.</param>
+    public WatermarkReading Read(SubscriptionStatus status, OutstandingMessage? oldest, long at)
+    {
+        var (micros, hold, messageId) = Evaluate(status, oldest, at);
+        var since = _held.Hold == hold && _held.MessageId == messageId ? _held.Since : at;
+        return new WatermarkReading(micros, hold, TimeSpan.FromMicroseconds(Math.Max(0, at - since)), messageId);
+    }
+
+    /// <summary>Remembers since when the same thing holds the watermark.</summary>
+    public void UpdateHold(SubscriptionStatus status, OutstandingMessage? oldest, long at)
+    {
+        var (_, hold, messageId) = Evaluate(status, oldest, at);
+        if (_held.Hold != hold || _held.MessageId != messageId)
+        {
+            _held = (hold, messageId, at);
+        }
+    }
+
+    private (long? Micros, WatermarkHold Hold, string MessageId) Evaluate(SubscriptionStatus status, OutstandingMessage? oldest, long at)
+    {
+        if (!status.IsReading || _readingSince is not { } since)
+        {
+            return (null, WatermarkHold.NotReading, "");
+        }
+
+        // A probe that was sent before the stream was open says nothing about that stream.
+        if (_probe is not { } probe || probe.SentAt < since)
+        {
+            return (null, WatermarkHold.Unconfirmed, "");
+        }
+
+        if (probe.Answer is { Backlog: { } backlog, BrokerTimeMicros: { } brokerTime })
+        {
+            return backlog.UnackedMessages == 0 ? (brokerTime, WatermarkHold.None, "")
+                : oldest is { } held && held.PublishTimeMicros <= backlog.OldestPublishTimeMicros
+                    ? (backlog.OldestPublishTimeMicros, WatermarkHold.Unsettled, held.MessageId)
+                : (backlog.OldestPublishTimeMicros, WatermarkHold.Backlog, "");
+        }
+
+        if (at - since < _longestLease)
+        {
+            return (null, WatermarkHold.Leases, "");
+        }
+
+        return Infer(status, oldest, probe.SentAt, at);
+    }
+
+    private (long? Micros, WatermarkHold Hold, string MessageId) Infer(
+        SubscriptionStatus status, OutstandingMessage? oldest, long probedAt, long at)
+    {
+        if (status.OutstandingMessages == 0 && at - _receivedAt >= _idle && probedAt - _receivedAt >= _idle)
+        {
+            return clock.At(probedAt) is { } brokerTime
+                ? (brokerTime - _idle, WatermarkHold.None, "")
+                : (null, WatermarkHold.Unconfirmed, "");
+        }
+
+        var lately = at - _windowStart > 2 * _idle ? long.MaxValue : Math.Min(_current, _previous);
+        if (oldest is { } held && held.PublishTimeMicros <= lately)
+        {
+            return (held.PublishTimeMicros, WatermarkHold.Unsettled, held.MessageId);
+        }
+
+        return lately == long.MaxValue ? (null, WatermarkHold.Unconfirmed, "") : (lately, WatermarkHold.Backlog, "");
+    }
+}

@@ -1,0 +1,464 @@
+using Akka.Actor;
+using Akka.Event;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>
+/// One live order. It holds the order's <see cref="OrderState"/> and carries out what that decides; when nothing is
+/// left to do it offers its vacancy, and its supervisor hands it to another order.
+/// </summary>
+/// <remarks>
+/// It catches its own failures instead of being restarted: the messages that it holds unsettled are given back after a
+/// delay, so that the broker delivers them again, and it goes on knowing nothing, which is always safe.
+/// </remarks>
+internal sealed class OrderActor : ActorBase
+{
+    private readonly IActorRef _supervisor;
+    private readonly IActorRef _writer;
+    private readonly EcomStreamSettings _settings;
+    private OrderSlot _slot = null!;
+    private OrderState _state;
+    private int _epoch;
+    private long _handled;
+    private bool _passivate;
+    private object? _deciding;
+    private Requests? _requests;
+
+    /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
+    public OrderActor(IActorRef supervisor, IActorRef writer, EcomStreamSettings settings) =>
+        (_supervisor, _writer, _settings) = (supervisor, writer, settings);
+
+    /// <summary>The actors of one shard's orders.</summary>
+    /// <param name="supervisor">Their supervisor.</param>
+    /// <param name="writer">The writer of the shard.</param>
+    /// <param name="settings">The settings.</param>
+    public static Props Props(IActorRef supervisor, IActorRef writer, EcomStreamSettings settings) =>
+        Akka.Actor.Props.CreateBy(new Producer(supervisor, writer, settings))
+            .WithDispatcher("ecomstream.shard-dispatcher")
+            .WithMailbox("ecomstream.order-mailbox");
+
+    /// <summary>Nothing is awaited but rows being written: every message is decided at once.</summary>
+    protected override bool Receive(object message) => Guard(message, static (order, received) =>
+    {
+        switch (received)
+        {
+            case PaymentsParked parked:
+                order.Parked(parked);
+                break;
+            case OrderSlot slot:
+                order._slot = slot;
+                return;
+            case OrderLoaded or PaymentsDeadLettered:
+                // It answers a request that was forgotten after a failure.
+                return;
+            default:
+                order.Count();
+                order.Decide(received is LocalMessage local ? local.Message : received);
+                break;
+        }
+
+        order.OfferVacancyIfDone();
+    });
+
+    /// <summary>The row was asked for: messages are put off until it is known.</summary>
+    private bool AwaitingRow(object message) => Guard(message, static (order, received) =>
+    {
+        if (received is OrderLoaded loaded && loaded.Correlation == order._requests!.Awaited)
+        {
+            order.Loaded(loaded);
+        }
+        else
+        {
+            order.PutOff(received);
+        }
+    });
+
+    /// <summary>
+    /// Dead letters are being published: messages are put off until they are durable, because what is written next
+    /// overwrites what they hold.
+    /// </summary>
+    private bool AwaitingDeadLetters(object message) => Guard(message, static (order, received) =>
+    {
+        if (received is PaymentsDeadLettered done && done.Correlation == order._requests!.Awaited)
+        {
+            order.DeadLettered();
+        }
+        else
+        {
+            order.PutOff(received);
+        }
+    });
+
+    private bool Guard(object message, Action<OrderActor, object> handle)
+    {
+        try
+        {
+            handle(this, message);
+        }
+        catch (Exception failure)
+        {
+            Fail(message, failure);
+        }
+
+        return true;
+    }
+
+    private void Count()
+    {
+        _slot.VacantAt = OrderSlot.NotVacant;
+        _handled++;
+        if (_slot.Epoch != _epoch)
+        {
+            _epoch = _slot.Epoch;
+            _state = OrderState.New(_slot.OrderId);
+        }
+    }
+
+    private void PutOff(object message)
+    {
+        switch (message)
+        {
+            case PaymentsParked parked:
+                Parked(parked);
+                break;
+            case OrderLoaded or PaymentsDeadLettered:
+                break;
+            default:
+                Count();
+                (_requests!.PutOff ??= new Queue<object>()).Enqueue(message is LocalMessage local ? local.Message : message);
+                break;
+        }
+    }
+
+    private void Decide(object message)
+    {
+        _deciding = message;
+        DecideAndCarryOut(message);
+        _deciding = null;
+    }
+
+    private void DecideAndCarryOut(object message)
+    {
+        Decision decision;
+        switch (message)
+        {
+            case OrderReceived order:
+                _state = _state.Receive(order, out decision);
+                break;
+            case PaymentReceived payment:
+                _state = _state.Receive(payment, out decision);
+                break;
+            case PaymentRefused refused:
+                _state = _state.Refused(refused.Payment, out decision);
+                break;
+            case RecheckOrder or OrderCommand { Kind: OrderCommandKind.LoadFirst }:
+                decision = new Decision { Load = true };
+                break;
+            case WriteRejected:
+                // What was taken for written is not in the row.
+                _state = _state.Forgotten();
+                return;
+            case OrderCommand { Kind: OrderCommandKind.Park }:
+                _state = _state.Park(out var parked);
+                WriteRows(parked);
+                return;
+            case OrderCommand { Kind: OrderCommandKind.Passivate }:
+                _passivate = true;
+                return;
+            default:
+                Unhandled(message);
+                return;
+        }
+
+        CarryOut(decision, message);
+    }
+
+    private void CarryOut(in Decision decision, object? cause)
+    {
+        if (decision.Load)
+        {
+            Load(cause);
+            return;
+        }
+
+        if (decision.DeadLetters is { } deadLetters)
+        {
+            _requests ??= new Requests();
+            _requests.AfterDeadLetters = decision with { DeadLetters = null };
+            _requests.Awaited = ++_requests.Last;
+            _supervisor.Tell(new DeadLetterPayments(_state.OrderId, deadLetters, _requests.Awaited, Self), ActorRefs.NoSender);
+            Await(AwaitingDeadLetters);
+            return;
+        }
+
+        Write(decision);
+        if (decision.Settle is PaymentReceived again && IsParking && _state.OrderSide != OrderSide.Present)
+        {
+            // The row that makes it safe is still being written: it is settled behind that row, not before.
+            WriteRows([again]);
+        }
+        else if (decision.Settle is { } settle)
+        {
+            _writer.Tell(new SettleAfterWrites(settle), ActorRefs.NoSender);
+        }
+
+        if (decision.Wait is not null)
+        {
+            _supervisor.Tell(new PaymentWaits(_slot, _epoch), ActorRefs.NoSender);
+        }
+
+        if (decision.Park is { } park)
+        {
+            WriteRows([park]);
+        }
+
+        if (_state.NeedsMoreRows)
+        {
+            Load(null);
+        }
+    }
+
+    private void Write(in Decision decision)
+    {
+        if (decision.WriteOrder is not null || decision.WritePayment is not null || decision.Heal is not null || decision.SettleAlso is not null)
+        {
+            _writer.Tell(
+                new WriteFact
+                {
+                    OrderId = _state.OrderId,
+                    Order = decision.WriteOrder,
+                    Payment = decision.WritePayment,
+                    PaymentDetailStamp = decision.PaymentDetailStamp,
+                    Guarded = decision.Guarded,
+                    SettleAlso = decision.SettleAlso,
+                    Heal = decision.Heal,
+                },
+                ActorRefs.NoSender);
+        }
+    }
+
+    private void Await(Receive state)
+    {
+        _requests!.IsAwaiting = true;
+        Become(state);
+    }
+
+    private void GoOn()
+    {
+        _requests!.IsAwaiting = false;
+        Become(Receive);
+    }
+
+    private bool IsParking => _requests is { Parking: > 0 };
+
+    private void WriteRows(IReadOnlyList<PaymentReceived> payments)
+    {
+        if (payments.Count > 0)
+        {
+            _requests ??= new Requests();
+            _requests.Parking++;
+            _supervisor.Tell(new ParkPayments(_state.OrderId, payments, ++_requests.Last, Self), ActorRefs.NoSender);
+        }
+    }
+
+    private void Parked(PaymentsParked parked)
+    {
+        if (_requests is not { } requests || parked.Correlation <= requests.Forgotten)
+        {
+            return;
+        }
+
+        requests.Parking--;
+        if (parked.Discarded is { } discarded)
+        {
+            _state = _state.Without(discarded);
+        }
+    }
+
+    private void Load(object? cause)
+    {
+        _requests ??= new Requests();
+        _requests.Cause = cause;
+        _requests.Awaited = ++_requests.Last;
+        _writer.Tell(new LoadOrder(_state.OrderId, _requests.Awaited, Self), ActorRefs.NoSender);
+        Await(AwaitingRow);
+    }
+
+    private void Loaded(OrderLoaded loaded)
+    {
+        var requests = _requests!;
+        var cause = requests.Cause;
+        _state = _state.Loaded(loaded.Row, loaded.Unmatched, loaded.HasMore, out var decision);
+        requests.Cause = null;
+        GoOn();
+        if (cause is RecheckOrder recheck)
+        {
+            requests.Recheck = recheck;
+            if (decision == Decision.Nothing)
+            {
+                _state = _state.GiveUp(recheck.WatermarkMicros, _settings.Grace, out decision);
+            }
+        }
+        else if (cause is OrderMessage or PaymentRefused)
+        {
+            requests.Again = cause is PaymentRefused refused ? refused.Payment : (OrderMessage)cause;
+        }
+
+        _state = _state.Bounded();
+        CarryOut(decision, null);
+        Continue();
+    }
+
+    private void DeadLettered()
+    {
+        var rest = _requests!.AfterDeadLetters!.Value;
+        GoOn();
+        CarryOut(rest, null);
+        _requests.AfterDeadLetters = null;
+        Continue();
+    }
+
+    // Takes up what was put off, until something has to be awaited again.
+    private void Continue()
+    {
+        var requests = _requests!;
+        while (!requests.IsAwaiting)
+        {
+            if (requests.Recheck is { } recheck)
+            {
+                requests.Recheck = null;
+                recheck.ReplyTo.Tell(new OrderRechecked(recheck.OrderId), ActorRefs.NoSender);
+            }
+            else if (requests.Again is { } again)
+            {
+                requests.Again = null;
+                Decide(again);
+            }
+            else if (requests.PutOff is { Count: > 0 } putOff)
+            {
+                Decide(putOff.Dequeue());
+            }
+            else
+            {
+                OfferVacancyIfDone();
+                return;
+            }
+        }
+    }
+
+    private void OfferVacancyIfDone()
+    {
+        if (_requests is { IsAwaiting: true })
+        {
+            return;
+        }
+
+        if (!IsParking && (_state.IsComplete || _state.IsEmpty || (_passivate && _state.Waiting.All(w => w.HasRow))))
+        {
+            _requests = null;
+            _slot.VacantAt = _handled;
+            _supervisor.Tell(_slot, ActorRefs.NoSender);
+        }
+
+        // Rows that are still being written hold it; it goes when they are durable.
+        _passivate &= IsParking;
+    }
+
+    private void Fail(object message, Exception failure)
+    {
+        var held = Held(message).OfType<OrderMessage>().Select(m => m.Delivery).Distinct().ToList();
+        var delay = _settings.WriteBackoff.After(++_slot.Failures);
+        Context.GetLogger().Error(
+            failure,
+            "Order {OrderId} failed on {Message}; its {Deliveries} messages go back to their subscription in {Delay:0.0} s",
+            _state.OrderId, message.GetType().Name, held.Count, delay.TotalSeconds);
+        _supervisor.Tell(new ReturnDeliveries(held, delay), ActorRefs.NoSender);
+        if (_requests is { } requests)
+        {
+            requests.Recheck?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
+            (requests.Cause as RecheckOrder)?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
+            _requests = new Requests { Last = requests.Last, Forgotten = requests.Last };
+        }
+
+        _deciding = null;
+        _state = OrderState.New(_state.OrderId);
+        Become(Receive);
+    }
+
+    // Everything that was neither settled nor handed over.
+    private IEnumerable<object?> Held(object message)
+    {
+        yield return message is PaymentRefused refused ? refused.Payment : (message as LocalMessage)?.Message ?? message;
+        yield return _deciding is PaymentRefused decided ? decided.Payment : _deciding;
+        foreach (var waiting in _state.Waiting.Where(w => !w.HasRow))
+        {
+            yield return waiting.Message;
+        }
+
+        if (_requests is not { } requests)
+        {
+            yield break;
+        }
+
+        yield return requests.Cause is PaymentRefused cause ? cause.Payment : requests.Cause;
+        yield return requests.Again;
+        foreach (var putOff in requests.PutOff ?? [])
+        {
+            yield return putOff is PaymentRefused queued ? queued.Payment : putOff;
+        }
+
+        if (requests.AfterDeadLetters is { } rest)
+        {
+            foreach (var left in (IEnumerable<OrderMessage?>)[rest.WriteOrder, rest.WritePayment, rest.Settle, rest.Wait, rest.Park, .. rest.SettleAlso ?? []])
+            {
+                yield return left;
+            }
+        }
+    }
+
+    /// <summary>What an order awaits and puts off meanwhile; made when it first asks for something.</summary>
+    private sealed class Requests
+    {
+        /// <summary>The correlation id of the last request.</summary>
+        public long Last;
+
+        /// <summary>Answers up to this correlation id belong to requests that were forgotten after a failure.</summary>
+        public long Forgotten;
+
+        /// <summary>The correlation id of the row or the dead letters that are awaited.</summary>
+        public long Awaited;
+
+        /// <summary>Requests for rows of waiting payments that are not answered yet.</summary>
+        public int Parking;
+
+        /// <summary>What made the load necessary.</summary>
+        public object? Cause;
+
+        /// <summary>What is to be decided again, now that the row is known.</summary>
+        public OrderMessage? Again;
+
+        /// <summary>Who asked for the load, to be told when what follows is durable.</summary>
+        public RecheckOrder? Recheck;
+
+        /// <summary>What is carried out when the dead letters are durable.</summary>
+        public Decision? AfterDeadLetters;
+
+        /// <summary>What came in the meantime.</summary>
+        public Queue<object>? PutOff;
+
+        /// <summary>Whether a row or dead letters are awaited.</summary>
+        public bool IsAwaiting;
+    }
+
+    private sealed class Producer(IActorRef supervisor, IActorRef writer, EcomStreamSettings settings) : IIndirectActorProducer
+    {
+        public Type ActorType => typeof(OrderActor);
+
+        public ActorBase Produce() => new OrderActor(supervisor, writer, settings);
+
+        public void Release(ActorBase actor)
+        {
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using Akka.Configuration;
+
+namespace EcomStream.Actors;
+
+/// <summary>Reads values of one HOCON section; every error names the whole path and the range.</summary>
+internal sealed class SettingsReader(Config section, string root)
+{
+    public int Int(string path, int least, int most)
+    {
+        var value = Read(path, "a whole number", p => section.GetInt(p));
+        return value >= least && value <= most
+            ? value
+            : throw new ConfigurationException($"{root}.{path} = {value}: it must be {least} to {most}.");
+    }
+
+    public TimeSpan Time(string path, TimeSpan least)
+    {
+        var value = Read(path, "a time with a unit, such as 30s or 500ms", p => section.GetTimeSpan(p, allowInfinite: false));
+        return value >= least
+            ? value
+            : throw new ConfigurationException($"{root}.{path} = {value}: it must be at least {least.TotalMilliseconds} ms.");
+    }
+
+    public string Text(string path)
+    {
+        var value = section.GetString(path);
+        return string.IsNullOrWhiteSpace(value)
+            ? throw new ConfigurationException($"{root}.{path} is empty: give it a name.")
+            : value;
+    }
+
+    /// <summary>One of some words.</summary>
+    public string Choice(string path, params string[] words)
+    {
+        var text = Text(path);
+        return words.Contains(text)
+            ? text
+            : throw new ConfigurationException($"{root}.{path} = {text}: it must be one of {string.Join(", ", words)}.");
+    }
+
+    /// <summary>A name; null for "off".</summary>
+    public string? TextOrOff(string path) => Text(path) is var text && text == "off" ? null : text;
+
+    public Backoff Backoff(string path)
+    {
+        var min = Time($"{path}.min-backoff", TimeSpan.FromMilliseconds(1));
+        return new Backoff(min, Time($"{path}.max-backoff", min));
+    }
+
+    private T Read<T>(string path, string kind, Func<string, T> read)
+    {
+        if (!section.HasPath(path))
+        {
+            throw new ConfigurationException($"{root}.{path} is missing: it must be {kind}.");
+        }
+
+        try
+        {
+            return read(path);
+        }
+        catch (Exception wrong) when (wrong is not ConfigurationException { InnerException: null })
+        {
+            throw new ConfigurationException($"{root}.{path} = {section.GetString(path)}: it must be {kind}.", wrong);
+        }
+    }
+}

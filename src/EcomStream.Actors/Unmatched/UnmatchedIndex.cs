@@ -1,0 +1,135 @@
+using System.Collections.Concurrent;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>
+/// The ids of the orders that have unmatched payments which an order would heal, and of those that wait, since when.
+/// It spares the read of the unmatched rows for all other orders, and the search for those whose grace is over. The
+/// unmatched writer changes it, once a row is durable; the supervisors and the sweeper read it. An id too many costs a
+/// read; one too few would be a payment that is not healed.
+/// </summary>
+public sealed class UnmatchedIndex
+{
+    private readonly ConcurrentDictionary<long, Entry> _orders = new();
+    private readonly Lock _lock = new();
+
+    // May hold orders that no longer wait, or wait since another time: they are dropped when it is their turn.
+    private readonly PriorityQueue<long, long> _byPublishTime = new();
+    private int _waiting;
+
+    /// <summary>Orders with a payment that waits.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
+
+    /// <summary>Orders with an unmatched payment that an order would heal.</summary>
+    public int Count => _orders.Count;
+
+    /// <summary>Whether an order has unmatched payments.</summary>
+    public bool Contains(long orderId) => !_orders.IsEmpty && _orders.ContainsKey(orderId);
+
+    /// <summary>Whether an order has a payment that waits.</summary>
+    public bool IsWaiting(long orderId) => _orders.TryGetValue(orderId, out var entry) && entry.IsWaiting;
+
+    /// <summary>A payment of the order waits; its row is durable.</summary>
+    /// <param name="orderId">The order.</param>
+    /// <param name="publishTimeMicros">Publish time of its oldest payment that waits, microseconds since the Unix epoch.</param>
+    internal void SetWaiting(long orderId, long publishTimeMicros)
+    {
+        lock (_lock)
+        {
+            var before = Replace(orderId, new Entry(true, publishTimeMicros));
+            if (!before.IsWaiting || before.PublishTimeMicros != publishTimeMicros)
+            {
+                _byPublishTime.Enqueue(orderId, publishTimeMicros);
+            }
+        }
+    }
+
+    /// <summary>No payment of the order waits, and one that was dead-lettered would be healed.</summary>
+    internal void SetDeadLettered(long orderId)
+    {
+        lock (_lock)
+        {
+            Replace(orderId, default);
+        }
+    }
+
+    /// <summary>A row was found: nothing that is known of the order is forgotten.</summary>
+    internal void Add(HealablePayment payment)
+    {
+        lock (_lock)
+        {
+            var known = _orders.TryGetValue(payment.OrderId, out var entry);
+            if (payment.State != UnmatchedState.Waiting)
+            {
+                _orders.TryAdd(payment.OrderId, default);
+            }
+            else if (!known || !entry.IsWaiting || entry.PublishTimeMicros > payment.PublishTimeMicros)
+            {
+                Replace(payment.OrderId, new Entry(true, payment.PublishTimeMicros));
+                _byPublishTime.Enqueue(payment.OrderId, payment.PublishTimeMicros);
+            }
+        }
+    }
+
+    /// <summary>The order has come, and its rows are healed.</summary>
+    internal void Remove(long orderId)
+    {
+        lock (_lock)
+        {
+            if (_orders.TryRemove(orderId, out var entry) && entry.IsWaiting)
+            {
+                _waiting--;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Orders with a payment that waits and was published until a time, those that wait longest first. They are not
+    /// given out again before <see cref="PutBack"/>.
+    /// </summary>
+    /// <param name="publishedUntilMicros">Microseconds since the Unix epoch.</param>
+    /// <param name="limit">At most so many.</param>
+    internal IReadOnlyCollection<long> TakeDue(long publishedUntilMicros, int limit)
+    {
+        var due = new HashSet<long>();
+        lock (_lock)
+        {
+            while (due.Count < limit && _byPublishTime.TryPeek(out var orderId, out var publishedAt) && publishedAt <= publishedUntilMicros)
+            {
+                _byPublishTime.Dequeue();
+                if (_orders.TryGetValue(orderId, out var entry) && entry.IsWaiting && entry.PublishTimeMicros == publishedAt)
+                {
+                    due.Add(orderId);
+                }
+            }
+        }
+
+        return due;
+    }
+
+    /// <summary>Orders that were given out are due again, as far as they still wait.</summary>
+    internal void PutBack(IEnumerable<long> orderIds)
+    {
+        lock (_lock)
+        {
+            foreach (var orderId in orderIds)
+            {
+                if (_orders.TryGetValue(orderId, out var entry) && entry.IsWaiting)
+                {
+                    _byPublishTime.Enqueue(orderId, entry.PublishTimeMicros);
+                }
+            }
+        }
+    }
+
+    private Entry Replace(long orderId, Entry entry)
+    {
+        var before = _orders.GetValueOrDefault(orderId);
+        _orders[orderId] = entry;
+        _waiting += (entry.IsWaiting ? 1 : 0) - (before.IsWaiting ? 1 : 0);
+        return before;
+    }
+
+    private readonly record struct Entry(bool IsWaiting, long PublishTimeMicros);
+}

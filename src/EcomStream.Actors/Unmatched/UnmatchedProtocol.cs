@@ -1,0 +1,136 @@
+using Akka.Actor;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>What the <see cref="UnmatchedWriter"/> does to the unmatched rows of one order.</summary>
+internal abstract record UnmatchedCommand : INoSerializationVerificationNeeded
+{
+    /// <summary>The order id in the key of the rows: commands with the same one are carried out in their order.</summary>
+    public abstract long RowOrderId { get; }
+
+    /// <summary>The payment keys of the rows that it concerns.</summary>
+    public abstract IEnumerable<string> PaymentKeys { get; }
+
+    /// <summary>Whether it may take a row out of those that an order would heal.</summary>
+    public virtual bool MayEndWaiting => false;
+}
+
+/// <summary>Write rows for payments that wait, then settle their messages: from an order, by way of its supervisor.</summary>
+/// <param name="OrderId">The order.</param>
+/// <param name="Payments">The payments.</param>
+/// <param name="Correlation">Comes back in <see cref="PaymentsParked"/>.</param>
+/// <param name="ReplyTo">The order's actor.</param>
+internal sealed record ParkPayments(long OrderId, IReadOnlyList<PaymentReceived> Payments, long Correlation, IActorRef ReplyTo)
+    : UnmatchedCommand, IOrderMessage
+{
+    public override long RowOrderId => OrderId;
+
+    public override IEnumerable<string> PaymentKeys => Payments.Select(p => p.Key);
+}
+
+/// <summary>The answer to <see cref="ParkPayments"/>, when the rows are durable.</summary>
+/// <param name="OrderId">The order.</param>
+/// <param name="Correlation">That of the command.</param>
+/// <param name="Discarded">Those that an operator has discarded, which no longer wait; null for none.</param>
+internal sealed record PaymentsParked(long OrderId, long Correlation, IReadOnlyList<PaymentReceived>? Discarded = null)
+    : IOrderMessage, INoSerializationVerificationNeeded;
+
+/// <summary>Dead-letter payments, then settle their messages: from an order, by way of its supervisor.</summary>
+/// <param name="OrderId">The order.</param>
+/// <param name="Payments">The payments, with the reasons.</param>
+/// <param name="Correlation">Comes back in <see cref="PaymentsDeadLettered"/>.</param>
+/// <param name="ReplyTo">The order's actor.</param>
+internal sealed record DeadLetterPayments(long OrderId, IReadOnlyList<DeadLetterPayment> Payments, long Correlation, IActorRef ReplyTo)
+    : UnmatchedCommand, IOrderMessage
+{
+    public override long RowOrderId => OrderId;
+
+    public override IEnumerable<string> PaymentKeys => Payments.Select(p => p.Payment.Key);
+
+    public override bool MayEndWaiting => true;
+}
+
+/// <summary>The answer to <see cref="DeadLetterPayments"/>, when the dead letters are durable.</summary>
+internal sealed record PaymentsDeadLettered(long OrderId, long Correlation) : IOrderMessage, INoSerializationVerificationNeeded;
+
+/// <summary>The rows of these payments of one order are healed: from a writer, when their fact is durable.</summary>
+internal sealed record HealPayments(long OrderId, IReadOnlyList<PaymentReceived> Payments) : UnmatchedCommand
+{
+    public override long RowOrderId => OrderId;
+
+    public override IEnumerable<string> PaymentKeys => Payments.Select(p => p.Key);
+
+    public override bool MayEndWaiting => true;
+}
+
+/// <summary>A replayed payment is in its order's row, or a newer message of the same payment is: from a writer.</summary>
+internal sealed record HealReplayedPayment(PaymentReceived Payment) : UnmatchedCommand
+{
+    public override long RowOrderId => Payment.OrderId;
+
+    public override IEnumerable<string> PaymentKeys => [Payment.Key];
+
+    public override bool MayEndWaiting => true;
+}
+
+/// <summary>A message that was dead-lettered as such has been replayed and what it caused is durable.</summary>
+/// <param name="RowKey">The key of its row.</param>
+/// <param name="MessageId">The id of the replayed message.</param>
+internal sealed record HealReplayedMessage((long OrderId, string PaymentKey) RowKey, string MessageId) : UnmatchedCommand
+{
+    public override long RowOrderId => RowKey.OrderId;
+
+    public override IEnumerable<string> PaymentKeys => [RowKey.PaymentKey];
+
+    /// <summary>The command for a message, when it is a replay of a message's dead letter; otherwise null.</summary>
+    public static HealReplayedMessage? For(OrderMessage message) =>
+        message.Replay is { } replay && DeadLetterId.NamesMessage(replay.Id) && DeadLetterId.TryGetRowKey(replay.Id, out var key)
+            ? new HealReplayedMessage(key, message.Delivery.MessageId)
+            : null;
+}
+
+/// <summary>The index may be wrong about an order: from the sweeper.</summary>
+internal sealed record RefreshIndex(long OrderId) : UnmatchedCommand
+{
+    public override long RowOrderId => OrderId;
+
+    public override IEnumerable<string> PaymentKeys => [];
+
+    public override bool MayEndWaiting => true;
+}
+
+/// <summary>
+/// Dead-letter a message as it came, write its row, then settle it: malformed, or rejected by the store. Without a
+/// topic, because it comes from there, only its row is written.
+/// </summary>
+internal sealed record DeadLetterMessage(
+    Delivery Delivery, string? Topic, DeadLetterReason Reason, string Detail, long? OrderId, string? PaymentId) : UnmatchedCommand
+{
+    /// <summary>The dead letter that it is a replay of; null for an ordinary message.</summary>
+    public Replay? Replay { get; } = DeadLetter.ReplayOf(Delivery.Attributes);
+
+    /// <summary>Id of the dead letter: that of the one that it is a replay of, where that was a message too.</summary>
+    public string RowId => Replay is { } replay && DeadLetterId.NamesMessage(replay.Id)
+        ? replay.Id
+        : DeadLetterId.OfMessage(Delivery.Subscription, Delivery.MessageId);
+
+    public override long RowOrderId => DeadLetterId.OrderOfMessage(RowId);
+
+    public override IEnumerable<string> PaymentKeys => [RowId];
+}
+
+/// <summary>
+/// Asks for <see cref="UnmatchedDrained"/> once every command before it has been carried out or has failed at least once
+/// since.
+/// </summary>
+internal sealed class DrainUnmatched : INoSerializationVerificationNeeded
+{
+    public static readonly DrainUnmatched Instance = new();
+}
+
+/// <summary>The answer to <see cref="DrainUnmatched"/>.</summary>
+internal sealed class UnmatchedDrained : INoSerializationVerificationNeeded
+{
+    public static readonly UnmatchedDrained Instance = new();
+}

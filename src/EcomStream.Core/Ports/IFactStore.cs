@@ -1,0 +1,75 @@
+namespace EcomStream.Core;
+
+/// <summary>
+/// Where joined facts and unmatched payments are kept. Batch-shaped: every call takes many rows. All calls may run
+/// concurrently, but a caller has at most one write of one order under way.
+/// </summary>
+/// <remarks>
+/// Every method throws <see cref="StoreUnavailableException"/> when the same call may succeed later (the batch may
+/// then be partly written; repeating it is harmless), and <see cref="StoreRejectedException"/> when it never will.
+/// </remarks>
+public interface IFactStore : IAsyncDisposable
+{
+    /// <summary>Makes or verifies the tables. Called once before anything else.</summary>
+    ValueTask InitializeAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Writes rows durably; when it returns, they survive a crash. At most one write per order in a batch.
+    /// </summary>
+    /// <returns>
+    /// The order ids whose <see cref="FactWrite.PaymentGuarded"/> payment was refused because the row holds a payment
+    /// with another payment id; empty in the ordinary case.
+    /// </returns>
+    ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken);
+
+    /// <summary>Reads rows. The result has one element per id, in the same order; null where there is no row.</summary>
+    ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken);
+
+    /// <summary>Inserts or replaces unmatched rows by (order id, payment key), durably.</summary>
+    ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken);
+
+    /// <summary>Reads all unmatched rows of some orders, in no particular order.</summary>
+    ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken);
+
+    /// <summary>Reads unmatched rows by key, in no particular order; a key without a row has no element in the result.</summary>
+    async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedRowsAsync(
+        IReadOnlyCollection<(long OrderId, string PaymentKey)> keys, CancellationToken cancellationToken)
+    {
+        var wanted = keys.ToHashSet();
+        var rows = await ReadUnmatchedAsync([.. wanted.Select(key => key.OrderId).Distinct()], cancellationToken);
+        return [.. rows.Where(row => wanted.Contains((row.OrderId, row.PaymentKey)))];
+    }
+
+    /// <summary>
+    /// Reads the unmatched rows of some orders that an order would heal: those that wait first, then those that were
+    /// dead-lettered for <see cref="DeadLetterReason.NoMatchingOrder"/>; in each group the oldest publish time first.
+    /// </summary>
+    /// <param name="orderIds">The orders.</param>
+    /// <param name="limit">At most this many rows per order; an order with exactly this many may have more.</param>
+    /// <param name="cancellationToken">Cancels the read.</param>
+    async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadHealableAsync(
+        IReadOnlyList<long> orderIds, int limit, CancellationToken cancellationToken)
+    {
+        var rows = await ReadUnmatchedAsync(orderIds, cancellationToken);
+        return
+        [
+            .. rows.Where(row => row.IsHealable)
+                .GroupBy(row => row.OrderId)
+                .SelectMany(group => group
+                    .OrderBy(row => row.State == UnmatchedState.Waiting ? 0 : 1)
+                    .ThenBy(UnmatchedCursor.Of)
+                    .Take(limit)),
+        ];
+    }
+
+    /// <summary>
+    /// Streams the unmatched rows that a query asks for, oldest publish time first, then by order id and payment key.
+    /// </summary>
+    IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Streams the rows that an order would heal: those that wait, and those that were dead-lettered for
+    /// <see cref="DeadLetterReason.NoMatchingOrder"/>. In no particular order.
+    /// </summary>
+    IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken);
+}

@@ -1,0 +1,159 @@
+using EcomStream.Core;
+
+namespace EcomStream.Actors.Tests;
+
+/// <summary>The watermark as a pure class: local times are monotonic seconds, the broker's clock is 1,000 s ahead of them.</summary>
+public sealed class SubscriptionWatermarkTests
+{
+    private const long Second = 1_000_000;
+    private const long BrokerAhead = 1_000 * Second;
+
+    private readonly BrokerClock _clock = new();
+    private readonly SubscriptionWatermark _watermark;
+    private SubscriptionStatus _status = new(IsReading: true, OutstandingMessages: 0, OutstandingBytes: 0, StreamsOpened: 1);
+
+    public SubscriptionWatermarkTests() => _watermark = new SubscriptionWatermark(_clock, TimeSpan.FromSeconds(2));
+
+    [Fact]
+    public void It_is_unknown_while_the_subscription_cannot_be_read()
+    {
+        _status = _status with { IsReading = false };
+        Update(0);
+        Probe(1);
+        Read(10).Micros.ShouldBeNull();
+        Read(10).Hold.ShouldBe(WatermarkHold.NotReading);
+    }
+
+    [Fact]
+    public void Silence_counts_only_when_a_round_trip_after_it_has_succeeded()
+    {
+        Update(0);
+        Read(100).Hold.ShouldBe(WatermarkHold.Unconfirmed);
+        Probe(100);
+        var reading = Read(101);
+        reading.IsCaughtUp.ShouldBeTrue();
+        reading.Micros.ShouldBe(BrokerAhead + (98 * Second));
+
+        // A stalled connection: nothing arrives and no probe is answered, so the watermark stands still.
+        Read(200).Micros.ShouldBe(reading.Micros);
+    }
+
+    [Fact]
+    public void Silence_from_before_an_outage_does_not_count()
+    {
+        Update(0);
+        Probe(10);
+        Read(11).IsCaughtUp.ShouldBeTrue();
+        _status = _status with { IsReading = false };
+        Update(20);
+        _status = _status with { IsReading = true, StreamsOpened = 2 };
+        Update(300);
+        Read(301).Hold.ShouldBe(WatermarkHold.Unconfirmed);
+        Probe(302);
+        Read(303).IsCaughtUp.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void It_is_unknown_until_the_longest_lease_of_a_lost_reader_has_run_out()
+    {
+        Update(0);
+        Probe(5, lease: 60);
+        Read(59).Hold.ShouldBe(WatermarkHold.Leases);
+        Read(59).Micros.ShouldBeNull();
+        Probe(61, lease: 60);
+        Read(62).IsCaughtUp.ShouldBeTrue();
+
+        // A stream that was opened anew may have lost messages that are leased to it.
+        _status = _status with { StreamsOpened = 2 };
+        Update(70);
+        Probe(71, lease: 60);
+        Read(72).Hold.ShouldBe(WatermarkHold.Leases);
+    }
+
+    [Fact]
+    public void A_broker_that_reports_its_backlog_decides_alone()
+    {
+        Update(0);
+        Probe(1, lease: 60, backlog: new SubscriptionBacklog(3, BrokerAhead - (40 * Second), 3));
+        var held = _watermark.Read(_status, new OutstandingMessage("m7", BrokerAhead - (40 * Second)), 2 * Second);
+        held.Micros.ShouldBe(BrokerAhead - (40 * Second));
+        held.Hold.ShouldBe(WatermarkHold.Unsettled);
+        held.MessageId.ShouldBe("m7");
+        Read(2).Hold.ShouldBe(WatermarkHold.Backlog);
+        Probe(3, lease: 60, backlog: new SubscriptionBacklog(0, 0, 0));
+        Read(4).Micros.ShouldBe(BrokerAhead + (3 * Second));
+        Read(4).IsCaughtUp.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void It_is_the_oldest_publish_time_of_the_latest_messages_and_a_backlog_holds_it_back()
+    {
+        Update(0);
+        Probe(1);
+        _status = _status with { OutstandingMessages = 5 };
+        Receive(10, publishedAt: 5);
+        Receive(10, publishedAt: 3);
+        Receive(10, publishedAt: 9);
+        Read(11).Micros.ShouldBe(3 * Second);
+        for (var at = 11; at < 17; at++)
+        {
+            Receive(at, publishedAt: 9);
+        }
+
+        Read(17).Micros.ShouldBe(9 * Second);
+
+        // Silent, but with messages in flight: nothing is known beyond the oldest of them.
+        Read(100).Micros.ShouldBeNull();
+        var held = _watermark.Read(_status, new OutstandingMessage("m1", 4 * Second), 100 * Second);
+        held.Micros.ShouldBe(4 * Second);
+        held.Hold.ShouldBe(WatermarkHold.Unsettled);
+    }
+
+    [Fact]
+    public void Reading_it_changes_nothing_and_tells_for_how_long_the_same_thing_holds_it()
+    {
+        Update(0);
+        Update(10);
+        Read(40).HeldFor.ShouldBe(TimeSpan.FromSeconds(40));
+        Read(41).HeldFor.ShouldBe(TimeSpan.FromSeconds(41));
+        Probe(41);
+        Update(41);
+        Read(42).Hold.ShouldBe(WatermarkHold.None);
+    }
+
+    [Fact]
+    public void A_local_clock_that_differs_from_the_brokers_makes_no_difference()
+    {
+        // No answer tells the broker's time: it follows from the publish times, and is never ahead of the broker.
+        Update(0);
+        Receive(10, publishedAt: 500);
+        _watermark.Probed(default, 20 * Second, 20 * Second);
+        Read(21).Micros.ShouldBe((500 + 10 - 2) * Second);
+    }
+
+    [Fact]
+    public void The_brokers_clock_is_never_estimated_ahead_of_it_and_follows_a_drift()
+    {
+        var clock = new BrokerClock();
+        clock.At(0).ShouldBeNull();
+        clock.Assume(70 * Second, 0);
+        clock.At(Second).ShouldBe(71 * Second);
+        clock.Observe(10 * Second, 5 * Second);
+        clock.Observe(3 * Second, 5 * Second);
+        clock.At(5 * Second).ShouldBe(10 * Second);
+        clock.Observe(1_000 * Second, 1_500 * Second);
+        clock.Observe(2_000 * Second, 2_500 * Second);
+        clock.At(2_500 * Second).ShouldBe(2_000 * Second);
+    }
+
+    private void Update(long second) => _watermark.Update(_status, second * Second);
+
+    private void Receive(long second, long publishedAt) => _watermark.Received(publishedAt * Second, publishedAt * Second, second * Second);
+
+    private void Probe(long second, long? lease = null, SubscriptionBacklog? backlog = null) => _watermark.Probed(
+        new SubscriptionProbe(BrokerAhead + (second * Second), lease is { } seconds ? TimeSpan.FromSeconds(seconds) : null, backlog),
+        second * Second,
+        second * Second);
+
+    private WatermarkReading Read(long second) => _watermark.Read(_status, null, second * Second);
+}

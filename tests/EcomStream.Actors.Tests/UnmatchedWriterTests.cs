@@ -1,0 +1,289 @@
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.TestKit.Xunit2;
+using EcomStream.Core;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Actors.Tests;
+
+public sealed class UnmatchedWriterTests : TestKit
+{
+    private readonly InMemorySubscription _payments = new("payments-sub");
+    private readonly InMemoryFactStore _store = new();
+    private readonly InMemoryPublisher _publisher = new();
+    private readonly UnmatchedIndex _index = new();
+    private readonly EcomStreamMetrics _metrics = new();
+    private readonly IActorRef _sink;
+
+    public UnmatchedWriterTests()
+        : base(EcomStreamSettings.Reference)
+    {
+        var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString("ecomstream.dead-letters { min-backoff = 10ms, max-backoff = 20ms }"));
+        var sink = Sys.ActorOf(DeadLetterSink.Props(_publisher, settings.DeadLetterBackoff, _metrics));
+        _sink = Sys.ActorOf(UnmatchedWriter.Props(settings, _store, sink, _index, _metrics, TimeProvider.System));
+    }
+
+    protected override void AfterAll()
+    {
+        _metrics.Dispose();
+        base.AfterAll();
+    }
+
+    [Fact]
+    public async Task A_waiting_payment_is_acked_when_its_row_is_written_and_then_listed_in_the_index()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.WriteUnmatched ? gate.Task : Task.CompletedTask;
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(Answers.Park(TestActor, payment));
+        await ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
+        _payments.Acked.ShouldBe(0);
+        _index.Contains(1).ShouldBeFalse();
+        gate.SetResult();
+        await ExpectMsgAsync<PaymentsParked>();
+        _payments.Acked.ShouldBe(1);
+        _index.Contains(1).ShouldBeTrue();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.Waiting);
+        row.Data.ToArray().ShouldBe(payment.Delivery.Data.ToArray());
+        row.Subscription.ShouldBe("payments-sub");
+        row.MessageId.ShouldBe(payment.Delivery.MessageId);
+    }
+
+    [Fact]
+    public async Task A_dead_letter_is_acked_when_it_is_published_and_its_row_written()
+    {
+        var gate = new TaskCompletionSource();
+        _publisher.BeforeCall = _ => gate.Task;
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder)));
+        await ExpectNoMsgAsync(TimeSpan.FromMilliseconds(150));
+        _payments.Acked.ShouldBe(0);
+        gate.SetResult();
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _payments.Acked.ShouldBe(1);
+        var (topic, message) = _publisher.Published.ShouldHaveSingleItem();
+        topic.ShouldBe("dlq_payments_data");
+        message.Attributes["reason"].ShouldBe("no-matching-order");
+        message.Attributes["order_id"].ShouldBe("1");
+        message.Attributes["payment_id"].ShouldBe("1001");
+        message.Attributes["dead_letter_id"].ShouldBe("1-1001");
+        _store.Unmatched.Single().State.ShouldBe(UnmatchedState.DeadLettered);
+    }
+
+    [Fact]
+    public async Task A_redelivery_of_what_was_dead_lettered_is_acked_and_not_published_again()
+    {
+        for (var delivery = 0; delivery < 3; delivery++)
+        {
+            _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.Superseded)));
+            await ExpectMsgAsync<PaymentsDeadLettered>();
+        }
+
+        _payments.Acked.ShouldBe(3);
+        _publisher.Published.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_row_that_cannot_be_written_after_the_publish_is_tried_again_without_another_publish()
+    {
+        var failures = 0;
+        _store.BeforeCall = operation => operation == StoreOperation.WriteUnmatched && Interlocked.Increment(ref failures) <= 3
+            ? Task.FromException(new StoreUnavailableException("down"))
+            : Task.CompletedTask;
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        failures.ShouldBe(4);
+        _publisher.Published.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_healed_payment_leaves_the_index_and_its_row_says_so()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(Answers.Park(TestActor, payment));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(Answers.Heal(payment));
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<UnmatchedDrained>();
+        _store.Unmatched.Single().State.ShouldBe(UnmatchedState.Healed);
+        _index.Contains(1).ShouldBeFalse();
+        _index.Waiting.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_waiting_payment_that_turns_out_superseded_no_longer_counts_as_waiting()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(Answers.Park(TestActor, payment));
+        await ExpectMsgAsync<PaymentsParked>();
+        _index.Waiting.ShouldBe(1);
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(payment, DeadLetterReason.Superseded)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _index.Waiting.ShouldBe(0);
+        _store.Unmatched.Single().Reason.ShouldBe(DeadLetterReason.Superseded);
+    }
+
+    [Fact]
+    public async Task A_payment_that_still_waits_is_not_hidden_by_another_one_of_its_order_that_was_given_up()
+    {
+        var (first, second) = (Shop.Payment(_payments, 1, paymentId: 1), Shop.Payment(_payments, 1, paymentId: 2));
+        _sink.Tell(Answers.Park(TestActor, first, second));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(first, DeadLetterReason.NoMatchingOrder)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _index.Waiting.ShouldBe(1);
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(second, DeadLetterReason.NoMatchingOrder)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _index.Waiting.ShouldBe(0);
+        _index.Contains(1).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task An_order_stays_in_the_index_until_the_last_of_its_payments_is_healed_or_superseded()
+    {
+        var (loser, winner) = (Shop.Payment(_payments, 1, paymentId: 1), Shop.Payment(_payments, 1, paymentId: 2));
+        _sink.Tell(Answers.Park(TestActor, loser, winner));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(loser, DeadLetterReason.Superseded)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+
+        // The winner's fact is not written yet: should the order be forgotten now, its next message must read the rows.
+        _index.Contains(1).ShouldBeTrue();
+        _sink.Tell(Answers.Heal(winner));
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<UnmatchedDrained>();
+        _index.Contains(1).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_dead_letter_is_the_newest_message_of_its_payment(bool newestFirst)
+    {
+        var old = Shop.Payment(_payments, 1, paymentId: 1, at: 2_000_001, status: "Pending");
+        var newest = Shop.Payment(_payments, 1, paymentId: 1, at: 3_000_001, status: "Completed");
+        PaymentReceived[] messages = newestFirst ? [newest, old] : [old, newest];
+        _sink.Tell(Answers.Park(TestActor, messages));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(Answers.DeadLetter(TestActor, [.. messages.Select(m => new DeadLetterPayment(m, DeadLetterReason.NoMatchingOrder))]));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        var letter = _publisher.Published.ShouldHaveSingleItem().Message;
+        letter.Data.ToArray().ShouldBe(newest.Delivery.Data.ToArray());
+        letter.Attributes["source_message_id"].ShouldBe(newest.Delivery.MessageId);
+        _store.Unmatched.Single().Data.ToArray().ShouldBe(newest.Delivery.Data.ToArray());
+        _payments.Acked.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_dead_letter_of_an_older_message_carries_what_its_row_knows_of_the_payment()
+    {
+        var newest = Shop.Payment(_payments, 1, paymentId: 1, at: 3_000_001, status: "Completed");
+        _sink.Tell(Answers.Park(TestActor, newest));
+        await ExpectMsgAsync<PaymentsParked>();
+        var old = Shop.Payment(_payments, 1, paymentId: 1, at: 2_000_001, status: "Pending");
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(old, DeadLetterReason.NoMatchingOrder)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _publisher.Published.ShouldHaveSingleItem().Message.Data.ToArray().ShouldBe(newest.Delivery.Data.ToArray());
+    }
+
+    [Fact]
+    public async Task A_payment_that_was_superseded_while_its_fact_was_being_written_is_not_called_healed()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(Answers.Park(TestActor, payment));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(payment, DeadLetterReason.Superseded)));
+        _sink.Tell(Answers.Heal(payment));
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        await ExpectMsgAsync<UnmatchedDrained>();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.DeadLettered);
+        row.Reason.ShouldBe(DeadLetterReason.Superseded);
+    }
+
+    [Fact]
+    public async Task A_malformed_message_is_acked_when_it_is_published_and_the_publish_is_tried_until_then()
+    {
+        var failures = 0;
+        _publisher.BeforeCall = _ => Interlocked.Increment(ref failures) <= 3
+            ? Task.FromException(new PublishFailedException("no topic"))
+            : Task.CompletedTask;
+        var delivery = _payments.Publish("rubbish"u8.ToArray());
+        _sink.Tell(new DeadLetterMessage(delivery, "somewhere", DeadLetterReason.Malformed, "at byte 0", null, null));
+        await Eventually.True(() => delivery.IsAcked, "it is acked");
+        failures.ShouldBe(4);
+        var (topic, message) = _publisher.Published.ShouldHaveSingleItem();
+        topic.ShouldBe("somewhere");
+        message.Data.ToArray().ShouldBe("rubbish"u8.ToArray());
+        message.Attributes["dead_letter_id"].ShouldBe($"payments-sub-{delivery.MessageId}");
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.Id.ShouldBe($"payments-sub-{delivery.MessageId}");
+        row.IsMessage.ShouldBeTrue();
+        row.Reason.ShouldBe(DeadLetterReason.Malformed);
+        row.Detail.ShouldBe("at byte 0");
+        row.Data.ToArray().ShouldBe("rubbish"u8.ToArray());
+    }
+
+    [Fact]
+    public async Task A_dead_letter_that_was_discarded_by_an_operator_is_not_published_again()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1) with { Replays = 2 }],
+            CancellationToken.None);
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(payment, DeadLetterReason.Superseded)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _publisher.Published.ShouldBeEmpty();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.Discarded);
+        row.Replays.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_newer_message_of_a_dead_lettered_payment_updates_its_row_and_is_not_published()
+    {
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        var newer = Shop.Payment(_payments, 1, at: 9_000_001, status: "Refunded");
+        _sink.Tell(Answers.Park(TestActor, newer));
+        await ExpectMsgAsync<PaymentsParked>();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.DeadLettered);
+        row.Data.ToArray().ShouldBe(newer.Delivery.Data.ToArray());
+        _publisher.Published.Count.ShouldBe(1);
+
+        // An older one is acked and changes nothing.
+        _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1, at: 3_000_001, status: "Pending")));
+        await ExpectMsgAsync<PaymentsParked>();
+        _store.Unmatched.Single().Data.ToArray().ShouldBe(newer.Delivery.Data.ToArray());
+        _payments.Acked.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Commands_that_come_while_a_batch_is_under_way_are_the_next_batch_in_their_order()
+    {
+        var gate = new TaskCompletionSource();
+        var calls = 0;
+        _store.BeforeCall = operation =>
+            operation == StoreOperation.WriteUnmatched && Interlocked.Increment(ref calls) == 1 ? gate.Task : Task.CompletedTask;
+        var payments = Enumerable.Range(1, 100).Select(id => Shop.Payment(_payments, id)).ToList();
+        foreach (var payment in payments)
+        {
+            _sink.Tell(Answers.Park(ActorRefs.Nobody, payment));
+        }
+
+        foreach (var payment in payments)
+        {
+            _sink.Tell(Answers.Heal(payment));
+        }
+
+        await Eventually.True(() => Volatile.Read(ref calls) >= 1, "the first batch is under way");
+        gate.SetResult();
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<UnmatchedDrained>();
+        _store.Unmatched.Count.ShouldBe(100);
+        _store.Unmatched.ShouldAllBe(row => row.State == UnmatchedState.Healed);
+        calls.ShouldBeLessThan(20);
+    }
+}
