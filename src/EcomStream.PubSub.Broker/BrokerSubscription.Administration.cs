@@ -206,6 +206,7 @@ internal sealed partial class BrokerSubscription
         _redeliveries.Clear();
         _keys?.Clear();
         _unmatched.Clear();
+        _matchedTo = 0;
         _undeliverable.Clear();
         foreach (var offset in _leases.Keys.Where(offset => !keepLeases || _acks.State.IsAcked(offset)).ToList())
         {

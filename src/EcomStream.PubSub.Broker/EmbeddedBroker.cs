@@ -94,6 +94,12 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     public SubscriptionStats? GetSubscriptionStats(string subscription) =>
         _state.Subscriptions.FirstOrDefault(s => s.Name == subscription)?.Stats;
 
+    /// <summary>What a subscription has not acked and how old it is, by its full name; null when it does not exist.</summary>
+    /// <param name="subscription">projects/PROJECT/subscriptions/SUBSCRIPTION.</param>
+    /// <exception cref="InvalidDataException">The log is damaged; the message says where.</exception>
+    public SubscriptionBacklog? GetSubscriptionStatus(string subscription) =>
+        _state.Subscriptions.FirstOrDefault(s => s.Name == subscription)?.GetStatus();
+
     /// <summary>Ends the streams, syncs and closes the files.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -164,6 +170,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         app.MapGrpcService<PublishService>();
         app.MapGrpcService<SubscriberService>();
         app.MapGrpcService<StreamingPullService>();
+        app.MapGrpcService<InspectionService>();
         return app;
     }
 }

@@ -215,9 +215,25 @@ internal sealed class TopicLog : IDisposable
     }
 
     /// <summary>When a message was published; null when it is not there.</summary>
-    public DateTimeOffset? PublishTime(long offset) => Find(offset) is { } segment
-        ? DateTimeOffset.UnixEpoch.AddTicks(segment.PublishMicros(offset) * TimeSpan.TicksPerMicrosecond)
+    public DateTimeOffset? PublishTime(long offset) => PublishMicros(offset) is { } micros
+        ? DateTimeOffset.UnixEpoch.AddTicks(micros * TimeSpan.TicksPerMicrosecond)
         : null;
+
+    /// <summary>When a message was published, microseconds since the Unix epoch; null when it is not there.</summary>
+    public long? PublishMicros(long offset) => Find(offset)?.PublishMicros(offset);
+
+    /// <summary>
+    /// The log at one instant: its end, and the time, microseconds since the Unix epoch. Every message appended later has a
+    /// later publish time, even if the clock is set back meanwhile.
+    /// </summary>
+    public (long EndOffset, long NowMicros) Observe()
+    {
+        lock (_lock)
+        {
+            _lastPublishMicros = Math.Max(_lastPublishMicros, NowMicros);
+            return (_end, _lastPublishMicros);
+        }
+    }
 
     /// <summary>The segments that get no more messages, oldest first.</summary>
     public IReadOnlyList<LogSegment> FullSegments()
