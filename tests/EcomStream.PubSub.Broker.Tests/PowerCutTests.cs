@@ -109,7 +109,7 @@ public sealed class PowerCutTests : IDisposable
             var safe = Volatile.Read(ref _safe);
 
             // The files first: when one is begun, the one before it is synced.
-            var files = Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories).ToHashSet();
+            var files = _folder.Files();
             var markers = files.Where(IsMarker).ToDictionary(file => file, File.ReadAllBytes);
             var synced = _synced.ToDictionary();
             using var left = _folder.Snapshot();
