@@ -10,11 +10,7 @@ internal sealed class PublisherService(BrokerState state) : Publisher.PublisherB
 {
     public override Task<Topic> CreateTopic(Topic request, ServerCallContext context)
     {
-        if (!ResourceNames.IsTopic(request.Name))
-        {
-            throw ServiceCalls.Invalid($"Invalid topic name '{request.Name}': it must be projects/PROJECT/topics/TOPIC.");
-        }
-
+        ServiceCalls.CheckName("topic", request.Name);
         return Task.FromResult(TopicFields.ToProto(state.CreateTopic(request.Name, TopicFields.Settings(request))));
     }
 

@@ -13,11 +13,7 @@ internal sealed partial class SubscriberService
         var name = request.Name.Length > 0
             ? request.Name
             : ResourceNames.Random(request.Subscription, "snapshot");
-        if (!ResourceNames.IsSnapshot(name))
-        {
-            throw ServiceCalls.Invalid($"Invalid snapshot name '{name}': it must be projects/PROJECT/snapshots/SNAPSHOT.");
-        }
-
+        ServiceCalls.CheckName("snapshot", name);
         return Task.FromResult(SnapshotFields.ToProto(state.CreateSnapshot(name, request.Subscription, FieldRules.Labels(request.Labels))));
     }
 

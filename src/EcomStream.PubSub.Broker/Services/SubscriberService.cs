@@ -22,11 +22,7 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
     {
         // "If the name is not provided in the request, the server will assign a random name".
         var name = request.Name.Length > 0 ? request.Name : ResourceNames.Random(request.Topic, "subscription");
-        if (!ResourceNames.IsSubscription(name))
-        {
-            throw ServiceCalls.Invalid($"Invalid subscription name '{name}': it must be projects/PROJECT/subscriptions/SUBSCRIPTION.");
-        }
-
+        ServiceCalls.CheckName("subscription", name);
         return Task.FromResult(SubscriptionFields.ToProto(
             state.CreateSubscription(name, request.Topic, SubscriptionFields.Settings(request))));
     }
