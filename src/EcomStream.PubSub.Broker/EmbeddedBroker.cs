@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Broker;
@@ -23,6 +24,8 @@ public sealed class EmbeddedBroker : IAsyncDisposable
 
     // A client forgets a status that it has not read when its connection closes.
     private static readonly TimeSpan StatusArrives = TimeSpan.FromMilliseconds(50);
+
+    private const int MaxStreamsPerConnection = 10_000;
 
     private readonly WebApplication _app;
     private readonly BrokerState _state;
@@ -142,8 +145,11 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private static WebApplication Build(
         EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
+        // Nothing of the process counts: no appsettings.json, no environment variables, no logging of its own, and no
+        // lifetime that takes SIGTERM and SIGINT away from the process.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.AddRouting();
         builder.Services.AddSingleton(state);
         builder.Services.AddSingleton(durability);
         builder.Services.AddSingleton(streams);
@@ -154,8 +160,16 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             grpc.MaxReceiveMessageSize = 32 << 20;
             grpc.MaxSendMessageSize = 32 << 20;
         });
-        builder.WebHost.ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
+            // Clients open one stream per subscription on one connection, and a call beyond the limit waits without an error.
+            kestrel.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
+            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
+
+            // A client whose machine has vanished closes no connection: without pings its streams stay open.
+            kestrel.Limits.Http2.KeepAlivePingDelay = options.KeepAlivePingDelay;
+            kestrel.Limits.Http2.KeepAlivePingTimeout = options.KeepAlivePingTimeout;
+
             // Windows as large as what a client keeps outstanding, so that a stream is bounded by flow control and not
             // by round trips.
             kestrel.Limits.Http2.InitialConnectionWindowSize = 16 << 20;
@@ -172,5 +186,13 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         app.MapGrpcService<StreamingPullService>();
         app.MapGrpcService<InspectionService>();
         return app;
+    }
+
+    /// <summary>The broker starts and stops with its owner, whatever signals the process gets.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
