@@ -180,13 +180,6 @@ internal sealed partial class BrokerSubscription
         }
     }
 
-    /// <summary>Closes it for good and deletes its acks.</summary>
-    public void Delete()
-    {
-        Close();
-        _acks.Delete();
-    }
-
     public void Dispose()
     {
         Close();

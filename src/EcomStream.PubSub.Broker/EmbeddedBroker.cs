@@ -32,6 +32,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private readonly Durability _durability;
     private readonly OpenStreams _streams;
     private readonly BrokerUpkeep _upkeep;
+    private readonly ILogger _logger;
     private int _disposed;
 
     private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, EmbeddedBrokerOptions options, ILogger logger)
@@ -40,6 +41,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         _streams = streams;
         _state = state;
         _durability = durability;
+        _logger = logger;
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Port = new Uri(address).Port;
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
@@ -95,13 +97,13 @@ public sealed class EmbeddedBroker : IAsyncDisposable
 
     /// <summary>What a subscription holds, by its full name; null when it does not exist.</summary>
     public SubscriptionStats? GetSubscriptionStats(string subscription) =>
-        _state.Subscriptions.FirstOrDefault(s => s.Name == subscription)?.Stats;
+        _state.FindSubscription(subscription)?.Stats;
 
     /// <summary>What a subscription has not acked and how old it is, by its full name; null when it does not exist.</summary>
     /// <param name="subscription">projects/PROJECT/subscriptions/SUBSCRIPTION.</param>
     /// <exception cref="InvalidDataException">The log is damaged; the message says where.</exception>
     public SubscriptionBacklog? GetSubscriptionStatus(string subscription) =>
-        _state.Subscriptions.FirstOrDefault(s => s.Name == subscription)?.GetStatus();
+        _state.FindSubscription(subscription)?.GetStatus();
 
     /// <summary>Ends the streams, syncs and closes the files.</summary>
     public async ValueTask DisposeAsync()
@@ -134,7 +136,12 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         _streams.Dispose();
         try
         {
-            _state.Sync();
+            _state.Close();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // Everything that was answered is with the operating system, as after a crash of the process.
+            _logger.LogError(error, "The broker's files could not be synced when it was closed");
         }
         finally
         {

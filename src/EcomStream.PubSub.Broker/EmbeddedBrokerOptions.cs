@@ -7,10 +7,12 @@ namespace EcomStream.PubSub.Broker;
 /// <summary>When what was written is synced to the disk. Each survives a crash or kill of the process.</summary>
 public enum FsyncPolicy
 {
-    /// <summary>Synced at each interval: a power cut loses at most what was published or acked within it.</summary>
+    /// <summary>
+    /// Synced at each interval: a power cut loses at most what was published, acked, created, changed or deleted within it.
+    /// </summary>
     Interval = 0,
 
-    /// <summary>Synced before a publish or an ack is answered: a power cut loses nothing that was answered.</summary>
+    /// <summary>Synced before a request is answered: a power cut loses nothing that was answered.</summary>
     Always,
 
     /// <summary>Left to the operating system: a power cut loses what it has not written back, half a minute or so.</summary>
@@ -54,7 +56,7 @@ public sealed record EmbeddedBrokerOptions
     internal TimeSpan KeepAlivePingTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>How its files are written; a test limits the disk with it.</summary>
-    internal BrokerFiles Files { get; init; } = BrokerFiles.Disk;
+    internal BrokerFiles Files { get; init; } = new();
 }
 
 /// <summary>The broker cannot start; the message says why and what to do.</summary>
