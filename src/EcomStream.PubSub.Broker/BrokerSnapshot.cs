@@ -1,3 +1,5 @@
+using EcomStream.PubSub.Broker.Storage;
+
 namespace EcomStream.PubSub.Broker;
 
 /// <summary>

@@ -19,7 +19,7 @@ internal sealed partial class BrokerState
             var topic = OpenTopic(entry);
             try
             {
-                Save(_metadata with { NextId = entry.Id + 1, Topics = [.. _metadata.Topics, entry] });
+                _metadata.Append(new MetadataChange { NextId = entry.Id + 1, Topic = entry });
             }
             catch
             {
@@ -28,8 +28,8 @@ internal sealed partial class BrokerState
                 throw;
             }
 
-            _topicsById.Add(entry.Id, topic);
-            _topics = With(_topics, name, topic);
+            _topicsById[entry.Id] = topic;
+            _topics[name] = topic;
             return topic;
         }
     }
@@ -40,7 +40,7 @@ internal sealed partial class BrokerState
         {
             var topic = Topic(name);
             var settings = change(topic.Settings);
-            Save(_metadata with { Topics = [.. _metadata.Topics.Select(entry => entry.Id == topic.Id ? entry with { Settings = settings } : entry)] });
+            _metadata.Append(new MetadataChange { Topic = _metadata.Topics[topic.Id] with { Settings = settings } });
             topic.Settings = settings;
             return topic;
         }
@@ -51,10 +51,19 @@ internal sealed partial class BrokerState
         lock (_lock)
         {
             var topic = Topic(name);
-            Save(_metadata with { Topics = [.. _metadata.Topics.Select(entry => entry.Id == topic.Id ? entry with { Deleted = true } : entry)] });
-            topic.IsDeleted = true;
-            _topics = Without(_topics, name);
-            DropIfUnused(topic);
+            if (IsUsed(topic))
+            {
+                _metadata.Append(new MetadataChange { Topic = _metadata.Topics[topic.Id] with { Deleted = true } });
+                topic.IsDeleted = true;
+                _topics.TryRemove(name, out _);
+            }
+            else
+            {
+                _metadata.Append(new MetadataChange { RemovedTopic = topic.Id });
+                topic.IsDeleted = true;
+                _topics.TryRemove(name, out _);
+                Discard(topic);
+            }
         }
     }
 
@@ -77,19 +86,25 @@ internal sealed partial class BrokerState
                 subscription = topic.Add(() =>
                 {
                     var end = topic.Log.EndOffset;
-                    var entry = new BrokerMetadata.SubscriptionEntry(id, name, topic.Id, settings.AckDeadlineSeconds) { Settings = settings, RetainedFrom = end };
+                    var entry = new BrokerMetadata.SubscriptionEntry(id, name, topic.Id, settings.AckDeadlineSeconds)
+                    {
+                        Settings = settings,
+                        RetainedFrom = end,
+                        Start = end,
+                    };
                     acks = AckLog.Create(_folder.AckPath(id), new AckState(end), _options.Files);
-                    Save(_metadata with { NextId = id + 1, Subscriptions = [.. _metadata.Subscriptions, entry] });
+                    _metadata.Append(new MetadataChange { NextId = id + 1, Subscription = entry });
                     return new BrokerSubscription(entry, topic, acks, Time);
                 });
             }
             catch
             {
-                acks?.Delete();
+                acks?.Dispose();
+                DeleteFiles(AckLog.FilesOf(_folder.AckPath(id)));
                 throw;
             }
 
-            _subscriptions = With(_subscriptions, name, subscription);
+            _subscriptions[name] = subscription;
             return subscription;
         }
     }
@@ -108,14 +123,14 @@ internal sealed partial class BrokerState
 
             // Acks are retained from when that was asked for.
             var retainedFrom = settings.RetainAckedMessages && !before.RetainAckedMessages ? subscription.Cursor : subscription.RetainedFrom;
-            Save(_metadata with
+            _metadata.Append(new MetadataChange
             {
-                Subscriptions =
-                [
-                    .. _metadata.Subscriptions.Select(entry => entry.Id == subscription.Id
-                        ? entry with { Settings = settings, AckDeadlineSeconds = settings.AckDeadlineSeconds, RetainedFrom = retainedFrom }
-                        : entry),
-                ],
+                Subscription = _metadata.Subscriptions[subscription.Id] with
+                {
+                    Settings = settings,
+                    AckDeadlineSeconds = settings.AckDeadlineSeconds,
+                    RetainedFrom = retainedFrom,
+                },
             });
             subscription.Update(settings, retainedFrom);
             return subscription;
@@ -144,10 +159,11 @@ internal sealed partial class BrokerState
         lock (_lock)
         {
             var subscription = Subscription(name);
-            Save(_metadata with { Subscriptions = [.. _metadata.Subscriptions.Where(entry => entry.Id != subscription.Id)] });
-            _subscriptions = Without(_subscriptions, name);
+            _metadata.Append(new MetadataChange { RemovedSubscription = subscription.Id });
+            _subscriptions.TryRemove(name, out _);
             subscription.Topic.Remove(subscription);
-            subscription.Delete();
+            subscription.Dispose();
+            DeleteLater(AckLog.FilesOf(_folder.AckPath(subscription.Id)));
             DropIfUnused(subscription.Topic);
         }
     }
@@ -162,23 +178,30 @@ internal sealed partial class BrokerState
         }
     }
 
+    private bool IsUsed(BrokerTopic topic) => topic.Subscriptions.Count > 0 || _snapshots.Values.Any(snapshot => snapshot.Topic == topic);
+
     private void DropIfUnused(BrokerTopic topic)
     {
-        if (!topic.IsDeleted || topic.Subscriptions.Count > 0 || _snapshots.Values.Any(snapshot => snapshot.Topic == topic))
+        if (!topic.IsDeleted || IsUsed(topic))
         {
             return;
         }
 
         try
         {
-            Save(_metadata with { Topics = [.. _metadata.Topics.Where(entry => entry.Id != topic.Id)] });
-            _topicsById.Remove(topic.Id);
-            topic.Dispose();
-            Directory.Delete(_folder.TopicFolder(topic.Id), recursive: true);
+            _metadata.Append(new MetadataChange { RemovedTopic = topic.Id });
+            Discard(topic);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (IOException error)
         {
             _logger.LogWarning("The files of {Topic}, which is deleted, are still there: {Reason}", topic.Name, error.Message);
         }
+    }
+
+    private void Discard(BrokerTopic topic)
+    {
+        _topicsById.TryRemove(topic.Id, out _);
+        topic.Dispose();
+        DeleteLater([_folder.TopicFolder(topic.Id)]);
     }
 }

@@ -24,20 +24,19 @@ internal sealed partial class BrokerState
                 var acks = subscription.CopyAcks();
                 var entry = new BrokerMetadata.SnapshotEntry(
                     _metadata.NextId, name, subscription.Topic.Id, acks.Cursor, Expiry(name, subscription, acks.Cursor), labels);
-                var file = AckLog.Create(_folder.SnapshotPath(entry.Id), acks, _options.Files);
+                AckLog.WriteCopy(_folder.SnapshotPath(entry.Id), acks, _options.Files);
                 try
                 {
-                    Save(_metadata with { NextId = entry.Id + 1, Snapshots = [.. _metadata.Snapshots, entry] });
-                    file.Dispose();
+                    _metadata.Append(new MetadataChange { NextId = entry.Id + 1, Snapshot = entry });
                 }
                 catch
                 {
-                    file.Delete();
+                    DeleteFiles([_folder.SnapshotPath(entry.Id)]);
                     throw;
                 }
 
                 var snapshot = new BrokerSnapshot(entry, subscription.Topic);
-                _snapshots = With(_snapshots, name, snapshot);
+                _snapshots[name] = snapshot;
                 return snapshot;
             });
         }
@@ -49,8 +48,8 @@ internal sealed partial class BrokerState
         {
             var before = Snapshot(name);
             var snapshot = before with { Entry = change(before.Entry) };
-            Save(_metadata with { Snapshots = [.. _metadata.Snapshots.Select(entry => entry.Id == snapshot.Entry.Id ? snapshot.Entry : entry)] });
-            _snapshots = With(_snapshots, name, snapshot);
+            _metadata.Append(new MetadataChange { Snapshot = snapshot.Entry });
+            _snapshots[name] = snapshot;
             return snapshot;
         }
     }
@@ -60,9 +59,9 @@ internal sealed partial class BrokerState
         lock (_lock)
         {
             var snapshot = Snapshot(name);
-            Save(_metadata with { Snapshots = [.. _metadata.Snapshots.Where(entry => entry.Id != snapshot.Entry.Id)] });
-            _snapshots = Without(_snapshots, name);
-            File.Delete(_folder.SnapshotPath(snapshot.Entry.Id));
+            _metadata.Append(new MetadataChange { RemovedSnapshot = snapshot.Entry.Id });
+            _snapshots.TryRemove(name, out _);
+            DeleteLater(AckLog.FilesOf(_folder.SnapshotPath(snapshot.Entry.Id)));
             DropIfUnused(snapshot.Topic);
         }
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using EcomStream.PubSub.Broker.Storage;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
@@ -6,7 +7,7 @@ namespace EcomStream.PubSub.Broker;
 
 /// <summary>
 /// All topics, subscriptions and snapshots of a broker. Looking one up takes no lock. What changes them is serialized,
-/// written to broker.json first and done in memory then, so that the two agree whatever the disk says.
+/// written to the journal first and done in memory then, so that the two agree whatever the disk says.
 /// </summary>
 internal sealed partial class BrokerState : IDisposable
 {
@@ -14,26 +15,30 @@ internal sealed partial class BrokerState : IDisposable
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
     private readonly BrokerFolder _folder;
-    private readonly Dictionary<int, BrokerTopic> _topicsById = [];
-    private BrokerMetadata _metadata = new();
-    private volatile Dictionary<string, BrokerTopic> _topics = [];
-    private volatile Dictionary<string, BrokerSubscription> _subscriptions = [];
-    private volatile Dictionary<string, BrokerSnapshot> _snapshots = [];
+    private readonly ConcurrentDictionary<int, BrokerTopic> _topicsById = [];
+    private readonly ConcurrentDictionary<string, BrokerTopic> _topics = [];
+    private readonly ConcurrentDictionary<string, BrokerSubscription> _subscriptions = [];
+    private readonly ConcurrentDictionary<string, BrokerSnapshot> _snapshots = [];
+    private readonly ConcurrentQueue<string> _toDelete = [];
+    private MetadataJournal _metadata = null!;
 
     private BrokerState(EmbeddedBrokerOptions options, BrokerFolder folder, ILogger logger)
     {
-        _options = options;
+        _options = options with { Files = options.Files.Reopened() };
         _folder = folder;
         _logger = logger;
     }
 
-    public IReadOnlyCollection<BrokerTopic> Topics => _topics.Values;
+    public IEnumerable<BrokerTopic> Topics => _topics.Select(pair => pair.Value);
 
-    public IReadOnlyCollection<BrokerSubscription> Subscriptions => _subscriptions.Values;
+    public IEnumerable<BrokerSubscription> Subscriptions => _subscriptions.Select(pair => pair.Value);
 
-    public IReadOnlyCollection<BrokerSnapshot> Snapshots => _snapshots.Values;
+    public IEnumerable<BrokerSnapshot> Snapshots => _snapshots.Select(pair => pair.Value);
 
     public TimeProvider Time => _options.Time;
+
+    /// <summary>The sync that has failed, after which nothing more is written; null while all have succeeded.</summary>
+    public IOException? SyncFailure => _options.Files.Failure;
 
     public static BrokerState Open(EmbeddedBrokerOptions options, ILogger logger)
     {
@@ -61,6 +66,9 @@ internal sealed partial class BrokerState : IDisposable
         ? subscription
         : throw NotFound("subscription", name);
 
+    /// <summary>The subscription; null when there is none of that name.</summary>
+    public BrokerSubscription? FindSubscription(string name) => _subscriptions.GetValueOrDefault(name);
+
     public BrokerSnapshot Snapshot(string name) => _snapshots.TryGetValue(name, out var snapshot)
         ? snapshot
         : throw NotFound("snapshot", name);
@@ -82,23 +90,55 @@ internal sealed partial class BrokerState : IDisposable
         }
     }
 
-    /// <summary>Syncs all that was written since the last time.</summary>
+    /// <summary>
+    /// Syncs all that was written before the call. The journal comes last: what it says to be stored is.
+    /// </summary>
     public void Sync()
     {
         foreach (var topic in AllTopics())
         {
             topic.Log.Sync();
+            NoteStored(topic);
         }
 
-        foreach (var subscription in _subscriptions.Values)
+        foreach (var subscription in Subscriptions)
         {
             subscription.Sync();
         }
+
+        _metadata.Sync();
+    }
+
+    /// <summary>Deletes the files of what is deleted, once that is durable.</summary>
+    public void DeleteFiles()
+    {
+        if (_toDelete.IsEmpty)
+        {
+            return;
+        }
+
+        var paths = new List<string>();
+        while (_toDelete.TryDequeue(out var path))
+        {
+            paths.Add(path);
+        }
+
+        _metadata.Sync();
+        DeleteFiles(paths);
+    }
+
+    /// <summary>Syncs everything and notes that nothing is lost. Nothing may be written any more but by disposing.</summary>
+    public void Close()
+    {
+        Sync();
+        DeleteFiles();
+        _metadata.Compact();
+        ClosedMarker.Write(_folder.ClosedPath, _folder.LockPath, AllTopics().ToDictionary(topic => topic.Id, topic => topic.Log.Next));
     }
 
     public void Dispose()
     {
-        foreach (var subscription in _subscriptions.Values)
+        foreach (var subscription in Subscriptions)
         {
             subscription.Dispose();
         }
@@ -108,14 +148,66 @@ internal sealed partial class BrokerState : IDisposable
             topic.Dispose();
         }
 
+        _metadata?.Dispose();
         _folder.Dispose();
     }
 
-    private BrokerTopic[] AllTopics()
+    private ICollection<BrokerTopic> AllTopics() => _topicsById.Values;
+
+    private void NoteStored(BrokerTopic topic)
     {
+        if (topic.IsNotedAsStored || !topic.Log.IsStored)
+        {
+            return;
+        }
+
         lock (_lock)
         {
-            return [.. _topicsById.Values];
+            if (!_metadata.Topics.TryGetValue(topic.Id, out var entry))
+            {
+                return;
+            }
+
+            try
+            {
+                _metadata.Append(new MetadataChange { Topic = entry with { IsStored = true } });
+                topic.IsNotedAsStored = true;
+            }
+            catch (IOException) when (SyncFailure is null)
+            {
+                // A full disk: the messages are stored all the same, and the note is tried again.
+            }
+        }
+    }
+
+    private void DeleteLater(IEnumerable<string> paths)
+    {
+        foreach (var path in paths)
+        {
+            _toDelete.Enqueue(path);
+        }
+    }
+
+    // What cannot be deleted is an orphan for the next start.
+    private void DeleteFiles(IEnumerable<string> paths)
+    {
+        foreach (var path in paths)
+        {
+            try
+            {
+                if (Directory.Exists(path))
+                {
+                    Directory.Delete(path, recursive: true);
+                }
+                else
+                {
+                    File.Delete(path);
+                }
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                _logger.LogWarning("{Path}, which is no longer used, cannot be deleted; this is tried again at the next start: {Reason}", path, error.Message);
+            }
         }
     }
 
@@ -124,36 +216,56 @@ internal sealed partial class BrokerState : IDisposable
 
     private void Load()
     {
-        _metadata = BrokerMetadata.Load(_folder.MetadataPath);
-        foreach (var entry in _metadata.Topics)
+        var ids = ClosedMarker.Take(_folder.ClosedPath, _folder.LockPath, _options.Files);
+        _metadata = MetadataJournal.Open(_folder.MetadataPath, _options.Files, _logger);
+        if (_metadata.IsNew && _folder.HasMessages())
         {
-            _topicsById.Add(entry.Id, LoadTopic(entry));
+            throw new BrokerStartException(
+                $"{_folder.MetadataPath} is missing, but the folder holds messages. Restore a copy of the broker's folder, or move the folder away to begin anew.");
         }
 
-        _topics = _topicsById.Values.Where(topic => !topic.IsDeleted).ToDictionary(topic => topic.Name);
-        var subscriptions = new Dictionary<string, BrokerSubscription>();
-        foreach (var entry in _metadata.Subscriptions)
+        DeleteFiles(_folder.Orphans(_metadata.Topics.Keys, _metadata.Subscriptions.Keys, _metadata.Snapshots.Keys));
+        foreach (var entry in _metadata.Topics.Values)
         {
-            subscriptions.Add(entry.Name, OpenSubscription(entry));
-            _subscriptions = subscriptions;
+            var topic = LoadTopic(entry, ids.GetValueOrDefault(entry.Id));
+            _topicsById[entry.Id] = topic;
+            if (!topic.IsDeleted)
+            {
+                _topics[entry.Name] = topic;
+            }
         }
 
-        _snapshots = _metadata.Snapshots.ToDictionary(entry => entry.Name, OpenSnapshot);
+        foreach (var entry in _metadata.Subscriptions.Values)
+        {
+            _subscriptions[entry.Name] = OpenSubscription(entry);
+        }
+
+        foreach (var entry in _metadata.Snapshots.Values)
+        {
+            _snapshots[entry.Name] = OpenSnapshot(entry);
+        }
+
         Reclaim();
     }
 
-    private BrokerTopic LoadTopic(BrokerMetadata.TopicEntry entry) => Directory.Exists(_folder.TopicFolder(entry.Id))
-        ? OpenTopic(entry)
-        : throw new BrokerStartException(
-            $"The messages of {entry.Name} are missing: there is no {_folder.TopicFolder(entry.Id)}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+    // Before its first messages are synced, a power cut may take the folder of a topic.
+    private BrokerTopic LoadTopic(BrokerMetadata.TopicEntry entry, ClosedMarker.NextMessage? next) =>
+        !entry.IsStored || Directory.Exists(_folder.TopicFolder(entry.Id))
+            ? OpenTopic(entry, next)
+            : throw new BrokerStartException(
+                $"The messages of {entry.Name} are missing: there is no {_folder.TopicFolder(entry.Id)}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
 
-    private BrokerTopic OpenTopic(BrokerMetadata.TopicEntry entry) =>
-        new(entry.Id, entry.Name, entry.Settings, TopicLog.Open(_folder.TopicFolder(entry.Id), _options, _logger)) { IsDeleted = entry.Deleted };
+    private BrokerTopic OpenTopic(BrokerMetadata.TopicEntry entry, ClosedMarker.NextMessage? next = null) =>
+        new(entry.Id, entry.Name, entry.Settings, TopicLog.Open(_folder.TopicFolder(entry.Id), _options, _logger, next))
+        {
+            IsDeleted = entry.Deleted,
+            IsNotedAsStored = entry.IsStored,
+        };
 
     private BrokerSubscription OpenSubscription(BrokerMetadata.SubscriptionEntry entry)
     {
         var topic = _topicsById[entry.TopicId];
-        var acks = AckLog.Open(_folder.AckPath(entry.Id), _options.Files);
+        var acks = AckLog.Open(_folder.AckPath(entry.Id), _options.Files, entry.Start);
         var (cursor, above) = (acks.State.Cursor, acks.State.AckedAbove);
         if (acks.FitTo(topic.Log.StartOffset, topic.Log.EndOffset))
         {
@@ -172,21 +284,6 @@ internal sealed partial class BrokerState : IDisposable
         return acks.FitTo(topic.Log.StartOffset, topic.Log.EndOffset)
             ? new BrokerSnapshot(entry with { Cursor = acks.State.Cursor }, topic)
             : new BrokerSnapshot(entry, topic);
-    }
-
-    private void Save(BrokerMetadata metadata)
-    {
-        metadata.Save(_folder.MetadataPath, _options.Files);
-        _metadata = metadata;
-    }
-
-    private static Dictionary<string, T> With<T>(Dictionary<string, T> all, string name, T added) => new(all) { [name] = added };
-
-    private static Dictionary<string, T> Without<T>(Dictionary<string, T> all, string name)
-    {
-        var rest = new Dictionary<string, T>(all);
-        rest.Remove(name);
-        return rest;
     }
 
     private static RpcException NotFound(string kind, string name) =>

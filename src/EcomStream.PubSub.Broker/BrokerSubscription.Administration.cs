@@ -180,13 +180,6 @@ internal sealed partial class BrokerSubscription
         }
     }
 
-    /// <summary>Closes it for good and deletes its acks.</summary>
-    public void Delete()
-    {
-        Close();
-        _acks.Delete();
-    }
-
     public void Dispose()
     {
         Close();
@@ -206,6 +199,7 @@ internal sealed partial class BrokerSubscription
         _redeliveries.Clear();
         _keys?.Clear();
         _unmatched.Clear();
+        _matchedTo = 0;
         _undeliverable.Clear();
         foreach (var offset in _leases.Keys.Where(offset => !keepLeases || _acks.State.IsAcked(offset)).ToList())
         {

@@ -1,5 +1,4 @@
 using EcomStream.PubSub.Broker.Delivery;
-using Microsoft.Win32.SafeHandles;
 
 namespace EcomStream.PubSub.Broker;
 
@@ -136,37 +135,7 @@ internal sealed partial class BrokerSubscription
     }
 
     /// <summary>Syncs the acks. Not under the lock: deliveries go on while the disk works.</summary>
-    public void Sync()
-    {
-        SafeFileHandle? file;
-        lock (_lock)
-        {
-            file = _closed ? null : _acks.TakeUnsynced();
-        }
-
-        if (file is null)
-        {
-            return;
-        }
-
-        try
-        {
-            _acks.Sync(file);
-        }
-        catch (ObjectDisposedException)
-        {
-            // It was replaced in the meantime by a file that is synced, or deleted.
-        }
-        catch
-        {
-            lock (_lock)
-            {
-                _acks.StillUnsynced();
-            }
-
-            throw;
-        }
-    }
+    public void Sync() => _acks.Sync(_lock);
 
     // Whether the id is of the message that has this offset now, and not of one that a power cut took.
     private bool IsOf(AckId id)

@@ -24,6 +24,9 @@ internal sealed class BrokerTopic(int id, string name, TopicSettings settings, T
     /// <summary>Deleted, and kept for the backlog of its subscriptions.</summary>
     public bool IsDeleted { get; set; }
 
+    /// <summary>Whether the metadata says that messages of it are durable.</summary>
+    public bool IsNotedAsStored { get; set; }
+
     /// <summary>How long it keeps what is acked; null when it does not.</summary>
     public TimeSpan? Retention => IsDeleted ? null : Settings.MessageRetention;
 

@@ -62,6 +62,7 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
             }
 
             state.Reclaim();
+            state.DeleteFiles();
         }
         catch (Exception error)
         {

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Broker;
@@ -24,11 +25,14 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     // A client forgets a status that it has not read when its connection closes.
     private static readonly TimeSpan StatusArrives = TimeSpan.FromMilliseconds(50);
 
+    private const int MaxStreamsPerConnection = 10_000;
+
     private readonly WebApplication _app;
     private readonly BrokerState _state;
     private readonly Durability _durability;
     private readonly OpenStreams _streams;
     private readonly BrokerUpkeep _upkeep;
+    private readonly ILogger _logger;
     private int _disposed;
 
     private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, EmbeddedBrokerOptions options, ILogger logger)
@@ -37,6 +41,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         _streams = streams;
         _state = state;
         _durability = durability;
+        _logger = logger;
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Port = new Uri(address).Port;
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
@@ -92,7 +97,13 @@ public sealed class EmbeddedBroker : IAsyncDisposable
 
     /// <summary>What a subscription holds, by its full name; null when it does not exist.</summary>
     public SubscriptionStats? GetSubscriptionStats(string subscription) =>
-        _state.Subscriptions.FirstOrDefault(s => s.Name == subscription)?.Stats;
+        _state.FindSubscription(subscription)?.Stats;
+
+    /// <summary>What a subscription has not acked and how old it is, by its full name; null when it does not exist.</summary>
+    /// <param name="subscription">projects/PROJECT/subscriptions/SUBSCRIPTION.</param>
+    /// <exception cref="InvalidDataException">The log is damaged; the message says where.</exception>
+    public SubscriptionBacklog? GetSubscriptionStatus(string subscription) =>
+        _state.FindSubscription(subscription)?.GetStatus();
 
     /// <summary>Ends the streams, syncs and closes the files.</summary>
     public async ValueTask DisposeAsync()
@@ -125,7 +136,12 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         _streams.Dispose();
         try
         {
-            _state.Sync();
+            _state.Close();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // Everything that was answered is with the operating system, as after a crash of the process.
+            _logger.LogError(error, "The broker's files could not be synced when it was closed");
         }
         finally
         {
@@ -136,8 +152,11 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private static WebApplication Build(
         EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
+        // Nothing of the process counts: no appsettings.json, no environment variables, no logging of its own, and no
+        // lifetime that takes SIGTERM and SIGINT away from the process.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.AddRouting();
         builder.Services.AddSingleton(state);
         builder.Services.AddSingleton(durability);
         builder.Services.AddSingleton(streams);
@@ -148,8 +167,16 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             grpc.MaxReceiveMessageSize = 32 << 20;
             grpc.MaxSendMessageSize = 32 << 20;
         });
-        builder.WebHost.ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
+            // Clients open one stream per subscription on one connection, and a call beyond the limit waits without an error.
+            kestrel.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
+            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
+
+            // A client whose machine has vanished closes no connection: without pings its streams stay open.
+            kestrel.Limits.Http2.KeepAlivePingDelay = options.KeepAlivePingDelay;
+            kestrel.Limits.Http2.KeepAlivePingTimeout = options.KeepAlivePingTimeout;
+
             // Windows as large as what a client keeps outstanding, so that a stream is bounded by flow control and not
             // by round trips.
             kestrel.Limits.Http2.InitialConnectionWindowSize = 16 << 20;
@@ -164,6 +191,15 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         app.MapGrpcService<PublishService>();
         app.MapGrpcService<SubscriberService>();
         app.MapGrpcService<StreamingPullService>();
+        app.MapGrpcService<InspectionService>();
         return app;
+    }
+
+    /// <summary>The broker starts and stops with its owner, whatever signals the process gets.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -7,10 +7,12 @@ namespace EcomStream.PubSub.Broker;
 /// <summary>When what was written is synced to the disk. Each survives a crash or kill of the process.</summary>
 public enum FsyncPolicy
 {
-    /// <summary>Synced at each interval: a power cut loses at most what was published or acked within it.</summary>
+    /// <summary>
+    /// Synced at each interval: a power cut loses at most what was published, acked, created, changed or deleted within it.
+    /// </summary>
     Interval = 0,
 
-    /// <summary>Synced before a publish or an ack is answered: a power cut loses nothing that was answered.</summary>
+    /// <summary>Synced before a request is answered: a power cut loses nothing that was answered.</summary>
     Always,
 
     /// <summary>Left to the operating system: a power cut loses what it has not written back, half a minute or so.</summary>
@@ -38,14 +40,23 @@ public sealed record EmbeddedBrokerOptions
     /// <summary>A log file is closed and another begun at this size, bytes. Whole files are deleted as acks advance.</summary>
     public long SegmentBytes { get; init; } = 64L << 20;
 
+    /// <summary>Connections that may be open at the same time; further ones are closed at once.</summary>
+    public int MaxConnections { get; init; } = 10_000;
+
     /// <summary>Where it logs.</summary>
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
 
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>After so long without a frame from a client its connection is pinged, at least 1 s.</summary>
+    internal TimeSpan KeepAlivePingDelay { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>After so long without an answer to a ping the connection is closed, at least 1 s.</summary>
+    internal TimeSpan KeepAlivePingTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>How its files are written; a test limits the disk with it.</summary>
-    internal BrokerFiles Files { get; init; } = BrokerFiles.Disk;
+    internal BrokerFiles Files { get; init; } = new();
 }
 
 /// <summary>The broker cannot start; the message says why and what to do.</summary>

@@ -12,11 +12,40 @@ internal static partial class ResourceNames
     /// <summary>What a subscription or a snapshot names when its topic was deleted.</summary>
     public const string DeletedTopic = "_deleted-topic_";
 
-    public static bool IsTopic(string name) => Topic().IsMatch(name);
+    private const int ShortestId = 3;
+    private const int LongestId = 255;
 
-    public static bool IsSubscription(string name) => Subscription().IsMatch(name);
+    /// <summary>The rule that a name breaks, as the end of a sentence; null for a valid name.</summary>
+    /// <param name="kind">topic, subscription or snapshot.</param>
+    /// <param name="name">The full name.</param>
+    public static string? BrokenRule(string kind, string name)
+    {
+        var parts = name.Split('/');
+        if (parts.Length != 4 || parts[0] != "projects" || parts[1].Length == 0 || parts[2] != kind + "s")
+        {
+            return $"it must have the form projects/PROJECT/{kind}s/{kind.ToUpperInvariant()}";
+        }
 
-    public static bool IsSnapshot(string name) => Snapshot().IsMatch(name);
+        var id = parts[3];
+        if (id.Length is < ShortestId or > LongestId)
+        {
+            return $"the {kind} id '{id}' has {id.Length} characters; it must have {ShortestId} to {LongestId}";
+        }
+
+        if (!char.IsAsciiLetter(id[0]))
+        {
+            return $"the {kind} id '{id}' must begin with a letter";
+        }
+
+        if (id.StartsWith("goog", StringComparison.Ordinal))
+        {
+            return $"the {kind} id '{id}' must not begin with goog, which is reserved";
+        }
+
+        return NotAllowed().Match(id) is { Success: true } found
+            ? $"the {kind} id '{id}' contains '{found.Value}'; only letters, digits and - _ . ~ + % are allowed"
+            : null;
+    }
 
     public static bool IsProject(string name) => Project().IsMatch(name);
 
@@ -31,14 +60,8 @@ internal static partial class ResourceNames
     /// <summary>What stands behind the last slash.</summary>
     public static string IdOf(string name) => name[(name.LastIndexOf('/') + 1)..];
 
-    [GeneratedRegex(@"^projects/[^/]+/topics/(?!goog)[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}\z")]
-    private static partial Regex Topic();
-
-    [GeneratedRegex(@"^projects/[^/]+/subscriptions/(?!goog)[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}\z")]
-    private static partial Regex Subscription();
-
-    [GeneratedRegex(@"^projects/[^/]+/snapshots/(?!goog)[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}\z")]
-    private static partial Regex Snapshot();
+    [GeneratedRegex(@"[^A-Za-z0-9\-_.~+%]")]
+    private static partial Regex NotAllowed();
 
     [GeneratedRegex(@"^projects/[^/]+\z")]
     private static partial Regex Project();

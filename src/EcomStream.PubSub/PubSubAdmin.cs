@@ -1,3 +1,4 @@
+using EcomStream.Broker.V1;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
@@ -57,6 +58,37 @@ public sealed class PubSubAdmin(PubSubConnection connection)
         return await FindSubscriptionAsync(subscription, cancellationToken) is { } found
             ? new SubscriptionDescription(found.Name, found.Topic, TimeSpan.FromSeconds(found.AckDeadlineSeconds), found.EnableExactlyOnceDelivery)
             : null;
+    }
+
+    /// <summary>Asks the embedded broker what a subscription has not acked.</summary>
+    /// <param name="subscription">Its name.</param>
+    /// <param name="cancellationToken">Ends the retries.</param>
+    /// <returns>The status; null when the server is not the embedded broker and answers UNIMPLEMENTED.</returns>
+    /// <exception cref="PubSubAdminException">The server rejects the request, for example because the subscription does not exist.</exception>
+    public async Task<BrokerSubscriptionStatus?> GetSubscriptionStatusAsync(string subscription, CancellationToken cancellationToken)
+    {
+        var path = _settings.SubscriptionName(subscription);
+        try
+        {
+            var status = await CallAsync(
+                path,
+                options => connection.Inspection.GetSubscriptionStatusAsync(new GetSubscriptionStatusRequest { Subscription = path }, options).ResponseAsync,
+                cancellationToken);
+            return new BrokerSubscriptionStatus(
+                status.UnackedMessages,
+                status.OldestUnackedPublishTimeMicros,
+                status.LeasedMessages,
+                status.LatestLeaseExpiryMicros,
+                status.NowMicros);
+        }
+        catch (RpcException error) when (error.StatusCode == StatusCode.Unimplemented)
+        {
+            return null;
+        }
+        catch (RpcException error)
+        {
+            throw Failed("Asking for the status of subscription", path, error, "subscription");
+        }
     }
 
     /// <summary>A subscription in its wire form; null when there is none of that name.</summary>
@@ -137,6 +169,21 @@ public sealed class PubSubAdmin(PubSubConnection connection)
 /// <param name="AckDeadline">Its ack deadline.</param>
 /// <param name="ExactlyOnce">Whether acks are confirmed.</param>
 public sealed record SubscriptionDescription(string Name, string Topic, TimeSpan AckDeadline, bool ExactlyOnce);
+
+/// <summary>
+/// What a subscription of the embedded broker has not acked, at one instant. All times are microseconds since the Unix epoch
+/// on the clock of the broker, which also sets the publish times.
+/// </summary>
+/// <param name="UnackedMessages">
+/// Messages that are published and not acked, leased ones included. Messages that the subscription's filter rejects are not
+/// counted.
+/// </param>
+/// <param name="OldestUnackedPublishTimeMicros">Publish time of the oldest of them; 0 when there are none.</param>
+/// <param name="LeasedMessages">How many of them are leased to readers.</param>
+/// <param name="LatestLeaseExpiryMicros">When the last of these leases expires unless it is extended; 0 when there are none.</param>
+/// <param name="NowMicros">When this was determined. Every message published later has a later publish time.</param>
+public readonly record struct BrokerSubscriptionStatus(
+    long UnackedMessages, long OldestUnackedPublishTimeMicros, long LeasedMessages, long LatestLeaseExpiryMicros, long NowMicros);
 
 /// <summary>A topic or subscription that cannot be made or looked up, however often it is tried.</summary>
 /// <param name="message">What was being done, with which name, on which endpoint, the status, and what to do next.</param>

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Akka.Configuration;
+using EcomStream.Broker.V1;
 using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
@@ -50,6 +51,7 @@ public sealed class PubSubConnection : IDisposable
         Calls = _channel.CreateCallInvoker();
         Publisher = new Publisher.PublisherClient(Calls);
         Subscriber = new Subscriber.SubscriberClient(Calls);
+        Inspection = new Inspection.InspectionClient(Calls);
         Policies = new IAMPolicy.IAMPolicyClient(Calls);
     }
 
@@ -68,6 +70,8 @@ public sealed class PubSubConnection : IDisposable
     internal Publisher.PublisherClient Publisher { get; }
 
     internal Subscriber.SubscriberClient Subscriber { get; }
+
+    internal Inspection.InspectionClient Inspection { get; }
 
     internal IAMPolicy.IAMPolicyClient Policies { get; }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using EcomStream.Broker.V1;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;
@@ -24,6 +25,7 @@ internal sealed class BrokerClient : IAsyncDisposable
         });
         Publisher = new Publisher.PublisherClient(_channel);
         Subscriber = new Subscriber.SubscriberClient(_channel);
+        Inspection = new Inspection.InspectionClient(_channel);
     }
 
     public EmbeddedBroker Broker { get; }
@@ -31,6 +33,8 @@ internal sealed class BrokerClient : IAsyncDisposable
     public Publisher.PublisherClient Publisher { get; }
 
     public Subscriber.SubscriberClient Subscriber { get; }
+
+    public Inspection.InspectionClient Inspection { get; }
 
     public SubscriptionStats Stats => Broker.GetSubscriptionStats(Subscription)!.Value;
 

@@ -16,7 +16,7 @@ public sealed class MessageStampTests
     {
         var stamp = new byte[MessageStamp.LongestBytes];
 
-        var length = MessageStamp.Write(stamp, TopicLog.MessageId(offset), micros);
+        var length = MessageStamp.Write(stamp, offset + 1, micros);
 
         var message = PubsubMessage.Parser.ParseFrom(stamp.AsSpan(0, length));
         message.MessageId.ShouldBe($"{offset + 1}");

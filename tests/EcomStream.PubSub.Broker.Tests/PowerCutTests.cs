@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using EcomStream.PubSub.Broker.Storage;
+using EcomStream.TestSupport;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 
@@ -58,9 +59,16 @@ public sealed class PowerCutTests : IDisposable
         rounds[rounds.Count / 2].ShouldBeLessThan(interval * 4);
     }
 
-    private Task<BrokerClient> StartAsync(Func<EmbeddedBrokerOptions, EmbeddedBrokerOptions> change) => BrokerClient.StartReadyAsync(
-        _folder.Path,
-        o => change(o) with { SegmentBytes = 64 << 10, Files = new BrokerFiles(afterSync: Synced) });
+    private async Task<BrokerClient> StartAsync(Func<EmbeddedBrokerOptions, EmbeddedBrokerOptions> change)
+    {
+        var client = await BrokerClient.StartReadyAsync(
+            _folder.Path,
+            o => change(o) with { SegmentBytes = 64 << 10, Files = new BrokerFiles(afterSync: Synced) });
+
+        // A power cut may take the subscription, too, until it is synced.
+        await Eventually.True(() => _synced.Any(file => file.Key.EndsWith("changes.broker.json", StringComparison.Ordinal) && file.Value == new FileInfo(file.Key).Length), "the journal is synced");
+        return client;
+    }
 
     // Of two syncs of one log at a time the one that began first may end last; only acks are ever replaced by less.
     private void Synced(string path, long length)
@@ -109,7 +117,7 @@ public sealed class PowerCutTests : IDisposable
             var safe = Volatile.Read(ref _safe);
 
             // The files first: when one is begun, the one before it is synced.
-            var files = Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories).ToHashSet();
+            var files = _folder.Files();
             var markers = files.Where(IsMarker).ToDictionary(file => file, File.ReadAllBytes);
             var synced = _synced.ToDictionary();
             using var left = _folder.Snapshot();

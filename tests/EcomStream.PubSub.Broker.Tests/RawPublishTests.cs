@@ -126,8 +126,8 @@ public sealed class RawPublishTests
     [Fact]
     public void The_answer_holds_the_ids_in_order()
     {
-        PublishResponse.Parser.ParseFrom(new RawPublishResponse(first: 8, count: 3).Bytes).MessageIds.ShouldBe(["9", "10", "11"]);
-        PublishResponse.Parser.ParseFrom(new RawPublishResponse(first: long.MaxValue - 2, count: 1).Bytes).MessageIds.ShouldBe([$"{long.MaxValue - 1}"]);
+        PublishResponse.Parser.ParseFrom(new RawPublishResponse(first: 9, count: 3).Bytes).MessageIds.ShouldBe(["9", "10", "11"]);
+        PublishResponse.Parser.ParseFrom(new RawPublishResponse(first: long.MaxValue - 1, count: 1).Bytes).MessageIds.ShouldBe([$"{long.MaxValue - 1}"]);
     }
 
     private static bool MayBePublished(PublishRequest request)

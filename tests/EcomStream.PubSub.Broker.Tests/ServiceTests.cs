@@ -175,6 +175,39 @@ public sealed class ServiceTests : IDisposable
         (await StatusOf(() => client.Publisher.CreateTopicAsync(new Topic { Name = name }).ResponseAsync)).ShouldBe(StatusCode.InvalidArgument);
     }
 
+    [Theory]
+    [InlineData("orders", "it must have the form projects/PROJECT/topics/TOPIC")]
+    [InlineData("projects/p/subscriptions/orders", "it must have the form projects/PROJECT/topics/TOPIC")]
+    [InlineData("projects//topics/orders", "it must have the form projects/PROJECT/topics/TOPIC")]
+    [InlineData("projects/p/topics/ab", "the topic id 'ab' has 2 characters; it must have 3 to 255")]
+    [InlineData("projects/p/topics/goog-x", "the topic id 'goog-x' must not begin with goog")]
+    [InlineData("projects/p/topics/1orders", "the topic id '1orders' must begin with a letter")]
+    [InlineData("projects/p/topics/or ders", "the topic id 'or ders' contains ' '")]
+    public async Task The_rule_that_a_name_breaks_is_named(string name, string rule)
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        var topic = await Should.ThrowAsync<RpcException>(async () => await client.Publisher.CreateTopicAsync(new Topic { Name = name }));
+        topic.Status.Detail.ShouldStartWith($"Invalid topic name '{name}': {rule}");
+
+        var deadLetter = await Should.ThrowAsync<RpcException>(async () => await client.Subscriber.CreateSubscriptionAsync(new Subscription
+        {
+            Name = "projects/p/subscriptions/other", Topic = BrokerClient.Topic, DeadLetterPolicy = new DeadLetterPolicy { DeadLetterTopic = name },
+        }));
+        deadLetter.Status.Detail.ShouldContain(rule);
+    }
+
+    [Fact]
+    public async Task The_rule_that_the_name_of_a_subscription_or_a_snapshot_breaks_is_named()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        var subscription = await Should.ThrowAsync<RpcException>(async () =>
+            await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = "projects/p/subscriptions/ab", Topic = BrokerClient.Topic }));
+        subscription.Status.Detail.ShouldContain("the subscription id 'ab' has 2 characters");
+        var snapshot = await Should.ThrowAsync<RpcException>(async () => await client.Subscriber.CreateSnapshotAsync(
+            new CreateSnapshotRequest { Name = $"projects/p/snapshots/{new string('a', 256)}", Subscription = BrokerClient.Subscription }));
+        snapshot.Status.Detail.ShouldContain("has 256 characters");
+    }
+
     [Fact]
     public async Task What_exists_is_ALREADY_EXISTS_and_what_does_not_is_NOT_FOUND()
     {

@@ -162,10 +162,11 @@ public sealed class SubscriptionModelTests
         {
             var message = new PubsubMessage { Data = ByteString.CopyFromUtf8("x"), OrderingKey = key, Attributes = { [wanted ? "wanted" : "other"] = "" } };
             using var messages = RawMessages.Of(Enumerable.Repeat(message, count));
-            var first = TopicLog.MessageId(_state.Topic(Topic).Publish(messages));
-            for (var id = first; id < first + count; id++)
+            var log = _state.Topic(Topic).Log;
+            var first = _state.Topic(Topic).Publish(messages);
+            for (var offset = first; offset < first + count; offset++)
             {
-                _messages.Add($"{id}", new Message(id, key, wanted || _settings.Filter.Length == 0));
+                _messages.Add($"{log.MessageId(offset)}", new Message(offset + 1, key, wanted || _settings.Filter.Length == 0));
             }
         }
 

@@ -7,11 +7,32 @@ internal sealed class TemporaryFolder : IDisposable
 
     public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"ecomstream-broker-{Guid.NewGuid():n}");
 
+    /// <summary>
+    /// The files as they were at one instant. A listing is not a snapshot: of the files that are created while it is read
+    /// it may hold a later one and lack an earlier one (readdir(3)). Two listings that agree had no change between them.
+    /// </summary>
+    public HashSet<string> Files()
+    {
+        var before = List();
+        while (true)
+        {
+            var now = List();
+            if (now.SetEquals(before))
+            {
+                return now;
+            }
+
+            before = now;
+        }
+
+        HashSet<string> List() => [.. Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories)];
+    }
+
     /// <summary>A copy of everything in it as it is now: what a crash at this instant would leave.</summary>
     public TemporaryFolder Snapshot()
     {
         var copy = new TemporaryFolder();
-        foreach (var file in Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories))
+        foreach (var file in Files())
         {
             var target = System.IO.Path.Combine(copy.Path, System.IO.Path.GetRelativePath(Path, file));
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);

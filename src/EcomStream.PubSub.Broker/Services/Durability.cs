@@ -14,7 +14,6 @@ internal sealed class Durability : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly AsyncSignal _wanted = new();
     private readonly Task _loop;
-    private volatile IOException? _broken;
     private TaskCompletionSource _nextSync = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Durability(BrokerState state, EmbeddedBrokerOptions options, ILogger logger)
@@ -25,17 +24,13 @@ internal sealed class Durability : IAsyncDisposable
         _loop = options.Fsync == FsyncPolicy.Never ? Task.CompletedTask : Task.Run(Loop);
     }
 
-    /// <summary>
-    /// Refuses to write once a sync has failed: the operating system may have let go of what it could not write, and would
-    /// call the next sync a success (https://wiki.postgresql.org/wiki/Fsync_Errors). Opened again, the broker finds out
-    /// what is there.
-    /// </summary>
+    /// <summary>Refuses to write once a sync has failed (<see cref="Storage.BrokerFiles"/>). Opened again, the broker finds out what is there.</summary>
     /// <exception cref="RpcException">RESOURCE_EXHAUSTED.</exception>
     public void Check()
     {
-        if (_broken is { } broken)
+        if (_state.SyncFailure is { } failure)
         {
-            throw ServiceCalls.CannotWrite(broken);
+            throw ServiceCalls.CannotWrite(failure);
         }
     }
 
@@ -103,8 +98,7 @@ internal sealed class Durability : IAsyncDisposable
             catch (Exception error)
             {
                 _logger.LogError(error, "The broker's files in {Folder} could not be synced: nothing more is written until it is started again", _options.DataDirectory);
-                _broken = new IOException($"the files in {_options.DataDirectory} could not be synced ({error.Message.TrimEnd('.')}). Start the broker again.", error);
-                Fail(waiting, ServiceCalls.CannotWrite(_broken));
+                Fail(waiting, ServiceCalls.CannotWrite(_state.SyncFailure ?? new IOException(error.Message, error)));
             }
         }
     }

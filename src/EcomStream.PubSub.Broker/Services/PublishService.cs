@@ -22,7 +22,7 @@ internal class PublishService(BrokerState state, Durability durability)
         durability.Check();
         try
         {
-            return (topic.Publish(messages), messages.Count);
+            return (topic.Log.MessageId(topic.Publish(messages)), messages.Count);
         }
         catch (ObjectDisposedException)
         {

@@ -6,22 +6,22 @@ namespace EcomStream.PubSub.Broker.Services;
 
 /// <summary>google.pubsub.v1.Publisher, but for Publish. What the broker would not keep to answers UNIMPLEMENTED.</summary>
 [BindServiceMethod(typeof(PublisherBinding), nameof(PublisherBinding.BindService))]
-internal sealed class PublisherService(BrokerState state) : Publisher.PublisherBase
+internal sealed class PublisherService(BrokerState state, Durability durability) : Publisher.PublisherBase
 {
-    public override Task<Topic> CreateTopic(Topic request, ServerCallContext context)
+    public override async Task<Topic> CreateTopic(Topic request, ServerCallContext context)
     {
-        if (!ResourceNames.IsTopic(request.Name))
-        {
-            throw ServiceCalls.Invalid($"Invalid topic name '{request.Name}': it must be projects/PROJECT/topics/TOPIC.");
-        }
-
-        return Task.FromResult(TopicFields.ToProto(state.CreateTopic(request.Name, TopicFields.Settings(request))));
+        ServiceCalls.CheckName("topic", request.Name);
+        var topic = state.CreateTopic(request.Name, TopicFields.Settings(request));
+        await durability.WrittenAsync();
+        return TopicFields.ToProto(topic);
     }
 
-    public override Task<Topic> UpdateTopic(UpdateTopicRequest request, ServerCallContext context)
+    public override async Task<Topic> UpdateTopic(UpdateTopicRequest request, ServerCallContext context)
     {
         var name = request.Topic?.Name ?? "";
-        return Task.FromResult(TopicFields.ToProto(state.UpdateTopic(name, current => TopicFields.Updated(name, current, request))));
+        var topic = state.UpdateTopic(name, current => TopicFields.Updated(name, current, request));
+        await durability.WrittenAsync();
+        return TopicFields.ToProto(topic);
     }
 
     public override Task<Topic> GetTopic(GetTopicRequest request, ServerCallContext context) =>
@@ -49,15 +49,17 @@ internal sealed class PublisherService(BrokerState state) : Publisher.PublisherB
         return Task.FromResult(new ListTopicSnapshotsResponse { Snapshots = { page.Select(s => s.Name) }, NextPageToken = next });
     }
 
-    public override Task<DetachSubscriptionResponse> DetachSubscription(DetachSubscriptionRequest request, ServerCallContext context)
+    public override async Task<DetachSubscriptionResponse> DetachSubscription(DetachSubscriptionRequest request, ServerCallContext context)
     {
         state.DetachSubscription(request.Subscription);
-        return Task.FromResult(new DetachSubscriptionResponse());
+        await durability.WrittenAsync();
+        return new DetachSubscriptionResponse();
     }
 
-    public override Task<Empty> DeleteTopic(DeleteTopicRequest request, ServerCallContext context)
+    public override async Task<Empty> DeleteTopic(DeleteTopicRequest request, ServerCallContext context)
     {
         state.DeleteTopic(request.Topic);
-        return Task.FromResult(new Empty());
+        await durability.WrittenAsync();
+        return new Empty();
     }
 }

@@ -10,15 +10,15 @@ internal sealed class RawPublishResponse
     private readonly byte[] _bytes;
     private readonly int _length;
 
-    /// <param name="first">The offset of the first.</param>
+    /// <param name="first">The id of the first.</param>
     /// <param name="count">How many they are.</param>
     public RawPublishResponse(long first, int count)
     {
         _bytes = new byte[count * (2 + TopicLog.LongestMessageId)];
-        for (var offset = first; offset < first + count; offset++)
+        for (var id = first; id < first + count; id++)
         {
             // The digits stand behind a tag and a length of one byte each.
-            Utf8Formatter.TryFormat(TopicLog.MessageId(offset), _bytes.AsSpan(_length + 2), out var digits);
+            Utf8Formatter.TryFormat(id, _bytes.AsSpan(_length + 2), out var digits);
             _length += ProtobufWire.WriteLen(_bytes.AsSpan(_length), PublishResponse.MessageIdsFieldNumber, digits) + digits;
         }
     }

@@ -61,6 +61,17 @@ internal static class ServiceCalls
         }
     }
 
+    /// <param name="kind">topic, subscription or snapshot.</param>
+    /// <param name="name">The full name.</param>
+    /// <exception cref="RpcException">INVALID_ARGUMENT: the message names the rule that the name breaks.</exception>
+    public static void CheckName(string kind, string name)
+    {
+        if (ResourceNames.BrokenRule(kind, name) is { } rule)
+        {
+            throw Invalid($"Invalid {kind} name '{name}': {rule}.");
+        }
+    }
+
     /// <summary>Refuses fields that were set and that the broker would not keep to.</summary>
     public static void RefuseFields(params ReadOnlySpan<(string Field, bool IsSet)> fields)
     {

@@ -1,3 +1,4 @@
+using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf.WellKnownTypes;
 

@@ -7,18 +7,16 @@ namespace EcomStream.PubSub.Broker.Services;
 /// <summary>Snapshots and seek.</summary>
 internal sealed partial class SubscriberService
 {
-    public override Task<Snapshot> CreateSnapshot(CreateSnapshotRequest request, ServerCallContext context)
+    public override async Task<Snapshot> CreateSnapshot(CreateSnapshotRequest request, ServerCallContext context)
     {
         // "If the name is not provided in the request, the server will assign a random name".
         var name = request.Name.Length > 0
             ? request.Name
             : ResourceNames.Random(request.Subscription, "snapshot");
-        if (!ResourceNames.IsSnapshot(name))
-        {
-            throw ServiceCalls.Invalid($"Invalid snapshot name '{name}': it must be projects/PROJECT/snapshots/SNAPSHOT.");
-        }
-
-        return Task.FromResult(SnapshotFields.ToProto(state.CreateSnapshot(name, request.Subscription, FieldRules.Labels(request.Labels))));
+        ServiceCalls.CheckName("snapshot", name);
+        var snapshot = state.CreateSnapshot(name, request.Subscription, FieldRules.Labels(request.Labels));
+        await durability.WrittenAsync();
+        return SnapshotFields.ToProto(snapshot);
     }
 
     public override Task<Snapshot> GetSnapshot(GetSnapshotRequest request, ServerCallContext context) =>
@@ -33,14 +31,19 @@ internal sealed partial class SubscriberService
         return Task.FromResult(new ListSnapshotsResponse { Snapshots = { page.Select(SnapshotFields.ToProto) }, NextPageToken = next });
     }
 
-    public override Task<Snapshot> UpdateSnapshot(UpdateSnapshotRequest request, ServerCallContext context) =>
-        Task.FromResult(SnapshotFields.ToProto(state.UpdateSnapshot(
-            request.Snapshot?.Name ?? "", current => SnapshotFields.Updated(current, request, state.Time.GetUtcNow()))));
+    public override async Task<Snapshot> UpdateSnapshot(UpdateSnapshotRequest request, ServerCallContext context)
+    {
+        var snapshot = state.UpdateSnapshot(
+            request.Snapshot?.Name ?? "", current => SnapshotFields.Updated(current, request, state.Time.GetUtcNow()));
+        await durability.WrittenAsync();
+        return SnapshotFields.ToProto(snapshot);
+    }
 
-    public override Task<Empty> DeleteSnapshot(DeleteSnapshotRequest request, ServerCallContext context)
+    public override async Task<Empty> DeleteSnapshot(DeleteSnapshotRequest request, ServerCallContext context)
     {
         state.DeleteSnapshot(request.Snapshot);
-        return Task.FromResult(new Empty());
+        await durability.WrittenAsync();
+        return new Empty();
     }
 
     public override async Task<SeekResponse> Seek(SeekRequest request, ServerCallContext context)

@@ -18,17 +18,14 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
     private const int MaxSettlingBytes = 512 << 10;
     private static readonly TimeSpan PullWait = TimeSpan.FromSeconds(20);
 
-    public override Task<Subscription> CreateSubscription(Subscription request, ServerCallContext context)
+    public override async Task<Subscription> CreateSubscription(Subscription request, ServerCallContext context)
     {
         // "If the name is not provided in the request, the server will assign a random name".
         var name = request.Name.Length > 0 ? request.Name : ResourceNames.Random(request.Topic, "subscription");
-        if (!ResourceNames.IsSubscription(name))
-        {
-            throw ServiceCalls.Invalid($"Invalid subscription name '{name}': it must be projects/PROJECT/subscriptions/SUBSCRIPTION.");
-        }
-
-        return Task.FromResult(SubscriptionFields.ToProto(
-            state.CreateSubscription(name, request.Topic, SubscriptionFields.Settings(request))));
+        ServiceCalls.CheckName("subscription", name);
+        var subscription = state.CreateSubscription(name, request.Topic, SubscriptionFields.Settings(request));
+        await durability.WrittenAsync();
+        return SubscriptionFields.ToProto(subscription);
     }
 
     public override Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context) =>
@@ -43,11 +40,12 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
         return Task.FromResult(new ListSubscriptionsResponse { Subscriptions = { page.Select(SubscriptionFields.ToProto) }, NextPageToken = next });
     }
 
-    public override Task<Subscription> UpdateSubscription(UpdateSubscriptionRequest request, ServerCallContext context)
+    public override async Task<Subscription> UpdateSubscription(UpdateSubscriptionRequest request, ServerCallContext context)
     {
         var name = request.Subscription?.Name ?? "";
-        return Task.FromResult(SubscriptionFields.ToProto(
-            state.UpdateSubscription(name, current => SubscriptionFields.Updated(name, current, request))));
+        var subscription = state.UpdateSubscription(name, current => SubscriptionFields.Updated(name, current, request));
+        await durability.WrittenAsync();
+        return SubscriptionFields.ToProto(subscription);
     }
 
     /// <summary>Push delivery is not supported; what ends it changes nothing.</summary>
@@ -58,10 +56,11 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
         return Task.FromResult(new Empty());
     }
 
-    public override Task<Empty> DeleteSubscription(DeleteSubscriptionRequest request, ServerCallContext context)
+    public override async Task<Empty> DeleteSubscription(DeleteSubscriptionRequest request, ServerCallContext context)
     {
         state.DeleteSubscription(request.Subscription);
-        return Task.FromResult(new Empty());
+        await durability.WrittenAsync();
+        return new Empty();
     }
 
     public override async Task<Empty> Acknowledge(AcknowledgeRequest request, ServerCallContext context)

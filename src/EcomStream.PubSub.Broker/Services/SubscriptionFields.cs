@@ -121,9 +121,9 @@ internal static class SubscriptionFields
             return null;
         }
 
-        if (!ResourceNames.IsTopic(policy.DeadLetterTopic))
+        if (ResourceNames.BrokenRule("topic", policy.DeadLetterTopic) is { } rule)
         {
-            throw ServiceCalls.Invalid($"dead_letter_policy.dead_letter_topic is '{policy.DeadLetterTopic}'; it must be projects/PROJECT/topics/TOPIC.");
+            throw ServiceCalls.Invalid($"dead_letter_policy.dead_letter_topic is '{policy.DeadLetterTopic}': {rule}.");
         }
 
         var attempts = policy.MaxDeliveryAttempts == 0 ? DefaultDeliveryAttempts : policy.MaxDeliveryAttempts;

@@ -20,13 +20,14 @@ internal sealed class AckLog : IDisposable
     private readonly BrokerFiles _files;
     private readonly SyncMarker _marker;
     private readonly Dictionary<long, int> _failures;
-    private SafeFileHandle _file;
+    private readonly Lock _syncing = new();
+    private SafeFileHandle? _file;
     private long _length;
     private long _compactAt = CompactBytes;
     private byte[] _buffer = new byte[4096];
     private bool _unsynced;
 
-    private AckLog(string path, SafeFileHandle file, AckState state, Dictionary<long, int> failures, BrokerFiles files)
+    private AckLog(string path, SafeFileHandle? file, AckState state, Dictionary<long, int> failures, BrokerFiles files)
     {
         _path = path;
         _file = file;
@@ -38,16 +39,35 @@ internal sealed class AckLog : IDisposable
 
     public AckState State { get; private set; }
 
+    /// <summary>Makes the acks of a new subscription. They are durable after <see cref="Sync(Lock)"/>.</summary>
+    /// <exception cref="IOException">The disk is full or broken; there is no file.</exception>
     public static AckLog Create(string path, AckState state, BrokerFiles files)
     {
-        var failures = new Dictionary<long, int>();
-        return new AckLog(path, WriteAnew(path, state, failures, files, out var length), state, failures, files) { _length = length };
+        var log = new AckLog(path, null, state, [], files);
+        log.EnsureFile();
+        return log;
     }
 
+    /// <summary>Writes a copy of acks, for a snapshot; it is durable.</summary>
+    public static void WriteCopy(string path, AckState state, BrokerFiles files) => files.Replace(path, FirstFrame(state, []));
+
     /// <summary>Opens the acks of a subscription; an unfinished last frame, whose ack was never answered, is cut off.</summary>
-    /// <exception cref="BrokerStartException">The file is damaged in its middle.</exception>
-    public static AckLog Open(string path, BrokerFiles files)
+    /// <param name="path">The file.</param>
+    /// <param name="files">How it is written.</param>
+    /// <param name="start">
+    /// The first message of the subscription, from which it begins when the file was never synced; null when the file must
+    /// be there.
+    /// </param>
+    /// <exception cref="BrokerStartException">The file is missing, or damaged in its middle.</exception>
+    public static AckLog Open(string path, BrokerFiles files, long? start = null)
     {
+        if (!File.Exists(path))
+        {
+            return start is { } first
+                ? Create(path, new AckState(first), files)
+                : throw new BrokerStartException($"The acks {path} are missing. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+        }
+
         var failures = new Dictionary<long, int>();
         var bytes = File.ReadAllBytes(path);
         var at = 0;
@@ -92,6 +112,12 @@ internal sealed class AckLog : IDisposable
             at += FrameHeader + length;
         }
 
+        if (state is null && start is { } begin && !File.Exists(MarkerPath(path)) && !AnyIntact(bytes))
+        {
+            // A power cut took the file before it was synced for the first time.
+            return Create(path, new AckState(begin), files);
+        }
+
         var mayBeUnsynced = bytes.Length >= FrameHeader && SyncMarker.Read(MarkerPath(path), BinaryPrimitives.ReadInt64LittleEndian(bytes)) <= at;
         if (state is null || (!mayBeUnsynced && AnyIntact(bytes.AsSpan(at))))
         {
@@ -99,7 +125,7 @@ internal sealed class AckLog : IDisposable
                 $"The acks {path} are damaged at byte {at}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
         }
 
-        var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+        var file = BrokerFiles.Open(path);
         if (at < bytes.Length)
         {
             RandomAccess.SetLength(file, at);
@@ -177,9 +203,7 @@ internal sealed class AckLog : IDisposable
     /// <summary>Takes another state, as a seek asks: in the file first, then in memory.</summary>
     public void Reset(AckState state)
     {
-        var old = _file;
-        _file = WriteAnew(_path, state, _failures, _files, out _length);
-        old.Dispose();
+        WriteAnew(state);
         State = state;
         foreach (var offset in _failures.Keys.Where(state.IsAcked).ToList())
         {
@@ -210,42 +234,44 @@ internal sealed class AckLog : IDisposable
         return true;
     }
 
-    /// <summary>The file, if it holds acks that were not synced yet; from now on they count as synced.</summary>
-    public SafeFileHandle? TakeUnsynced()
+    /// <summary>
+    /// Syncs the acks that were written before the call. Of several callers each waits until its acks are synced.
+    /// </summary>
+    /// <param name="guard">Guards everything else here; not held while the disk works.</param>
+    public void Sync(Lock guard)
     {
-        if (!_unsynced)
+        lock (_syncing)
         {
-            return null;
+            while (TakeUnsynced(guard) is var (file, length))
+            {
+                try
+                {
+                    Sync(file, length);
+                    return;
+                }
+                catch (ObjectDisposedException)
+                {
+                    // It was closed meanwhile: deleted, or replaced by a file that is synced or else unsynced again.
+                }
+                catch
+                {
+                    lock (guard)
+                    {
+                        _unsynced = true;
+                    }
+
+                    throw;
+                }
+            }
         }
-
-        _unsynced = false;
-        return _file;
     }
 
-    /// <summary>Syncs what <see cref="TakeUnsynced"/> gave; needs no guard.</summary>
-    public void Sync(SafeFileHandle file)
-    {
-        // The first frame is never written again: a file that replaces this one begins with another.
-        Span<byte> first = stackalloc byte[FrameHeader];
-        RandomAccess.Read(file, first, 0);
-        var length = RandomAccess.GetLength(file);
-        _files.Sync(_path, file);
-        _marker.Write(BinaryPrimitives.ReadInt64LittleEndian(first), length);
-    }
-
-    /// <summary>The sync failed: it is to be tried again.</summary>
-    public void StillUnsynced() => _unsynced = true;
-
-    public void Delete()
-    {
-        Dispose();
-        File.Delete(_path);
-        File.Delete(MarkerPath(_path));
-    }
+    /// <summary>Its files, for whoever deletes them.</summary>
+    public static IEnumerable<string> FilesOf(string path) => [path, MarkerPath(path)];
 
     public void Dispose()
     {
-        _file.Dispose();
+        _file?.Dispose();
         _marker.Dispose();
     }
 
@@ -259,11 +285,9 @@ internal sealed class AckLog : IDisposable
             return;
         }
 
-        var old = _file;
         try
         {
-            _file = WriteAnew(_path, State, _failures, _files, out _length);
-            old.Dispose();
+            WriteAnew(State);
         }
         catch (IOException)
         {
@@ -285,13 +309,14 @@ internal sealed class AckLog : IDisposable
     private void AppendFrame(int used)
     {
         SealFrame(_buffer.AsSpan(0, used));
+        var file = EnsureFile();
         try
         {
-            _files.Write(_path, _file, _buffer.AsSpan(0, used), _length);
+            _files.Write(_path, file, _buffer.AsSpan(0, used), _length);
         }
         catch
         {
-            RandomAccess.SetLength(_file, _length);
+            RandomAccess.SetLength(file, _length);
             throw;
         }
 
@@ -299,8 +324,93 @@ internal sealed class AckLog : IDisposable
         _unsynced = true;
     }
 
-    private static SafeFileHandle WriteAnew(
-        string path, AckState state, Dictionary<long, int> failures, BrokerFiles files, out long length)
+    // The file, which is not there before the first frame, and not open after a replacement that failed.
+    private SafeFileHandle EnsureFile()
+    {
+        if (_file is not null)
+        {
+            return _file;
+        }
+
+        if (_length > 0)
+        {
+            return _file = BrokerFiles.Open(_path);
+        }
+
+        var first = FirstFrame(State, _failures);
+        var file = _files.Create(_path);
+        try
+        {
+            _files.Write(_path, file, first, 0);
+        }
+        catch
+        {
+            file.Dispose();
+            File.Delete(_path);
+            throw;
+        }
+
+        _length = first.Length;
+        return _file = file;
+    }
+
+    // Writes the file anew from a state. It keeps what it held when that fails.
+    private void WriteAnew(AckState state)
+    {
+        var frame = FirstFrame(state, _failures);
+        try
+        {
+            _files.Replace(_path, frame, CloseFile);
+            _length = frame.Length;
+            _unsynced = false;
+        }
+        finally
+        {
+            _file ??= BrokerFiles.Open(_path);
+        }
+    }
+
+    private void CloseFile()
+    {
+        if (_file is { } file)
+        {
+            // A sync that is under way ends first.
+            lock (file)
+            {
+                file.Dispose();
+            }
+
+            // If the replacement fails, the old file is opened again, and its acks are not known to be synced.
+            _file = null;
+            _unsynced = true;
+        }
+    }
+
+    private (SafeFileHandle File, long Length)? TakeUnsynced(Lock guard)
+    {
+        lock (guard)
+        {
+            if (!_unsynced || _file is null)
+            {
+                return null;
+            }
+
+            _unsynced = false;
+            return (_file, _length);
+        }
+    }
+
+    private void Sync(SafeFileHandle file, long length)
+    {
+        // The first frame is never written again: a file that replaces this one begins with another.
+        Span<byte> first = stackalloc byte[FrameHeader];
+        RandomAccess.Read(file, first, 0);
+        _files.SyncDirectory(Path.GetDirectoryName(_path)!);
+        _files.Sync(_path, file);
+        _marker.Write(BinaryPrimitives.ReadInt64LittleEndian(first), length);
+    }
+
+    private static byte[] FirstFrame(AckState state, Dictionary<long, int> failures)
     {
         var runs = state.Runs().ToList();
         runs.AddRange(failures.Where(failed => !state.IsAcked(failed.Key)).Select(failed => (failed.Key, -(long)failed.Value)));
@@ -313,8 +423,7 @@ internal sealed class AckLog : IDisposable
         }
 
         SealFrame(frame);
-        length = frame.Length;
-        return files.Replace(path, frame);
+        return frame;
     }
 
     private static bool AnyIntact(ReadOnlySpan<byte> data)

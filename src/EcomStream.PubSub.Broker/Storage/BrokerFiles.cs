@@ -4,98 +4,205 @@ using Microsoft.Win32.SafeHandles;
 namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
-/// How the broker writes to its folder: the one place where a disk can refuse. Whatever it creates or renames is found
-/// again after a power cut, because the directory is synced too (a file's own sync does not cover its name: fsync(2)).
+/// How one broker writes to its folder: the one place where a disk can refuse. A sync that fails is final: the operating
+/// system may have dropped what it could not write, reports that once per open file, and calls the next sync a success
+/// (https://wiki.postgresql.org/wiki/Fsync_Errors). So nothing more is written or synced until the folder is opened again.
+/// Names are durable once their directory is synced (a file's own sync does not cover its name: fsync(2)).
 /// </summary>
 /// <param name="beforeWrite">Called with the path and the bytes of each write; what it throws is the disk's refusal.</param>
 /// <param name="afterSync">Called with the path and how many of its bytes a power cut can no longer take.</param>
-internal sealed class BrokerFiles(Action<string, long>? beforeWrite = null, Action<string, long>? afterSync = null)
+/// <param name="beforeMove">Called with the old and the new path before a file is renamed.</param>
+internal sealed class BrokerFiles(
+    Action<string, long>? beforeWrite = null, Action<string, long>? afterSync = null, Action<string, string>? beforeMove = null)
 {
-    /// <summary>The disk as it is.</summary>
-    public static BrokerFiles Disk { get; } = new();
+    // errno.h: the errors of fsync that mean lost data. Others say that a directory cannot be synced on this file system.
+    private const int InputOutputError = 5;
+    private const int NoSpace = 28;
+    private const int QuotaExceeded = 122;
+
+    private readonly Lock _directories = new();
+    private readonly HashSet<string> _unsyncedDirectories = new(StringComparer.Ordinal);
+    private volatile IOException? _failure;
+
+    /// <summary>The sync that has failed; null while all have succeeded.</summary>
+    public IOException? Failure => _failure;
+
+    /// <summary>The same disk for a broker that opens its folder, without the failure of an earlier one.</summary>
+    public BrokerFiles Reopened() => new(beforeWrite, afterSync, beforeMove);
 
     /// <exception cref="IOException">The disk is full or broken; the file may hold a part of the bytes.</exception>
     public void Write(string path, SafeFileHandle file, ReadOnlySpan<byte> bytes, long position)
     {
+        ThrowIfFailed();
         beforeWrite?.Invoke(path, bytes.Length);
         RandomAccess.Write(file, bytes, position);
     }
 
-    /// <summary>Makes what was written durable.</summary>
-    /// <exception cref="IOException">The disk is broken.</exception>
+    /// <summary>Makes what was written durable. Of several callers each waits until a sync after its call has ended.</summary>
+    /// <exception cref="IOException">The disk is broken, now or before.</exception>
+    /// <exception cref="ObjectDisposedException">The file was closed.</exception>
     public void Sync(string path, SafeFileHandle file)
+    {
+        // Two syncs of one file at a time would share one report of an error.
+        lock (file)
+        {
+            ThrowIfFailed();
+            try
+            {
+                Flush(path, file);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                throw Fail(path, error);
+            }
+        }
+    }
+
+    /// <summary>Creates a folder, if it is not there. Its name is durable after <see cref="SyncDirectory"/> of its parent.</summary>
+    public void CreateFolder(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            ThrowIfFailed();
+            beforeWrite?.Invoke(path, 0);
+            Directory.CreateDirectory(path);
+            AddUnsynced(path);
+        }
+    }
+
+    /// <summary>
+    /// Creates an empty file, or empties the one that is there. Its name is durable after <see cref="SyncDirectory"/> of its
+    /// folder.
+    /// </summary>
+    public SafeFileHandle Create(string path)
+    {
+        ThrowIfFailed();
+        beforeWrite?.Invoke(path, 0);
+        var file = Open(path, FileMode.Create);
+        AddUnsynced(path);
+        return file;
+    }
+
+    /// <summary>Opens a file that exists.</summary>
+    public static SafeFileHandle Open(string path) => Open(path, FileMode.Open);
+
+    /// <summary>
+    /// Replaces a file as a whole: after a crash it holds the old bytes or the new ones. The file must not be open, because
+    /// Windows replaces no open file.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="bytes">What it is to hold.</param>
+    /// <param name="closeOld">Closes the file if it is open; called once the new one is complete.</param>
+    /// <exception cref="IOException">The file holds what it held before.</exception>
+    public void Replace(string path, ReadOnlySpan<byte> bytes, Action? closeOld = null)
+    {
+        ThrowIfFailed();
+        var temporary = path + ".new";
+        try
+        {
+            using (var file = Open(temporary, FileMode.Create))
+            {
+                Write(path, file, bytes, 0);
+
+                // Nothing depends on the new file yet, so a failure is not final.
+                Flush(temporary, file);
+            }
+
+            closeOld?.Invoke();
+            beforeMove?.Invoke(temporary, path);
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+
+        AddUnsynced(path);
+        SyncDirectory(Path.GetDirectoryName(path)!);
+        afterSync?.Invoke(path, bytes.Length);
+    }
+
+    /// <summary>Makes the names in a directory durable that were created or deleted since the last time.</summary>
+    /// <exception cref="IOException">The disk is broken.</exception>
+    public void SyncDirectory(string directory)
+    {
+        lock (_directories)
+        {
+            ThrowIfFailed();
+            if (_unsyncedDirectories.Contains(directory))
+            {
+                FsyncDirectory(directory);
+                _unsyncedDirectories.Remove(directory);
+            }
+        }
+    }
+
+    /// <summary>Deletes a file, if it is there. Its end is durable after <see cref="SyncDirectory"/> of its folder.</summary>
+    public void Delete(string path)
+    {
+        File.Delete(path);
+        AddUnsynced(path);
+    }
+
+    private static SafeFileHandle Open(string path, FileMode mode) => File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete);
+
+    private void Flush(string path, SafeFileHandle file)
     {
         var length = afterSync is null ? 0 : RandomAccess.GetLength(file);
         RandomAccess.FlushToDisk(file);
         afterSync?.Invoke(path, length);
     }
 
-    /// <summary>Creates a folder, if it is not there.</summary>
-    public void CreateFolder(string path)
+    private void AddUnsynced(string path)
     {
-        if (!Directory.Exists(path))
+        lock (_directories)
         {
-            beforeWrite?.Invoke(path, 0);
-            Directory.CreateDirectory(path);
-            SyncDirectory(path);
+            _unsyncedDirectories.Add(Path.GetDirectoryName(path)!);
         }
     }
 
-    /// <summary>Creates an empty file, or empties the one that is there.</summary>
-    public SafeFileHandle Create(string path)
+    private void ThrowIfFailed()
     {
-        beforeWrite?.Invoke(path, 0);
-        var file = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
-        SyncDirectory(path);
-        return file;
+        if (_failure is { } failure)
+        {
+            throw new IOException(failure.Message, failure);
+        }
     }
 
-    /// <summary>Replaces a file as a whole: after a crash it holds the old bytes or the new ones.</summary>
-    /// <returns>The new file, open.</returns>
-    /// <exception cref="IOException">The file holds what it held before.</exception>
-    public SafeFileHandle Replace(string path, ReadOnlySpan<byte> bytes)
+    private IOException Fail(string path, Exception error)
     {
-        var temporary = path + ".new";
-        var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
-        try
-        {
-            Write(path, file, bytes, 0);
-            Sync(temporary, file);
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch
-        {
-            file.Dispose();
-            File.Delete(temporary);
-            throw;
-        }
-
-        SyncDirectory(path);
-        afterSync?.Invoke(path, bytes.Length);
-        return file;
+        var failure = new IOException($"{path} could not be synced ({error.Message.TrimEnd('.')}). Start the broker again.", error);
+        return Interlocked.CompareExchange(ref _failure, failure, null) ?? failure;
     }
 
-    // .NET opens no directories. A file system that cannot sync one keeps names in its own order; there is nothing to add.
-    private static void SyncDirectory(string path)
+    // .NET opens no directories.
+    private void FsyncDirectory(string directory)
     {
         if (OperatingSystem.IsWindows())
         {
             return;
         }
 
-        var directory = Open(System.Text.Encoding.UTF8.GetBytes(Path.GetDirectoryName(Path.GetFullPath(path)) + '\0'), 0);
-        if (directory >= 0)
+        var descriptor = OpenDirectory(System.Text.Encoding.UTF8.GetBytes(directory + '\0'), 0);
+        if (descriptor < 0)
         {
-            _ = Fsync(directory);
-            _ = Close(directory);
+            return;
+        }
+
+        var error = Fsync(descriptor) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        _ = Close(descriptor);
+        if (error is InputOutputError or NoSpace or QuotaExceeded)
+        {
+            throw Fail(directory, new IOException(Marshal.GetPInvokeErrorMessage(error)));
         }
     }
 
     [DllImport("libc", EntryPoint = "open")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Open(byte[] path, int flags);
+    private static extern int OpenDirectory(byte[] path, int flags);
 
-    [DllImport("libc", EntryPoint = "fsync")]
+    [DllImport("libc", EntryPoint = "fsync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int Fsync(int descriptor);
 

@@ -182,7 +182,7 @@ internal sealed class LogSegment : IDisposable
         }
 
         BinaryPrimitives.WriteUInt32LittleEndian(span[^4..], Crc32.HashToUInt32(span[..^4]));
-        using var index = _files.Replace(IndexPath, bytes);
+        _files.Replace(IndexPath, bytes);
     }
 
     public void Delete()
@@ -199,8 +199,7 @@ internal sealed class LogSegment : IDisposable
     private static BrokerStartException Damaged(string path, long at) => new(
         $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or move the folder away to begin anew.");
 
-    private static SafeFileHandle OpenFile(string path) =>
-        File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+    private static SafeFileHandle OpenFile(string path) => BrokerFiles.Open(path);
 
     private static string PathOf(string folder, long baseOffset) =>
         System.IO.Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");

@@ -1,18 +1,22 @@
+using System.Buffers;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
-/// The messages of one topic, append-only, in segments. An offset counts the topic's messages from 0; the message id
-/// is the offset plus one. Thread-safe.
+/// The messages of one topic, append-only, in segments. An offset counts the topic's messages from 0. Message ids ascend with
+/// the offsets from a random number, which is drawn anew whenever the log may have lost messages that were published: so no
+/// two messages ever have the same id, whatever became of the topic, the folder or the disk. Thread-safe.
 /// </summary>
 internal sealed class TopicLog : IDisposable
 {
     /// <summary>The most digits that a message id has.</summary>
     public const int LongestMessageId = 19;
 
-    private const int UsualBuffer = 64 << 10;
-    private const int LargestKeptBuffer = 4 << 20;
+    // Ids have 19 digits, and so many may follow the first one.
+    private const long LeastFirstId = 1_000_000_000_000_000_000;
+    private const long MostIds = 1L << 62;
 
     private readonly string _folder;
     private readonly long _segmentBytes;
@@ -20,9 +24,10 @@ internal sealed class TopicLog : IDisposable
     private readonly BrokerFiles _files;
     private readonly SyncMarker _marker;
     private readonly Lock _lock = new();
+    private readonly Lock _syncing = new();
     private readonly List<LogSegment> _segments = [];
-    private byte[] _buffer = new byte[UsualBuffer];
     private int[] _sizes = [];
+    private long _idsFrom;
     private long _lastPublishMicros;
     private long _end;
     private bool _unsynced;
@@ -51,7 +56,27 @@ internal sealed class TopicLog : IDisposable
         }
     }
 
-    public static TopicLog Open(string folder, EmbeddedBrokerOptions options, ILogger logger)
+    /// <summary>Whether messages of it are durable.</summary>
+    public bool IsStored { get; private set; }
+
+    /// <summary>What the next message gets.</summary>
+    public ClosedMarker.NextMessage Next
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return new ClosedMarker.NextMessage(_end, MessageId(_end));
+            }
+        }
+    }
+
+    /// <param name="folder">Its folder; created if it is missing.</param>
+    /// <param name="options">How it is written.</param>
+    /// <param name="logger">Where what was repaired is logged.</param>
+    /// <param name="next">The id that the log goes on with, if none of its messages is lost.</param>
+    /// <exception cref="BrokerStartException">The log is damaged; the message says where.</exception>
+    public static TopicLog Open(string folder, EmbeddedBrokerOptions options, ILogger logger, ClosedMarker.NextMessage? next = null)
     {
         options.Files.CreateFolder(folder);
         var log = new TopicLog(folder, options);
@@ -80,6 +105,7 @@ internal sealed class TopicLog : IDisposable
         log.CheckNoneIsMissing();
         log._end = log._segments[^1].EndOffset;
         log._lastPublishMicros = log._segments.Max(segment => segment.LastPublishMicros);
+        log._idsFrom = next is not null && next.Offset == log._end ? next.Id - next.Offset : RandomFirstId() - log._end;
         return log;
     }
 
@@ -95,50 +121,26 @@ internal sealed class TopicLog : IDisposable
         {
             var first = _end;
             var now = Math.Max(NowMicros, _lastPublishMicros + 1);
-            var most = messages.Length + (messages.Count * LogRecord.Size(MessageStamp.LongestBytes));
-            if (_buffer.Length < most)
-            {
-                _buffer = new byte[most];
-            }
-
             if (_sizes.Length < messages.Count)
             {
                 _sizes = new int[messages.Count];
             }
 
-            var (count, used) = (0, 0);
-            foreach (var message in messages)
+            var buffer = ArrayPool<byte>.Shared.Rent(messages.Length + (messages.Count * LogRecord.Size(MessageStamp.LongestBytes)));
+            try
             {
-                var record = _buffer.AsSpan(used);
-                message.CopyTo(record[LogRecord.HeaderBytes..]);
-                var size = LogRecord.Size(message.Length);
-                size += MessageStamp.Write(record[size..], MessageId(first + count), now + count);
-                LogRecord.Seal(record[..size], now + count);
-                _sizes[count++] = size;
-                used += size;
+                var (count, used, last) = Stamp(messages, buffer, first, now);
+                var segment = SegmentFor(used, first);
+                segment.Append(buffer.AsSpan(0, used), _sizes.AsSpan(0, count), last);
+                _lastPublishMicros = last;
+                _unsynced = true;
+                Volatile.Write(ref _end, first + count);
+                return first;
             }
-
-            var segment = _segments[^1];
-            if (segment.Length > 0 && segment.Length + used > _segmentBytes)
+            finally
             {
-                segment.Sync();
-                segment.Seal();
-                segment = LogSegment.Create(_folder, first, _files);
-                _marker.Write(first, 0);
-                _segments.Add(segment);
+                ArrayPool<byte>.Shared.Return(buffer);
             }
-
-            var last = now + count - 1;
-            segment.Append(_buffer.AsSpan(0, used), _sizes.AsSpan(0, count), last);
-            _lastPublishMicros = last;
-            _unsynced = true;
-            if (_buffer.Length > LargestKeptBuffer)
-            {
-                _buffer = new byte[UsualBuffer];
-            }
-
-            Volatile.Write(ref _end, first + count);
-            return first;
         }
     }
 
@@ -159,40 +161,46 @@ internal sealed class TopicLog : IDisposable
         }
     }
 
-    /// <summary>Syncs what was appended since the last time.</summary>
+    /// <summary>Syncs what was appended before the call. Of several callers each waits until its messages are synced.</summary>
     public void Sync()
     {
-        LogSegment last;
-        long length;
-        lock (_lock)
+        lock (_syncing)
         {
-            if (!_unsynced)
-            {
-                return;
-            }
-
-            _unsynced = false;
-            last = _segments[^1];
-            length = last.Length;
-        }
-
-        try
-        {
-            last.Sync();
-            _marker.Write(last.BaseOffset, length);
-        }
-        catch (ObjectDisposedException)
-        {
-            // It was filled, synced, acked by everyone and deleted in the meantime.
-        }
-        catch
-        {
+            LogSegment last;
+            long length;
             lock (_lock)
             {
-                _unsynced = true;
+                if (!_unsynced)
+                {
+                    return;
+                }
+
+                _unsynced = false;
+                last = _segments[^1];
+                length = last.Length;
             }
 
-            throw;
+            try
+            {
+                _files.SyncDirectory(Path.GetDirectoryName(_folder)!);
+                _files.SyncDirectory(_folder);
+                last.Sync();
+                _marker.Write(last.BaseOffset, length);
+                IsStored = true;
+            }
+            catch (ObjectDisposedException)
+            {
+                // It was filled, synced, acked by everyone and deleted in the meantime.
+            }
+            catch
+            {
+                lock (_lock)
+                {
+                    _unsynced = true;
+                }
+
+                throw;
+            }
         }
     }
 
@@ -215,9 +223,25 @@ internal sealed class TopicLog : IDisposable
     }
 
     /// <summary>When a message was published; null when it is not there.</summary>
-    public DateTimeOffset? PublishTime(long offset) => Find(offset) is { } segment
-        ? DateTimeOffset.UnixEpoch.AddTicks(segment.PublishMicros(offset) * TimeSpan.TicksPerMicrosecond)
+    public DateTimeOffset? PublishTime(long offset) => PublishMicros(offset) is { } micros
+        ? DateTimeOffset.UnixEpoch.AddTicks(micros * TimeSpan.TicksPerMicrosecond)
         : null;
+
+    /// <summary>When a message was published, microseconds since the Unix epoch; null when it is not there.</summary>
+    public long? PublishMicros(long offset) => Find(offset)?.PublishMicros(offset);
+
+    /// <summary>
+    /// The log at one instant: its end, and the time, microseconds since the Unix epoch. Every message appended later has a
+    /// later publish time, even if the clock is set back meanwhile.
+    /// </summary>
+    public (long EndOffset, long NowMicros) Observe()
+    {
+        lock (_lock)
+        {
+            _lastPublishMicros = Math.Max(_lastPublishMicros, NowMicros);
+            return (_end, _lastPublishMicros);
+        }
+    }
 
     /// <summary>The segments that get no more messages, oldest first.</summary>
     public IReadOnlyList<LogSegment> FullSegments()
@@ -256,6 +280,52 @@ internal sealed class TopicLog : IDisposable
 
     private static string MarkerPath(string folder) => Path.Combine(folder, "synced");
 
+    private static long RandomFirstId()
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        RandomNumberGenerator.Fill(bytes);
+        return LeastFirstId + (BitConverter.ToInt64(bytes) & (MostIds - 1));
+    }
+
+    // Writes the records of messages into a buffer, and their sizes.
+    private (int Count, int Bytes, long LastPublishMicros) Stamp(RawMessages messages, byte[] buffer, long first, long now)
+    {
+        var (count, used) = (0, 0);
+        foreach (var message in messages)
+        {
+            var record = buffer.AsSpan(used);
+            message.CopyTo(record[LogRecord.HeaderBytes..]);
+            var size = LogRecord.Size(message.Length);
+            size += MessageStamp.Write(record[size..], MessageId(first + count), now + count);
+            LogRecord.Seal(record[..size], now + count);
+            _sizes[count++] = size;
+            used += size;
+        }
+
+        return (count, used, now + count - 1);
+    }
+
+    // The last segment, or a new one if that is full.
+    private LogSegment SegmentFor(int bytes, long first)
+    {
+        var segment = _segments[^1];
+        if (segment.Length == 0 || segment.Length + bytes <= _segmentBytes)
+        {
+            return segment;
+        }
+
+        segment.Sync();
+        segment.Seal();
+        segment = LogSegment.Create(_folder, first, _files);
+
+        // The file before it is complete, so that the name of this one must not be lost alone.
+        _files.SyncDirectory(Path.GetDirectoryName(_folder)!);
+        _files.SyncDirectory(_folder);
+        _marker.Write(first, 0);
+        _segments.Add(segment);
+        return segment;
+    }
+
     private void CheckNoneIsMissing()
     {
         for (var i = 1; i < _segments.Count; i++)
@@ -265,14 +335,15 @@ internal sealed class TopicLog : IDisposable
             {
                 var path = _segments[i].Path;
                 Dispose();
+                var readable = string.Join(", ", _segments.Where(segment => segment.Count > 0).Select(segment => $"{segment.BaseOffset} to {segment.EndOffset - 1}"));
                 throw new BrokerStartException(
-                    $"The log is not whole before {path}: the message at offset {expected} is expected next, this file begins with {found}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+                    $"The log is not whole before {path}: the message at offset {expected} is expected next, this file begins with {found}. The messages at the offsets {readable} can be read. Restore a copy of the broker's folder, or move the folder away to begin anew.");
             }
         }
     }
 
-    /// <summary>The id of the message at an offset, which is a decimal number.</summary>
-    public static long MessageId(long offset) => offset + 1;
+    /// <summary>The id of a message that is appended, which is a decimal number of 19 digits.</summary>
+    public long MessageId(long offset) => _idsFrom + offset;
 
     /// <summary>A time as publish times are kept: microseconds since the Unix epoch, rounded up.</summary>
     public static long Micros(DateTimeOffset time) =>

@@ -1,12 +1,14 @@
 using System.Text.Json;
-using EcomStream.PubSub.Broker.Storage;
 
-namespace EcomStream.PubSub.Broker;
+namespace EcomStream.PubSub.Broker.Storage;
 
-/// <summary>Which topics, subscriptions and snapshots there are, as kept in broker.json and replaced as a whole.</summary>
+/// <summary>The topics, subscriptions and snapshots as kept in broker.json, which is replaced as a whole (<see cref="MetadataJournal"/>).</summary>
 internal sealed record BrokerMetadata
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
+
+    /// <summary>Which journal holds the changes since it was written.</summary>
+    public long Journal { get; init; }
 
     public int NextId { get; init; } = 1;
 
@@ -37,7 +39,7 @@ internal sealed record BrokerMetadata
 
     /// <exception cref="IOException">The file holds what it held before.</exception>
     public void Save(string path, BrokerFiles files) =>
-        files.Replace(path, JsonSerializer.SerializeToUtf8Bytes(this, Json)).Dispose();
+        files.Replace(path, JsonSerializer.SerializeToUtf8Bytes(this, Json));
 
     /// <param name="Id">The name of its folder.</param>
     /// <param name="Name">The topic's full name.</param>
@@ -45,6 +47,9 @@ internal sealed record BrokerMetadata
     internal sealed record TopicEntry(int Id, string Name, bool Deleted)
     {
         public TopicSettings Settings { get; init; } = new();
+
+        /// <summary>Its folder is durable: that the folder is missing is damage. A topic without synced messages may have none.</summary>
+        public bool IsStored { get; init; }
     }
 
     /// <param name="Id">The name of its file of acks.</param>
@@ -58,6 +63,9 @@ internal sealed record BrokerMetadata
 
         /// <summary>The first message whose ack is retained.</summary>
         public long RetainedFrom { get; init; }
+
+        /// <summary>The first message that belongs to it; null in files of a broker that did not note it.</summary>
+        public long? Start { get; init; }
 
         /// <summary>What holds, whichever broker wrote it.</summary>
         public SubscriptionSettings Effective => Settings ?? new SubscriptionSettings { AckDeadlineSeconds = AckDeadlineSeconds, Expiration = null };

@@ -1,0 +1,64 @@
+using System.Text;
+using EcomStream.Core;
+using Grpc.Core;
+
+namespace EcomStream.PubSub.Tests;
+
+/// <summary>What a client learns about a subscription from the embedded broker, and from servers that do not report it.</summary>
+public sealed class SubscriptionStatusTests
+{
+    [Fact]
+    public async Task The_embedded_broker_reports_what_is_not_acked()
+    {
+        await using var server = await EmbeddedServer.StartAsync();
+        using var connection = PubSubConnection.Create(TestSettings.Of(server.Endpoint));
+        var admin = new PubSubAdmin(connection);
+        await admin.EnsureTopicAsync("orders", default);
+        await admin.EnsureSubscriptionAsync("orders-sub", "orders", default);
+        (await admin.GetSubscriptionStatusAsync("orders-sub", default))!.Value.UnackedMessages.ShouldBe(0);
+
+        var before = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;
+        await using (var publisher = new PubSubPublisher(connection))
+        {
+            await publisher.PublishAsync("orders", [Message("1"), Message("2")], default);
+        }
+
+        var status = (await admin.GetSubscriptionStatusAsync("orders-sub", default))!.Value;
+        status.UnackedMessages.ShouldBe(2);
+        status.OldestUnackedPublishTimeMicros.ShouldBeInRange(before, status.NowMicros);
+        (status.LeasedMessages, status.LatestLeaseExpiryMicros).ShouldBe((0, 0));
+    }
+
+    [Fact]
+    public async Task A_server_that_answers_unimplemented_has_no_status()
+    {
+        await using var server = await ScriptedPubSub.StartAsync(call => call.FailAsync(StatusCode.Unimplemented));
+        using var connection = PubSubConnection.Create(TestSettings.Of(server.Endpoint));
+
+        (await new PubSubAdmin(connection).GetSubscriptionStatusAsync("orders-sub", default)).ShouldBeNull();
+        server.Calls.ShouldHaveSingleItem().Method.ShouldBe("GetSubscriptionStatus");
+    }
+
+    [SkippableFact]
+    public async Task Googles_emulator_has_no_status()
+    {
+        var endpoint = Environment.GetEnvironmentVariable(EmulatorServer.Variable);
+        Skip.If(string.IsNullOrEmpty(endpoint), $"Start Google's Pub/Sub emulator and set {EmulatorServer.Variable} to its host:port to run this test.");
+        using var connection = PubSubConnection.Create(TestSettings.Of(endpoint!));
+
+        (await new PubSubAdmin(connection).GetSubscriptionStatusAsync("orders-sub", default)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_subscription_that_does_not_exist_is_an_error_that_names_it()
+    {
+        await using var server = await EmbeddedServer.StartAsync();
+        using var connection = PubSubConnection.Create(TestSettings.Of(server.Endpoint));
+
+        var error = await Should.ThrowAsync<PubSubAdminException>(() => new PubSubAdmin(connection).GetSubscriptionStatusAsync("missing", default));
+        error.Message.ShouldContain("projects/test/subscriptions/missing");
+        error.Message.ShouldContain("NOT_FOUND");
+    }
+
+    private static OutgoingMessage Message(string text) => new(Encoding.UTF8.GetBytes(text), new Dictionary<string, string>());
+}
