@@ -175,7 +175,8 @@ public sealed class PubSubPublisher : IPublisher
         {
             throw new PublishFailedException(
                 $"Publishing {batch.Messages.Count} messages to {batch.Topic} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, "topic", _connection.Account)}",
-                error);
+                error,
+                error.StatusCode == StatusCode.InvalidArgument ? PublishFault.Message : PublishFault.Destination);
         }
     }
 }
