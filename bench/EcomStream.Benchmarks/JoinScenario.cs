@@ -28,7 +28,7 @@ internal static class JoinScenario
         var config = ConfigurationFactory.ParseString($"ecomstream.join {{ max-live-orders = {orders * 2}, passivate-after = 1h }}");
         using var system = ActorSystem.Create("bench", config.WithFallback(EcomStreamSettings.Reference));
         var before = Heap();
-        using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, orderSource, paymentSource, new InMemoryPublisher()));
+        await using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, orderSource, paymentSource, new InMemoryPublisher()));
         await orderSource.Drained;
         var bytes = (double)(Heap() - before) / orders;
         await CoordinatedShutdown.Get(system).Run(CoordinatedShutdown.ClrExitReason.Instance);
@@ -55,7 +55,7 @@ internal static class JoinScenario
         await using var paymentSource = new LoopSubscription("payments", orders, outstanding, Payload.Payment, pace.BeforePayments, pace.AfterPayments);
         using var system = ActorSystem.Create("bench", EcomStreamSettings.Reference);
         var clock = Stopwatch.StartNew();
-        using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, orderSource, paymentSource, new InMemoryPublisher()));
+        await using var pipeline = EcomStreamPipeline.Start(system, new EcomStreamPorts(store, orderSource, paymentSource, new InMemoryPublisher()));
         await Task.WhenAll(orderSource.Drained, paymentSource.Drained);
         var elapsed = clock.Elapsed;
         await CoordinatedShutdown.Get(system).Run(CoordinatedShutdown.ClrExitReason.Instance);
@@ -160,6 +160,11 @@ internal static class JoinScenario
                 after(end == total);
             }
         }
+
+        public ValueTask<SubscriptionProbe> ProbeAsync(CancellationToken cancellationToken) =>
+            ValueTask.FromResult(new SubscriptionProbe(Timestamps.Micros(TimeProvider.System.GetUtcNow()), LongestLease: null, Backlog: null));
+
+        public OutstandingMessage? OldestOutstanding() => null;
 
         public Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

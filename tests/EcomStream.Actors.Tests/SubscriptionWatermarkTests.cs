@@ -71,6 +71,24 @@ public sealed class SubscriptionWatermarkTests
     }
 
     [Fact]
+    public void A_message_from_before_the_start_that_comes_late_starts_the_wait_for_leases_anew()
+    {
+        // Google's emulator goes on leasing to a connection that was killed, half of the messages each time.
+        Update(0);
+        Probe(1, lease: 60);
+        Receive(55, publishedAt: 1_000 - 20);
+        Probe(100, lease: 60);
+        Read(100).Hold.ShouldBe(WatermarkHold.Leases);
+        Probe(116, lease: 60);
+        Read(117).IsCaughtUp.ShouldBeTrue();
+
+        // A message that was published after the start was never leased to another reader.
+        Receive(130, publishedAt: 1_000 + 130);
+        Probe(140, lease: 60);
+        Read(140).IsCaughtUp.ShouldBeTrue();
+    }
+
+    [Fact]
     public void A_broker_that_reports_its_backlog_decides_alone()
     {
         Update(0);

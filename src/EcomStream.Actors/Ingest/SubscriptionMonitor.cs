@@ -15,6 +15,7 @@ internal sealed class SubscriptionMonitor
     private readonly SubscriptionWatermark _watermark;
     private long _lastReceived;
     private OutstandingMessage? _oldest;
+    private bool _brokerTellsTime;
 
     /// <summary>Makes a monitor.</summary>
     /// <param name="subscription">The subscription.</param>
@@ -38,16 +39,18 @@ internal sealed class SubscriptionMonitor
     /// <summary>Time since a batch was received, or since the start.</summary>
     public TimeSpan SinceLastReceived => TimeSpan.FromMicroseconds(Now - Volatile.Read(ref _lastReceived));
 
-    /// <summary>The local clock less the broker's clock; null while that is not known.</summary>
+    /// <summary>
+    /// The local clock less the broker's clock; null while that is not known. Without the broker's own time it is known
+    /// only when the local clock is behind: a message that is received late looks like a clock that is ahead.
+    /// </summary>
     public TimeSpan? ClockSkew
     {
         get
         {
             lock (_lock)
             {
-                return _clock.IsKnown
-                    ? TimeSpan.FromMicroseconds(Timestamps.Micros(_time.GetUtcNow()) - _clock.At(Now)!.Value)
-                    : null;
+                var skew = Timestamps.Micros(_time.GetUtcNow()) - _clock.At(Now);
+                return _clock.IsKnown && skew is { } micros && (micros < 0 || _brokerTellsTime) ? TimeSpan.FromMicroseconds(micros) : null;
             }
         }
     }
@@ -108,6 +111,7 @@ internal sealed class SubscriptionMonitor
         var answer = await _subscription.ProbeAsync(cancellationToken);
         lock (_lock)
         {
+            _brokerTellsTime = answer.BrokerTimeMicros is not null;
             _clock.Assume(Timestamps.Micros(_time.GetUtcNow()), Now);
             _watermark.Probed(answer, sentAt, Now);
         }

@@ -11,7 +11,7 @@ namespace EcomStream.Actors;
 /// <para>A broker that reports its backlog decides alone: the watermark is the oldest publish time that is not acked,
 /// or the broker's time when all is acked.</para>
 /// <para>For other brokers it is inferred. After a start or a reconnect the watermark is unknown until the longest lease
-/// has run out that a lost reader may hold, and until a round trip on the same connection has shown that it carries
+/// has run out that a lost reader may hold, counted anew whenever a message from before that start arrives, and until a round trip on the same connection has shown that it carries
 /// data. Then it is the oldest publish time among the messages of the last one to two <paramref name="idle"/> windows,
 /// or, after a silence of <paramref name="idle"/> that a round trip confirms, the broker's time at that round trip less
 /// <paramref name="idle"/>, which covers messages that were published just before.</para>
@@ -29,6 +29,9 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     private long _windowStart = LongAgo;
     private long _receivedAt = LongAgo;
     private long? _readingSince;
+
+    // The last arrival of a message that was published before reading began.
+    private long _oldArrivedAt = LongAgo;
     private long _streamsOpened;
     private (SubscriptionProbe Answer, long SentAt)? _probe;
     private long _longestLease;
@@ -63,6 +66,12 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
             _previous = at - _windowStart > 2 * _idle ? long.MaxValue : _current;
             _current = long.MaxValue;
             _windowStart = at;
+        }
+
+        // Servers may go on leasing to a lost reader for a while. As long as what it held comes back, there may be more.
+        if (_readingSince is { } since && (clock.At(since) is not { } began || oldestPublishTime < began))
+        {
+            _oldArrivedAt = at;
         }
 
         _current = Math.Min(_current, oldestPublishTime);
@@ -126,7 +135,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
                 : (backlog.OldestPublishTimeMicros, WatermarkHold.Backlog, "");
         }
 
-        if (at - since < _longestLease)
+        if (at - Math.Max(since, _oldArrivedAt) < _longestLease)
         {
             return (null, WatermarkHold.Leases, "");
         }
