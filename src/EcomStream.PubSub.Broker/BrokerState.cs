@@ -211,6 +211,8 @@ internal sealed partial class BrokerState : IDisposable
         }
     }
 
+    private string? NameOfSubscription(int id) => Subscriptions.FirstOrDefault(subscription => subscription.Id == id)?.Name;
+
     private long FirstOfSnapshots(BrokerTopic topic) =>
         _snapshots.Values.Where(snapshot => snapshot.Topic == topic).Select(snapshot => snapshot.Entry.Cursor).DefaultIfEmpty(long.MaxValue).Min();
 
@@ -274,7 +276,7 @@ internal sealed partial class BrokerState : IDisposable
                 entry.Name, cursor, above, topic.Log.StartOffset, topic.Log.EndOffset);
         }
 
-        return topic.Add(() => new BrokerSubscription(entry, topic, acks, Time));
+        return topic.Add(() => new BrokerSubscription(entry, topic, acks, Time, NameOfSubscription));
     }
 
     private BrokerSnapshot OpenSnapshot(BrokerMetadata.SnapshotEntry entry)

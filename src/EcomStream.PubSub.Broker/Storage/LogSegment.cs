@@ -13,6 +13,7 @@ namespace EcomStream.PubSub.Broker.Storage;
 internal sealed class LogSegment : IDisposable
 {
     private const int IndexEvery = 256;
+    private const int WindowBytes = 4096;
     private const uint IndexMagic = 0x31584945;
 
     private readonly List<long> _index = [];
@@ -155,13 +156,36 @@ internal sealed class LogSegment : IDisposable
     /// <summary>Publish time of one of its records, microseconds since the Unix epoch.</summary>
     public long PublishMicros(long offset)
     {
+        // The headers up to it, as many as there are in each window.
         var (position, at) = Nearest(offset);
-        for (; at < offset; at++)
+        Span<byte> buffer = stackalloc byte[WindowBytes];
+        var (start, filled) = (position, 0);
+        while (true)
         {
-            position += LogRecord.Size(HeaderAt(position).PayloadLength);
-        }
+            if (position - start > filled - LogRecord.HeaderBytes)
+            {
+                start = position;
+                filled = RandomAccess.Read(_file, buffer, position);
+                if (filled < LogRecord.HeaderBytes)
+                {
+                    throw DamagedAt(position);
+                }
+            }
 
-        return HeaderAt(position).PublishMicros;
+            var (payload, micros) = LogRecord.Header(buffer[(int)(position - start)..filled]);
+            if (at == offset)
+            {
+                return micros;
+            }
+
+            if (payload is < 0 or > LogRecord.LongestPayload)
+            {
+                throw DamagedAt(position);
+            }
+
+            position += LogRecord.Size(payload);
+            at++;
+        }
     }
 
     public void Sync() => _files.Sync(Path, _file);
@@ -214,8 +238,10 @@ internal sealed class LogSegment : IDisposable
         Span<byte> header = stackalloc byte[LogRecord.HeaderBytes];
         return RandomAccess.Read(_file, header, position) == header.Length
             ? LogRecord.Header(header)
-            : throw new InvalidDataException($"The log {Path} is damaged at byte {position}.");
+            : throw DamagedAt(position);
     }
+
+    private InvalidDataException DamagedAt(long position) => new($"The log {Path} is damaged at byte {position}.");
 
     private void Advance(int size)
     {

@@ -230,6 +230,19 @@ internal sealed class TopicLog : IDisposable
     /// <summary>When a message was published, microseconds since the Unix epoch; null when it is not there.</summary>
     public long? PublishMicros(long offset) => Find(offset)?.PublishMicros(offset);
 
+    /// <summary>Whether the message at an offset is there, undamaged, and was published at a time.</summary>
+    public bool IsPublishedAt(long offset, long publishMicros)
+    {
+        try
+        {
+            return PublishMicros(offset) == publishMicros;
+        }
+        catch (Exception gone) when (gone is InvalidDataException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>
     /// The log at one instant: its end, and the time, microseconds since the Unix epoch. Every message appended later has a
     /// later publish time, even if the clock is set back meanwhile.
