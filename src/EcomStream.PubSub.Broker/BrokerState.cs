@@ -73,6 +73,11 @@ internal sealed partial class BrokerState : IDisposable
         ? snapshot
         : throw NotFound("snapshot", name);
 
+    /// <summary>Takes note of unsupported fields of a resource that are kept; null where they are rejected.</summary>
+    public Action<string>? Keeping(string name) => _options.Lenient
+        ? fields => _logger.LogWarning("{Name}: {Fields} are kept and returned, and have no effect", name, fields)
+        : null;
+
     /// <summary>Deletes what every subscription has acked and nothing retains.</summary>
     public void Reclaim()
     {
