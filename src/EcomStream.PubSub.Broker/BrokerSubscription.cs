@@ -207,6 +207,13 @@ internal sealed partial class BrokerSubscription : IDisposable
     // What was just read is delivered, unless the filter acks it, its key makes it wait or it has failed too often.
     private bool IsDeliverable(long offset, ReadOnlySpan<byte> message)
     {
+        if (message.IsEmpty)
+        {
+            // It stands for a message that was damaged (BrokerRepair).
+            _unmatched.Add(offset);
+            return false;
+        }
+
         if (_filter is not null || _keys is not null)
         {
             var parsed = PubsubMessage.Parser.ParseFrom(message);

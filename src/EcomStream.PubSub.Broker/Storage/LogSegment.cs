@@ -221,14 +221,14 @@ internal sealed class LogSegment : IDisposable
     private string IndexPath => System.IO.Path.ChangeExtension(Path, ".index");
 
     private static BrokerStartException Damaged(string path, long at) => new(
-        $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+        $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or continue without the damaged messages with BrokerRepair.Repair.");
 
     private static SafeFileHandle OpenFile(string path) => BrokerFiles.Open(path);
 
-    private static string PathOf(string folder, long baseOffset) =>
+    public static string PathOf(string folder, long baseOffset) =>
         System.IO.Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");
 
-    private static long OffsetOf(string path) =>
+    public static long OffsetOf(string path) =>
         long.TryParse(System.IO.Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
             ? offset
             : throw new BrokerStartException($"{path} is not a log of the broker: move it away.");
