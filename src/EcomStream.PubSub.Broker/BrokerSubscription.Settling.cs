@@ -25,6 +25,7 @@ internal sealed partial class BrokerSubscription
 
             _lastActive = _time.GetTimestamp();
             var offsets = new List<long>(ackIds.Count);
+            var early = new List<long>();
             for (var i = 0; i < ids.Length; i++)
             {
                 var id = ids[i];
@@ -39,12 +40,12 @@ internal sealed partial class BrokerSubscription
                 else if (!_acks.State.IsAcked(id.Offset) && (outcome is not null || areOfMessages[i]))
                 {
                     // Without exactly-once delivery an ack that comes after its deadline counts all the same.
-                    Ack(id.Offset, offsets);
+                    Ack(id.Offset, offsets, early);
                     outcome?.Done.Add(ackIds[i]);
                 }
             }
 
-            Write(offsets);
+            Write(offsets, early);
         }
     }
 
@@ -198,7 +199,7 @@ internal sealed partial class BrokerSubscription
         id.Subscription == Id && _leases.TryGetValue(id.Offset, out var lease) && lease.PublishMicros == id.PublishMicros && lease.Delivery == id.Delivery
         && (!_settings.EnableExactlyOnceDelivery || lease.Deadline > _time.GetTimestamp());
 
-    private void Ack(long offset, List<long> acked)
+    private void Ack(long offset, List<long> acked, List<long> early)
     {
         if (_keys is null)
         {
@@ -206,25 +207,27 @@ internal sealed partial class BrokerSubscription
             return;
         }
 
-        _keys.Ack(offset, acked);
+        _keys.Ack(offset, acked, early);
         Release(offset);
     }
 
     private void WriteFresh(List<long> offsets)
     {
         offsets.RemoveAll(_acks.State.IsAcked);
-        Write(offsets);
+        Write(offsets, []);
     }
 
     // Offsets that are not acked, in any order, one twice or not.
-    private void Write(List<long> offsets)
+    private void Write(List<long> offsets, List<long> early)
     {
         var sorted = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(offsets);
         sorted.Sort();
         sorted = sorted[..Distinct(sorted)];
         try
         {
-            _acks.Ack(sorted);
+            // One that was early may have had its turn in the same request.
+            var acked = early.Count > 0 ? offsets.ToHashSet() : [];
+            _acks.Ack(sorted, [.. early.Where(offset => !acked.Contains(offset))]);
         }
         catch (IOException) when (_keys is not null)
         {
@@ -263,7 +266,9 @@ internal sealed partial class BrokerSubscription
             var isUndeliverable = HasFailedTooOften(offset);
             if (_keys?.Has(offset) == true)
             {
-                foreach (var other in _keys.Return(offset, due))
+                var returned = _keys.Return(offset, due);
+                _acks.ForgetEarly(returned);
+                foreach (var other in returned)
                 {
                     Release(other);
                 }

@@ -223,6 +223,19 @@ internal sealed partial class BrokerSubscription : IDisposable
                 return false;
             }
 
+            if (_keys is not null && _acks.IsEarly(offset))
+            {
+                // Acked before a restart. It counts if what came before it is acked by now; otherwise that is delivered
+                // again, and this with it.
+                if (!_keys.IsActive(parsed.OrderingKey))
+                {
+                    _unmatched.Add(offset);
+                    return false;
+                }
+
+                _acks.ForgetEarly([offset]);
+            }
+
             if (_keys is not null && parsed.OrderingKey.Length > 0 && !_keys.Admit(parsed.OrderingKey, offset, _response))
             {
                 return false;
