@@ -68,6 +68,9 @@ internal sealed class BrokerFolder : IDisposable
         .. Unknown(Directory.GetFiles(Path.Combine(_path, "snapshots")), snapshots),
     ];
 
+    /// <summary>The folders of all topics.</summary>
+    public IEnumerable<string> TopicFolders() => Directory.GetDirectories(Path.Combine(_path, "topics")).Order(StringComparer.Ordinal);
+
     /// <summary>Whether there are messages of any topic.</summary>
     public bool HasMessages() =>
         Directory.EnumerateFiles(Path.Combine(_path, "topics"), "*.log", SearchOption.AllDirectories).Any(file => new FileInfo(file).Length > 0);

@@ -94,7 +94,7 @@ internal sealed partial class BrokerState
                     };
                     acks = AckLog.Create(_folder.AckPath(id), new AckState(end), _options.Files);
                     _metadata.Append(new MetadataChange { NextId = id + 1, Subscription = entry });
-                    return new BrokerSubscription(entry, topic, acks, Time);
+                    return new BrokerSubscription(entry, topic, acks, Time, NameOfSubscription);
                 });
             }
             catch

@@ -73,6 +73,11 @@ internal sealed partial class BrokerState : IDisposable
         ? snapshot
         : throw NotFound("snapshot", name);
 
+    /// <summary>Takes note of unsupported fields of a resource that are kept; null where they are rejected.</summary>
+    public Action<string>? Keeping(string name) => _options.Lenient
+        ? fields => _logger.LogWarning("{Name}: {Fields} are kept and returned, and have no effect", name, fields)
+        : null;
+
     /// <summary>Deletes what every subscription has acked and nothing retains.</summary>
     public void Reclaim()
     {
@@ -211,6 +216,8 @@ internal sealed partial class BrokerState : IDisposable
         }
     }
 
+    private string? NameOfSubscription(int id) => Subscriptions.FirstOrDefault(subscription => subscription.Id == id)?.Name;
+
     private long FirstOfSnapshots(BrokerTopic topic) =>
         _snapshots.Values.Where(snapshot => snapshot.Topic == topic).Select(snapshot => snapshot.Entry.Cursor).DefaultIfEmpty(long.MaxValue).Min();
 
@@ -274,7 +281,7 @@ internal sealed partial class BrokerState : IDisposable
                 entry.Name, cursor, above, topic.Log.StartOffset, topic.Log.EndOffset);
         }
 
-        return topic.Add(() => new BrokerSubscription(entry, topic, acks, Time));
+        return topic.Add(() => new BrokerSubscription(entry, topic, acks, Time, NameOfSubscription));
     }
 
     private BrokerSnapshot OpenSnapshot(BrokerMetadata.SnapshotEntry entry)

@@ -110,7 +110,9 @@ internal sealed partial class BrokerSubscription
     }
 
     /// <summary>Copies of messages that have failed too often, oldest first, each with its failed deliveries.</summary>
-    public IReadOnlyList<(long Offset, PubsubMessage Message, int Attempts)> Undeliverable(int max)
+    /// <param name="max">The most messages.</param>
+    /// <param name="maxBytes">The most bytes; one message may have more.</param>
+    public IReadOnlyList<(long Offset, PubsubMessage Message, int Attempts)> Undeliverable(int max, int maxBytes = int.MaxValue)
     {
         lock (_lock)
         {
@@ -120,10 +122,17 @@ internal sealed partial class BrokerSubscription
             }
 
             var messages = new List<(long, PubsubMessage, int)>();
+            var bytes = 0L;
             foreach (var offset in _undeliverable.Order().Take(max))
             {
                 if (_reader.TryRead(offset, out var message, out _))
                 {
+                    bytes += message.Length;
+                    if (messages.Count > 0 && bytes > maxBytes)
+                    {
+                        break;
+                    }
+
                     messages.Add((offset, PubsubMessage.Parser.ParseFrom(message), _acks.Failures(offset)));
                 }
             }

@@ -1,4 +1,5 @@
 using EcomStream.PubSub.Broker.Delivery;
+using Grpc.Core;
 
 namespace EcomStream.PubSub.Broker;
 
@@ -9,9 +10,11 @@ internal sealed partial class BrokerSubscription
     /// <param name="ackIds">What the client got with them.</param>
     /// <param name="outcome">Takes what became of each; asked for with exactly-once delivery only.</param>
     /// <exception cref="IOException">The disk is full or broken; nothing was acked.</exception>
-    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: one is malformed, and nothing was acked.</exception>
+    /// <exception cref="RpcException">INVALID_ARGUMENT: one is malformed or of another subscription, and nothing was acked.</exception>
     public void Acknowledge(IReadOnlyList<string> ackIds, AckOutcome? outcome = null)
     {
+        var ids = Parse(ackIds, outcome);
+        var areOfMessages = outcome is null ? AreOfMessages(ids) : [];
         lock (_lock)
         {
             if (_closed)
@@ -22,7 +25,7 @@ internal sealed partial class BrokerSubscription
 
             _lastActive = _time.GetTimestamp();
             var offsets = new List<long>(ackIds.Count);
-            var ids = AckId.ParseAll(ackIds, outcome is null);
+            var early = new List<long>();
             for (var i = 0; i < ids.Length; i++)
             {
                 var id = ids[i];
@@ -34,21 +37,23 @@ internal sealed partial class BrokerSubscription
                 {
                     outcome.Unordered.Add(ackIds[i]);
                 }
-                else if (!_acks.State.IsAcked(id.Offset) && IsOf(id))
+                else if (!_acks.State.IsAcked(id.Offset) && (outcome is not null || areOfMessages[i]))
                 {
                     // Without exactly-once delivery an ack that comes after its deadline counts all the same.
-                    Ack(id.Offset, offsets);
+                    Ack(id.Offset, offsets, early);
                     outcome?.Done.Add(ackIds[i]);
                 }
             }
 
-            Write(offsets);
+            Write(offsets, early);
         }
     }
 
     /// <summary>Moves the deadlines of leases to so many seconds from now; 0 gives the messages back at once.</summary>
+    /// <exception cref="RpcException">INVALID_ARGUMENT: one is malformed or of another subscription.</exception>
     public void ModifyAckDeadline(IReadOnlyList<string> ackIds, Func<int, int> secondsOf, AckOutcome? outcome = null)
     {
+        var ids = Parse(ackIds, outcome);
         lock (_lock)
         {
             if (_closed)
@@ -59,7 +64,6 @@ internal sealed partial class BrokerSubscription
 
             _lastActive = _time.GetTimestamp();
             List<long>? returned = null;
-            var ids = AckId.ParseAll(ackIds, outcome is null);
             for (var i = 0; i < ids.Length; i++)
             {
                 var id = ids[i];
@@ -137,23 +141,65 @@ internal sealed partial class BrokerSubscription
     /// <summary>Syncs the acks. Not under the lock: deliveries go on while the disk works.</summary>
     public void Sync() => _acks.Sync(_lock);
 
-    // Whether the id is of the message that has this offset now, and not of one that a power cut took.
-    private bool IsOf(AckId id)
+    private AckId[] Parse(IReadOnlyList<string> texts, AckOutcome? outcome)
     {
-        if (_leases.TryGetValue(id.Offset, out var lease))
+        var ids = AckId.ParseAll(texts, outcome is null);
+        if (outcome is null)
         {
-            return lease.PublishMicros == id.PublishMicros;
+            foreach (var id in ids)
+            {
+                // As the service answers. Those of a subscription that is deleted are ignored, as late ones are.
+                if (id.Subscription != Id && _nameOf(id.Subscription) is { } owner)
+                {
+                    throw new RpcException(new Status(
+                        StatusCode.InvalidArgument, $"You have passed a subscription that does not belong to the given ack ID: the ack id is of {owner}, not of {Name}."));
+                }
+            }
         }
 
-        return id.Offset >= 0 && _reader.TryRead(id.Offset, out _, out var micros) && micros == id.PublishMicros;
+        return ids;
+    }
+
+    // Whether each id is of the message that has its offset now, and not of one that a power cut took. What is not leased is
+    // looked up in the log, not under the lock: late and invented ids must not hold up deliveries.
+    private bool[] AreOfMessages(AckId[] ids)
+    {
+        var result = new bool[ids.Length];
+        var unleased = new List<int>();
+        lock (_lock)
+        {
+            for (var i = 0; i < ids.Length; i++)
+            {
+                if (ids[i].Subscription != Id || _acks.State.IsAcked(ids[i].Offset))
+                {
+                    continue;
+                }
+
+                if (_leases.TryGetValue(ids[i].Offset, out var lease))
+                {
+                    result[i] = lease.PublishMicros == ids[i].PublishMicros;
+                }
+                else
+                {
+                    unleased.Add(i);
+                }
+            }
+        }
+
+        foreach (var i in unleased)
+        {
+            result[i] = Topic.Log.IsPublishedAt(ids[i].Offset, ids[i].PublishMicros);
+        }
+
+        return result;
     }
 
     // Whether this very delivery holds the lease.
     private bool IsCurrent(AckId id) =>
-        _leases.TryGetValue(id.Offset, out var lease) && lease.PublishMicros == id.PublishMicros && lease.Delivery == id.Delivery
+        id.Subscription == Id && _leases.TryGetValue(id.Offset, out var lease) && lease.PublishMicros == id.PublishMicros && lease.Delivery == id.Delivery
         && (!_settings.EnableExactlyOnceDelivery || lease.Deadline > _time.GetTimestamp());
 
-    private void Ack(long offset, List<long> acked)
+    private void Ack(long offset, List<long> acked, List<long> early)
     {
         if (_keys is null)
         {
@@ -161,25 +207,27 @@ internal sealed partial class BrokerSubscription
             return;
         }
 
-        _keys.Ack(offset, acked);
+        _keys.Ack(offset, acked, early);
         Release(offset);
     }
 
     private void WriteFresh(List<long> offsets)
     {
         offsets.RemoveAll(_acks.State.IsAcked);
-        Write(offsets);
+        Write(offsets, []);
     }
 
     // Offsets that are not acked, in any order, one twice or not.
-    private void Write(List<long> offsets)
+    private void Write(List<long> offsets, List<long> early)
     {
         var sorted = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(offsets);
         sorted.Sort();
         sorted = sorted[..Distinct(sorted)];
         try
         {
-            _acks.Ack(sorted);
+            // One that was early may have had its turn in the same request.
+            var acked = early.Count > 0 ? offsets.ToHashSet() : [];
+            _acks.Ack(sorted, [.. early.Where(offset => !acked.Contains(offset))]);
         }
         catch (IOException) when (_keys is not null)
         {
@@ -218,7 +266,9 @@ internal sealed partial class BrokerSubscription
             var isUndeliverable = HasFailedTooOften(offset);
             if (_keys?.Has(offset) == true)
             {
-                foreach (var other in _keys.Return(offset, due))
+                var returned = _keys.Return(offset, due);
+                _acks.ForgetEarly(returned);
+                foreach (var other in returned)
                 {
                     Release(other);
                 }

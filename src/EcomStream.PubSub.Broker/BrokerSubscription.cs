@@ -21,6 +21,7 @@ internal sealed partial class BrokerSubscription : IDisposable
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
     private readonly AckLog _acks;
+    private readonly Func<int, string?> _nameOf;
     private readonly LogReader _reader;
     private readonly Dictionary<long, Lease> _leases = [];
     private readonly Redeliveries _redeliveries = new();
@@ -40,7 +41,12 @@ internal sealed partial class BrokerSubscription : IDisposable
     private long _lastActive;
     private bool _closed;
 
-    public BrokerSubscription(BrokerMetadata.SubscriptionEntry entry, BrokerTopic topic, AckLog acks, TimeProvider time)
+    /// <param name="entry">Its metadata.</param>
+    /// <param name="topic">Its topic.</param>
+    /// <param name="acks">Its acks.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="nameOf">The name of the subscription with an id; null when there is none.</param>
+    public BrokerSubscription(BrokerMetadata.SubscriptionEntry entry, BrokerTopic topic, AckLog acks, TimeProvider time, Func<int, string?> nameOf)
     {
         Id = entry.Id;
         Name = entry.Name;
@@ -49,6 +55,7 @@ internal sealed partial class BrokerSubscription : IDisposable
         _settings = entry.Effective;
         _acks = acks;
         _time = time;
+        _nameOf = nameOf;
         _reader = new LogReader(topic.Log);
         _next = acks.State.Cursor;
         _filter = _settings.Filter.Length > 0 ? FilterParser.Parse(_settings.Filter) : null;
@@ -98,6 +105,10 @@ internal sealed partial class BrokerSubscription : IDisposable
         {
             _consumers = [.. _consumers.Where(other => other != consumer)];
             _lastActive = _time.GetTimestamp();
+            if (_consumers.Length == 0)
+            {
+                _reader.Release();
+            }
         }
     }
 
@@ -125,7 +136,7 @@ internal sealed partial class BrokerSubscription : IDisposable
                 _redelivered += again ? 1 : 0;
                 var delivery = again || _settings.EnableExactlyOnceDelivery ? ++_delivery : 0;
                 var attempt = _settings.DeadLetter is null ? 0 : _acks.Failures(offset) + 1;
-                response.Add(new AckId(offset, micros, delivery), message, attempt);
+                response.Add(new AckId(offset, micros, Id, delivery), message, attempt);
                 consumer.Add(message.Length);
                 _leases.Add(offset, new Lease(deadline, consumer, message.Length, micros, delivery));
                 _firstDeadline = Math.Min(_firstDeadline, deadline);
@@ -196,6 +207,13 @@ internal sealed partial class BrokerSubscription : IDisposable
     // What was just read is delivered, unless the filter acks it, its key makes it wait or it has failed too often.
     private bool IsDeliverable(long offset, ReadOnlySpan<byte> message)
     {
+        if (message.IsEmpty)
+        {
+            // It stands for a message that was damaged (BrokerRepair).
+            _unmatched.Add(offset);
+            return false;
+        }
+
         if (_filter is not null || _keys is not null)
         {
             var parsed = PubsubMessage.Parser.ParseFrom(message);
@@ -203,6 +221,19 @@ internal sealed partial class BrokerSubscription : IDisposable
             {
                 _unmatched.Add(offset);
                 return false;
+            }
+
+            if (_keys is not null && _acks.IsEarly(offset))
+            {
+                // Acked before a restart. It counts if what came before it is acked by now; otherwise that is delivered
+                // again, and this with it.
+                if (!_keys.IsActive(parsed.OrderingKey))
+                {
+                    _unmatched.Add(offset);
+                    return false;
+                }
+
+                _acks.ForgetEarly([offset]);
             }
 
             if (_keys is not null && parsed.OrderingKey.Length > 0 && !_keys.Admit(parsed.OrderingKey, offset, _response))

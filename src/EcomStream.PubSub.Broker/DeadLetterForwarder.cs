@@ -13,11 +13,12 @@ namespace EcomStream.PubSub.Broker;
 internal sealed class DeadLetterForwarder(BrokerState state, EmbeddedBrokerOptions options, ILogger logger)
 {
     private const int BatchSize = 100;
+    private const int BatchBytes = 4 << 20;
     private const string Prefix = "CloudPubSubDeadLetterSource";
 
     public void Forward(BrokerSubscription subscription)
     {
-        while (subscription.Undeliverable(BatchSize) is { Count: > 0 } batch)
+        while (subscription.Undeliverable(BatchSize, BatchBytes) is { Count: > 0 } batch)
         {
             var offsets = batch.Select(entry => entry.Offset).ToList();
             try

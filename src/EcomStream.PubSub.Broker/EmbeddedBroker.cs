@@ -160,7 +160,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         builder.Services.AddSingleton(state);
         builder.Services.AddSingleton(durability);
         builder.Services.AddSingleton(streams);
-        builder.Services.AddSingleton(new CallErrors(options.LoggerFactory.CreateLogger<CallErrors>()));
+        builder.Services.AddSingleton(new CallErrors(options.LoggerFactory.CreateLogger<CallErrors>(), options.Lenient));
         builder.Services.AddGrpc(grpc =>
         {
             grpc.Interceptors.Add<CallErrors>();

@@ -43,6 +43,12 @@ public sealed record EmbeddedBrokerOptions
     /// <summary>Connections that may be open at the same time; further ones are closed at once.</summary>
     public int MaxConnections { get; init; } = 10_000;
 
+    /// <summary>
+    /// Whether fields of topics and subscriptions that the broker does not support, such as kms_key_name or bigquery_config,
+    /// are kept and returned with a warning instead of rejected. They have no effect.
+    /// </summary>
+    public bool Lenient { get; init; }
+
     /// <summary>Where it logs.</summary>
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
 

@@ -7,6 +7,9 @@ internal sealed record TopicSettings
 
     /// <summary>How long every message is kept, acked or not, from its publish time on; null for as long as it is not acked.</summary>
     public TimeSpan? MessageRetention { get; init; }
+
+    /// <summary>Fields that are kept and returned only: a serialized Topic in base64; null for none.</summary>
+    public string? Unsupported { get; init; }
 }
 
 /// <summary>
@@ -41,6 +44,9 @@ internal sealed record SubscriptionSettings
     public bool EnableExactlyOnceDelivery { get; init; }
 
     public bool Detached { get; init; }
+
+    /// <summary>Fields that are kept and returned only: a serialized Subscription in base64; null for none.</summary>
+    public string? Unsupported { get; init; }
 
     /// <summary>Whether it matters how often a delivery has failed.</summary>
     public bool CountsFailures => DeadLetter is not null || Retry is not null;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
@@ -202,8 +203,8 @@ internal sealed class LeaseKeeper : IAsyncDisposable
 
     private async Task ExtendAsync(LeasedBatch[] batches, TimeSpan lease, long now)
     {
-        // A batch counts as extended only when every request has arrived; otherwise the next tick sends it again.
-        var complete = true;
+        // A batch counts as extended when every request with messages of it has arrived; otherwise the next tick sends it again.
+        var failed = new ConcurrentDictionary<LeasedBatch, bool>();
         var extended = 0;
         await Parallel.ForEachAsync(
             AckIdRequests.Split([.. batches.SelectMany(batch => batch.Open())], int.MaxValue),
@@ -216,16 +217,16 @@ internal sealed class LeaseKeeper : IAsyncDisposable
                 }
                 else
                 {
-                    complete = false;
+                    foreach (var delivery in request)
+                    {
+                        failed.TryAdd(delivery.Batch!, true);
+                    }
                 }
             });
         PubSubMetrics.Extended.Add(extended, _calls.Tags);
-        if (complete)
+        foreach (var batch in batches.Where(batch => !failed.ContainsKey(batch)))
         {
-            foreach (var batch in batches)
-            {
-                (batch.ExtendedAt, batch.Lease) = (now, lease);
-            }
+            (batch.ExtendedAt, batch.Lease) = (now, lease);
         }
     }
 

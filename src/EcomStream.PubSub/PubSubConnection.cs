@@ -26,7 +26,7 @@ public sealed class PubSubConnection : IDisposable
 
     // linux/tcp.h: after how many ms without an answer to what was sent the connection is given up. Without it that is
     // some 15 minutes, and TCP probes nothing meanwhile.
-    private const int TcpUserTimeout = 18;
+    internal const int TcpUserTimeout = 18;
 
     private readonly Uri _address;
     private readonly ChannelCredentials _credentials;
@@ -194,29 +194,53 @@ public sealed class PubSubConnection : IDisposable
         }
     }
 
-    /// <summary>Connects; the connection breaks when the peer's machine has not answered for keep-alive and a third of it.</summary>
-    internal static async Task<Stream> ConnectAsync(DnsEndPoint target, ConnectionSettings connection, CancellationToken cancellationToken)
-    {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
-        {
-            var seconds = (int)Math.Max(1, connection.KeepAlive.TotalSeconds);
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, seconds);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Math.Max(1, seconds / 3));
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
-            if (OperatingSystem.IsLinux())
-            {
-                socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, TcpUserTimeout, BitConverter.GetBytes(seconds * 1_000));
-            }
+    /// <summary>
+    /// Connects to the first address of a name that answers; the connection breaks when the peer's machine has not answered
+    /// for keep-alive and a third of it.
+    /// </summary>
+    internal static async Task<Stream> ConnectAsync(DnsEndPoint target, ConnectionSettings connection, CancellationToken cancellationToken) =>
+        await ConnectAsync(await Dns.GetHostAddressesAsync(target.Host, cancellationToken), target.Port, connection, cancellationToken);
 
-            await socket.ConnectAsync(target, cancellationToken);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
+    /// <param name="addresses">The addresses, tried one after the other.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="connection">Its settings.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <exception cref="SocketException">None of the addresses answers.</exception>
+    internal static async Task<Stream> ConnectAsync(IPAddress[] addresses, int port, ConnectionSettings connection, CancellationToken cancellationToken)
+    {
+        SocketException? failure = null;
+        foreach (var address in addresses)
         {
-            socket.Dispose();
-            throw;
+            // A socket of its own for each: one that is given several addresses is replaced after the first failure, and
+            // the replacement lacks the options of the platform.
+            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            try
+            {
+                var seconds = (int)Math.Max(1, connection.KeepAlive.TotalSeconds);
+                socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, seconds);
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Math.Max(1, seconds / 3));
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+                if (OperatingSystem.IsLinux())
+                {
+                    socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, TcpUserTimeout, BitConverter.GetBytes(seconds * 1_000));
+                }
+
+                await socket.ConnectAsync(new IPEndPoint(address, port), cancellationToken);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch (SocketException error)
+            {
+                failure = error;
+                socket.Dispose();
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
         }
+
+        throw failure ?? new SocketException((int)SocketError.HostNotFound);
     }
 }

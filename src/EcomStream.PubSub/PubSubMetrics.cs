@@ -42,6 +42,9 @@ internal static class PubSubMetrics
     /// <summary>Streams opened.</summary>
     public static readonly Counter<long> StreamsOpened = Meter.CreateCounter<long>("ecomstream.pubsub.streams.opened", "{stream}");
 
+    /// <summary>Streams restarted because the server did not answer a keep-alive.</summary>
+    public static readonly Counter<long> StreamsUnanswered = Meter.CreateCounter<long>("ecomstream.pubsub.streams.unanswered", "{stream}");
+
     /// <summary>The attributes of a subscription.</summary>
     public static TagList OfSubscription(string name) =>
         new() { { "messaging.system", "gcp_pubsub" }, { "messaging.destination.subscription.name", name } };

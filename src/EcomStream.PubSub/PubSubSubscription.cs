@@ -13,6 +13,9 @@ namespace EcomStream.PubSub;
 /// </summary>
 public sealed class PubSubSubscription : ISubscription
 {
+    // The server answers keep-alives from this version on.
+    private const int KeepAliveProtocol = 1;
+
     private readonly SubscriptionCalls _calls;
     private readonly GrpcChannel _channel;
     private readonly FlowControl _flow;
@@ -267,6 +270,7 @@ public sealed class PubSubSubscription : ISubscription
             Subscription = _calls.Path,
             StreamAckDeadlineSeconds = (int)settings.AckDeadline.TotalSeconds,
             ClientId = _clientId,
+            ProtocolVersion = KeepAliveProtocol,
             MaxOutstandingMessages = Share(settings.MaxOutstandingMessages, stream, streams),
             MaxOutstandingBytes = Share(settings.MaxOutstandingBytes, stream, streams),
         };

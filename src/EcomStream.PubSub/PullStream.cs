@@ -13,15 +13,22 @@ internal sealed class PullStream(
     // The official clients send an empty request so often, which keeps proxies and the service from ending a quiet stream.
     private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(30);
 
+    // With protocol_version 1 the server answers it; the official clients wait so long and restart the stream then.
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
+
     // A stream that is told to stop may still bring what the server had sent, which is given back at once instead of
     // when its lease ends. Servers that close the stream end this at once; the others after so long without a message.
     private static readonly TimeSpan DrainSilence = TimeSpan.FromSeconds(2);
 
+    private const string Unanswered = "the server did not answer a keep-alive within 15 s";
     private const string Stalled = "nothing was settled for half of ack-deadline";
 
     private int _open;
     private long _openings;
     private bool _wasLost;
+    private bool _serverAnswers = calls.Settings.EmulatorHost.Length == 0;
+    private long _readingSince;
+    private bool _isUnanswered;
     private long? _openedAt;
 
     /// <summary>How often the stream was opened.</summary>
@@ -100,6 +107,7 @@ internal sealed class PullStream(
         using var call = calls.StreamingPull(settler, reading.Token);
         var writing = Task.CompletedTask;
         var isStalled = false;
+        _isUnanswered = false;
         var share = new StreamShare(initialRequest.MaxOutstandingMessages, initialRequest.MaxOutstandingBytes);
         try
         {
@@ -108,7 +116,7 @@ internal sealed class PullStream(
             await call.RequestStream.WriteAsync(initialRequest, stop);
             Opened();
             writing = WriteAsync(call.RequestStream, patience, reading, closing.Token);
-            while (await call.ResponseStream.MoveNext(CancellationToken.None))
+            while (await NextAsync(call.ResponseStream))
             {
                 received();
                 Take(call.ResponseStream.Current, share, isStalled);
@@ -131,6 +139,10 @@ internal sealed class PullStream(
         catch (RpcException) when (isStalled)
         {
             return Stalled;
+        }
+        catch (RpcException) when (Volatile.Read(ref _isUnanswered))
+        {
+            return Unanswered;
         }
         finally
         {
@@ -160,7 +172,7 @@ internal sealed class PullStream(
     {
         try
         {
-            await HeartbeatAsync(requests, closing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await HeartbeatAsync(requests, reading, closing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             patience.CancelAfter(calls.Settings.Subscriber.CloseTimeout);
             reading.CancelAfter(DrainSilence);
             await requests.CompleteAsync();
@@ -171,12 +183,36 @@ internal sealed class PullStream(
         }
     }
 
-    private async Task HeartbeatAsync(IClientStreamWriter<StreamingPullRequest> requests, CancellationToken closing)
+    private async Task HeartbeatAsync(IClientStreamWriter<StreamingPullRequest> requests, CancellationTokenSource reading, CancellationToken closing)
     {
         while (true)
         {
-            await Task.Delay(HeartbeatPeriod, calls.Time, closing);
+            await Task.Delay(HeartbeatPeriod - AnswerTimeout, calls.Time, closing);
             await requests.WriteAsync(new StreamingPullRequest(), CancellationToken.None);
+            await Task.Delay(AnswerTimeout, calls.Time, closing);
+
+            // Any response counts. Nothing is known while responses lie unread because of flow control, and of servers that
+            // have never answered: Google's emulator does not.
+            if (_serverAnswers && Volatile.Read(ref _readingSince) is not 0 and var since && calls.Time.GetElapsedTime(since) >= AnswerTimeout)
+            {
+                Volatile.Write(ref _isUnanswered, true);
+                PubSubMetrics.StreamsUnanswered.Add(1, calls.Tags);
+                await reading.CancelAsync();
+                return;
+            }
+        }
+    }
+
+    private async Task<bool> NextAsync(IAsyncStreamReader<PullResponse> responses)
+    {
+        Volatile.Write(ref _readingSince, calls.Time.GetTimestamp());
+        try
+        {
+            return await responses.MoveNext(CancellationToken.None);
+        }
+        finally
+        {
+            Volatile.Write(ref _readingSince, 0);
         }
     }
 
@@ -213,6 +249,7 @@ internal sealed class PullStream(
 
         if (response.Deliveries.Length == 0)
         {
+            _serverAnswers = true;
             return;
         }
 

@@ -280,56 +280,49 @@ internal sealed class Settler : IAsyncDisposable
             deliveries.Count > MostIdsInLog ? ", ..." : "");
     }
 
-    // How many were refused for good.
+    // How many were refused for good. It comes with a slot and leaves with one.
     private async Task<int> SendUntilAnsweredAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
     {
         var (left, refused) = (deliveries, 0);
         try
         {
-            await Retry.UntilDoneAsync(
-                _calls.Settings.Retry,
-                _calls.Time,
-                async ct =>
+            for (var failures = 1; ; failures++)
+            {
+                RpcException failure;
+                try
                 {
-                    try
+                    await (ack
+                        ? _calls.AcknowledgeAsync(left, _aborted.Token)
+                        : _calls.ModifyAckDeadlineAsync(left, TimeSpan.Zero, _calls.Settings.Connection.RequestTimeout, _aborted.Token));
+                    return refused;
+                }
+                catch (RpcException error) when (_aborted.IsCancellationRequested)
+                {
+                    throw new OperationCanceledException("The request was cancelled.", error, _aborted.Token);
+                }
+                catch (RpcException error) when (AckFailures.Of(error, left) is { } parts)
+                {
+                    if (parts.Permanent.Length > 0)
                     {
-                        await (ack
-                            ? _calls.AcknowledgeAsync(left, ct)
-                            : _calls.ModifyAckDeadlineAsync(left, TimeSpan.Zero, _calls.Settings.Connection.RequestTimeout, ct));
-                    }
-                    catch (RpcException error) when (AckFailures.Of(error, left) is { } failures)
-                    {
-                        if (failures.Permanent.Length > 0)
-                        {
-                            refused += failures.Permanent.Length;
-                            Refused(failures.Permanent, ack, "their leases had ended.");
-                        }
-
-                        left = failures.Temporary;
-                        if (left.Count > 0)
-                        {
-                            throw new RpcException(new Status(StatusCode.Unavailable, $"{left.Count} of the ids failed for now"));
-                        }
+                        refused += parts.Permanent.Length;
+                        Refused(parts.Permanent, ack, "their leases had ended.");
                     }
 
-                    return true;
-                },
-                (error, failures, delay) =>
-                {
-                    if (Retry.IsWorthAWarning(failures))
+                    left = parts.Temporary;
+                    if (left.Count == 0)
                     {
-                        _calls.Logger.LogWarning(
-                            "Settling {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
-                            left.Count,
-                            _calls.Path,
-                            _calls.Settings.Endpoint,
-                            error.StatusCode,
-                            error.Status.Detail,
-                            failures,
-                            delay);
+                        return refused;
                     }
-                },
-                _aborted.Token);
+
+                    failure = new RpcException(new Status(StatusCode.Unavailable, $"{left.Count} of the ids failed for now"));
+                }
+                catch (RpcException error) when (PubSubErrors.IsRetryable(error))
+                {
+                    failure = error;
+                }
+
+                await BackOffAsync(failure, failures, left.Count);
+            }
         }
         catch (RpcException error)
         {
@@ -338,11 +331,40 @@ internal sealed class Settler : IAsyncDisposable
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {
-            // An error that no one expects: what waits behind these goes on.
+            // An unexpected error: what waits behind these goes on.
             refused += left.Count;
             Refused(left, ack, $"{error.Message.TrimEnd('.')}.", error);
         }
 
         return refused;
+    }
+
+    // Without its slot: what these ids wait for may be the ack of an earlier message of their ordering key, which needs one.
+    private async Task BackOffAsync(RpcException failure, int failures, int count)
+    {
+        var delay = _calls.Settings.Retry.After(failures);
+        if (Retry.IsWorthAWarning(failures))
+        {
+            _calls.Logger.LogWarning(
+                "Settling {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
+                count,
+                _calls.Path,
+                _calls.Settings.Endpoint,
+                failure.StatusCode,
+                failure.Status.Detail,
+                failures,
+                delay);
+        }
+
+        _requests.Release();
+        try
+        {
+            await Task.Delay(delay, _calls.Time, _aborted.Token);
+        }
+        finally
+        {
+            // Even when it is aborted, because whoever started the request releases the slot.
+            await _requests.WaitAsync(CancellationToken.None);
+        }
     }
 }

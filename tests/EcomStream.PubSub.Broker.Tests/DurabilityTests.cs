@@ -160,6 +160,43 @@ public sealed class DurabilityTests : IDisposable
         Directory.GetFiles(_folder.Path, "*.acks", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length).ShouldBeLessThan(1_200_000);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_ack_before_its_turn_that_was_confirmed_survives_a_crash(bool compacted)
+    {
+        await using var client = await StartOrderedAsync();
+        var pulled = await client.PullAsync();
+        await client.AckAsync(pulled.Skip(1));
+        using var crashed = _folder.Snapshot();
+        if (compacted)
+        {
+            await using var between = await BrokerClient.StartAsync(crashed.Path);
+            await between.Subscriber.CreateSnapshotAsync(new CreateSnapshotRequest { Name = "projects/p/snapshots/snap", Subscription = BrokerClient.Subscription });
+        }
+
+        await using var after = await BrokerClient.StartAsync(crashed.Path);
+        await after.AckAsync(pulled.Take(1));
+        (await after.PullAsync()).ShouldBeEmpty();
+        after.Stats.Backlog.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_ack_before_its_turn_does_not_count_once_the_message_is_delivered_again_also_after_a_crash()
+    {
+        await using var client = await StartOrderedAsync();
+        var pulled = await client.PullAsync();
+        await client.AckAsync(pulled.Skip(1));
+        await client.ModifyAsync(pulled.Take(1), 0);
+        var again = await client.PullAsync();
+        again.Select(BrokerClient.Text).ShouldBe(["1", "2", "3"]);
+        await client.AckAsync(again.Take(1));
+
+        using var crashed = _folder.Snapshot();
+        await using var after = await BrokerClient.StartAsync(crashed.Path);
+        (await after.PullAsync()).Select(BrokerClient.Text).ShouldBe(["2", "3"]);
+    }
+
     [Fact]
     public async Task A_port_that_is_taken_is_an_error_that_names_it()
     {
@@ -189,5 +226,21 @@ public sealed class DurabilityTests : IDisposable
         await client.PublishAsync("wake");
         (await next).ShouldBeTrue();
         BrokerClient.Text(stream.ResponseStream.Current.ReceivedMessages.Single()).ShouldBe("wake");
+    }
+
+    private async Task<BrokerClient> StartOrderedAsync()
+    {
+        var client = await BrokerClient.StartAsync(_folder.Path);
+        await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription
+        {
+            Name = BrokerClient.Subscription, Topic = BrokerClient.Topic, AckDeadlineSeconds = 10, EnableMessageOrdering = true,
+        });
+        await client.Publisher.PublishAsync(new PublishRequest
+        {
+            Topic = BrokerClient.Topic,
+            Messages = { "123".Select(c => new PubsubMessage { OrderingKey = "k", Data = Google.Protobuf.ByteString.CopyFromUtf8($"{c}") }) },
+        });
+        return client;
     }
 }

@@ -652,6 +652,99 @@ public sealed class ServerAnswersTests
         string[] Tries() => [.. _log.Lines.Where(line => line.Contains("it is opened again in"))];
     }
 
+    [Fact]
+    public async Task Acks_that_fail_for_now_leave_room_for_the_ack_that_they_wait_for()
+    {
+        var acked = new ConcurrentDictionary<string, bool>();
+        var refused = new ConcurrentDictionary<string, bool>();
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            switch (call.Method)
+            {
+                case "StreamingPull":
+                    await StreamAsync(call, ScriptedCall.Messages(true, "1", "2", "3", "4", "5"));
+                    break;
+                case "Acknowledge":
+                    var id = (await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Single();
+                    if (id != "1" && !acked.ContainsKey("1"))
+                    {
+                        refused[id] = true;
+                        await call.FailAsync(
+                            StatusCode.FailedPrecondition, ackIds: new Dictionary<string, string> { [id] = "TRANSIENT_FAILURE_UNORDERED_ACK_ID" });
+                        break;
+                    }
+
+                    acked[id] = true;
+                    await call.OkAsync(new Empty());
+                    break;
+                default:
+                    await call.OkAsync(new Empty());
+                    break;
+            }
+        });
+        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-batch-size = 1, ack-parallelism = 4, ack-linger = 0s }");
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 5, "all have come");
+        foreach (var delivery in receiver.Deliveries.Skip(1))
+        {
+            delivery.Ack();
+        }
+
+        await Eventually.True(() => refused.Count == 4, "the acks of the later messages have failed for now");
+        receiver.Deliveries[0].Ack();
+
+        await subscription.FlushAsync(new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token);
+        acked.Keys.Order().ShouldBe(["1", "2", "3", "4", "5"]);
+        subscription.Status.OutstandingMessages.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_stream_whose_server_stops_answering_keep_alives_is_restarted_but_not_one_whose_server_never_does(bool answersFirst)
+    {
+        var (streams, keepAlives) = (0, 0);
+        long version = -1;
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            Interlocked.Increment(ref streams);
+            version = (await call.ReadAsync<StreamingPullRequest>())!.ProtocolVersion;
+            while (await call.ReadAsync<StreamingPullRequest>() is not null)
+            {
+                if (Interlocked.Increment(ref keepAlives) == 1 && answersFirst)
+                {
+                    await call.WriteAsync(new StreamingPullResponse());
+                }
+            }
+
+            await call.OkAsync();
+        });
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var connection = Connect(server, time: time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => subscription.Status.IsReading, "the stream is open");
+
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                return answersFirst ? Volatile.Read(ref streams) >= 2 : Volatile.Read(ref keepAlives) >= 4;
+            },
+            "it is restarted, or goes on");
+
+        version.ShouldBe(1);
+        if (answersFirst)
+        {
+            _log.Lines.ShouldContain(line => line.Contains("did not answer a keep-alive"));
+        }
+        else
+        {
+            streams.ShouldBe(1);
+        }
+    }
+
     private static async Task StreamAsync(ScriptedCall call, StreamingPullResponse response)
     {
         await call.ReadAsync<StreamingPullRequest>();

@@ -27,9 +27,13 @@ internal static class BrokerCommand
             Description = "Size at which a file of messages is closed and another begun; space is given back in whole files",
             DefaultValueFactory = _ => 64L << 20,
         };
+        var lenient = new Option<bool>("--lenient")
+        {
+            Description = "Keep and return fields of topics and subscriptions that have no effect here, with a warning, instead of rejecting them",
+        };
         AtLeast(interval, 1, "ms");
         AtLeast(segment, 1 << 10, "bytes");
-        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync, interval, segment };
+        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync, interval, segment, lenient };
         command.SetAction((result, stop) => Exit.CodeOf(async () =>
         {
             using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Information));
@@ -42,6 +46,7 @@ internal static class BrokerCommand
                     Fsync = result.GetValue(fsync),
                     SegmentBytes = result.GetValue(segment),
                     FsyncInterval = TimeSpan.FromMilliseconds(result.GetValue(interval)),
+                    Lenient = result.GetValue(lenient),
                     LoggerFactory = loggers,
                 },
                 stop);

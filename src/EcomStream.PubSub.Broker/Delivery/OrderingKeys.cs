@@ -19,6 +19,9 @@ internal sealed class OrderingKeys
     /// <summary>Messages that wait.</summary>
     public int Waiting { get; private set; }
 
+    /// <summary>Whether messages of a key are outstanding or wait.</summary>
+    public bool IsActive(string name) => _keys.ContainsKey(name);
+
     /// <summary>A message that was read: it is outstanding from now on, or waits for those before it.</summary>
     /// <param name="name">Its ordering key.</param>
     /// <param name="offset">The message, after all that were admitted before.</param>
@@ -79,7 +82,10 @@ internal sealed class OrderingKeys
     public bool IsEarly(long offset) => _keyOf.TryGetValue(offset, out var key) && key.First != offset;
 
     /// <summary>An ack: adds what is acked by it, which is nothing as long as an earlier message of the key is not.</summary>
-    public void Ack(long offset, List<long> acked)
+    /// <param name="offset">The message.</param>
+    /// <param name="acked">Takes what is acked by it.</param>
+    /// <param name="early">Takes the message when it waits for an earlier one.</param>
+    public void Ack(long offset, List<long> acked, List<long> early)
     {
         if (!_keyOf.TryGetValue(offset, out var key))
         {
@@ -90,9 +96,9 @@ internal sealed class OrderingKeys
         if (key.First != offset)
         {
             // What waits to be delivered again goes out again, whoever acks it late.
-            if (key.Outstanding.Contains(offset))
+            if (key.Outstanding.Contains(offset) && key.AckedEarly.Add(offset))
             {
-                key.AckedEarly.Add(offset);
+                early.Add(offset);
             }
 
             return;

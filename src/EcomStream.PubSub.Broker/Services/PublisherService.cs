@@ -11,7 +11,7 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
     public override async Task<Topic> CreateTopic(Topic request, ServerCallContext context)
     {
         ServiceCalls.CheckName("topic", request.Name);
-        var topic = state.CreateTopic(request.Name, TopicFields.Settings(request));
+        var topic = state.CreateTopic(request.Name, TopicFields.Settings(request, state.Keeping(request.Name)));
         await durability.WrittenAsync();
         return TopicFields.ToProto(topic);
     }
@@ -19,7 +19,7 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
     public override async Task<Topic> UpdateTopic(UpdateTopicRequest request, ServerCallContext context)
     {
         var name = request.Topic?.Name ?? "";
-        var topic = state.UpdateTopic(name, current => TopicFields.Updated(name, current, request));
+        var topic = state.UpdateTopic(name, current => TopicFields.Updated(name, current, request, state.Keeping(name)));
         await durability.WrittenAsync();
         return TopicFields.ToProto(topic);
     }

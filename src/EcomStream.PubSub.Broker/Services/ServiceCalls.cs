@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Grpc.Core;
 
 namespace EcomStream.PubSub.Broker.Services;
@@ -70,6 +71,28 @@ internal static class ServiceCalls
         {
             throw Invalid($"Invalid {kind} name '{name}': {rule}.");
         }
+    }
+
+    /// <summary>Rejects fields that are set and not supported, or keeps them.</summary>
+    /// <param name="rest">A resource without its supported fields.</param>
+    /// <param name="keep">Told of the fields that are kept; null where they are rejected.</param>
+    /// <returns>The fields in base64; null when none is set.</returns>
+    /// <exception cref="RpcException">UNIMPLEMENTED: the message names the fields.</exception>
+    public static string? RejectOrKeep(IMessage rest, Action<string>? keep)
+    {
+        if (rest.CalculateSize() == 0)
+        {
+            return null;
+        }
+
+        var names = string.Join(", ", UnsupportedFields.SetIn(rest));
+        if (keep is null)
+        {
+            throw Unimplemented(names);
+        }
+
+        keep(names);
+        return rest.ToByteString().ToBase64();
     }
 
     /// <summary>Refuses fields that were set and that the broker would not keep to.</summary>

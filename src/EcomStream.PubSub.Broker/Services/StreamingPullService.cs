@@ -26,7 +26,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         var first = requests.Current;
         var subscription = state.Pullable(first.Subscription);
         FieldRules.CheckAckDeadline(StreamDeadlineField, first.StreamAckDeadlineSeconds);
-        var stream = new Stream(subscription, new PullConsumer(Limit(first.MaxOutstandingMessages), Limit(first.MaxOutstandingBytes)))
+        using var stream = new Stream(subscription, new PullConsumer(Limit(first.MaxOutstandingMessages), Limit(first.MaxOutstandingBytes)))
         {
             AckDeadlineSeconds = first.StreamAckDeadlineSeconds,
             AnswersKeepAlives = first.ProtocolVersion >= KeepAliveProtocol,
@@ -34,7 +34,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
 
         // A client knows by the headers that its stream is open, long before the first message.
         await context.WriteResponseHeadersAsync([]);
-        await SettleAsync(stream, first);
+        await SettleAsync(stream, first, context.CancellationToken);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, streams.Stopping);
         streams.Opened();
         subscription.Attach(stream.Consumer);
@@ -73,7 +73,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
                     stream.AckDeadlineSeconds = request.StreamAckDeadlineSeconds;
                 }
 
-                await SettleAsync(stream, request);
+                await SettleAsync(stream, request, ended.Token);
                 if (stream.AnswersKeepAlives && request.CalculateSize() == 0)
                 {
                     stream.AnswerKeepAlive();
@@ -133,7 +133,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         }
     }
 
-    private async ValueTask SettleAsync(Stream stream, StreamingPullRequest request)
+    private async ValueTask SettleAsync(Stream stream, StreamingPullRequest request, CancellationToken cancellationToken)
     {
         if (request.ModifyDeadlineAckIds.Count != request.ModifyDeadlineSeconds.Count)
         {
@@ -158,7 +158,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
             {
                 // What is confirmed is as durable as what an Acknowledge call answers.
                 await durability.WrittenAsync();
-                stream.Send(new StreamingPullResponse
+                await stream.SendAsync(new StreamingPullResponse
                 {
                     AcknowledgeConfirmation = new()
                     {
@@ -166,7 +166,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
                         InvalidAckIds = { outcome.Invalid },
                         UnorderedAckIds = { outcome.Unordered },
                     },
-                });
+                }, cancellationToken);
             }
         }
 
@@ -176,10 +176,10 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
             stream.Subscription.ModifyAckDeadline(request.ModifyDeadlineAckIds, i => request.ModifyDeadlineSeconds[i], outcome);
             if (outcome is not null)
             {
-                stream.Send(new StreamingPullResponse
+                await stream.SendAsync(new StreamingPullResponse
                 {
                     ModifyAckDeadlineConfirmation = new() { AckIds = { outcome.Done }, InvalidAckIds = { outcome.Invalid } },
-                });
+                }, cancellationToken);
             }
         }
     }
@@ -195,9 +195,13 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
 
     private static long Limit(long asked) => asked <= 0 ? long.MaxValue : asked;
 
-    private sealed class Stream(BrokerSubscription subscription, PullConsumer consumer)
+    private sealed class Stream(BrokerSubscription subscription, PullConsumer consumer) : IDisposable
     {
+        // A client that does not read its answers is not read from either.
+        private const int MaxAnswers = 16;
+
         private readonly ConcurrentQueue<StreamingPullResponse> _answers = new();
+        private readonly SemaphoreSlim _room = new(MaxAnswers);
 
         public BrokerSubscription Subscription { get; } = subscription;
 
@@ -208,18 +212,18 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         /// <summary>Whether an empty request is answered, so that the client knows that its stream lives.</summary>
         public bool AnswersKeepAlives { get; init; }
 
-        public void Send(StreamingPullResponse answer)
+        public async ValueTask SendAsync(StreamingPullResponse answer, CancellationToken cancellationToken)
         {
-            _answers.Enqueue(answer);
-            Consumer.Signal.Set();
+            await _room.WaitAsync(cancellationToken);
+            Enqueue(answer);
         }
 
         /// <summary>One answer is enough, however many pings a client has sent that does not read.</summary>
         public void AnswerKeepAlive()
         {
-            if (_answers.IsEmpty)
+            if (_answers.IsEmpty && _room.Wait(0, CancellationToken.None))
             {
-                Send(new StreamingPullResponse());
+                Enqueue(new StreamingPullResponse());
             }
         }
 
@@ -230,11 +234,20 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
             var any = false;
             while (_answers.TryDequeue(out var answer))
             {
+                _room.Release();
                 response.Add(answer);
                 any = true;
             }
 
             return any;
+        }
+
+        public void Dispose() => _room.Dispose();
+
+        private void Enqueue(StreamingPullResponse answer)
+        {
+            _answers.Enqueue(answer);
+            Consumer.Signal.Set();
         }
     }
 }

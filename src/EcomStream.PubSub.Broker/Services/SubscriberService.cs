@@ -23,7 +23,7 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
         // "If the name is not provided in the request, the server will assign a random name".
         var name = request.Name.Length > 0 ? request.Name : ResourceNames.Random(request.Topic, "subscription");
         ServiceCalls.CheckName("subscription", name);
-        var subscription = state.CreateSubscription(name, request.Topic, SubscriptionFields.Settings(request));
+        var subscription = state.CreateSubscription(name, request.Topic, SubscriptionFields.Settings(request, state.Keeping(name)));
         await durability.WrittenAsync();
         return SubscriptionFields.ToProto(subscription);
     }
@@ -43,7 +43,7 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
     public override async Task<Subscription> UpdateSubscription(UpdateSubscriptionRequest request, ServerCallContext context)
     {
         var name = request.Subscription?.Name ?? "";
-        var subscription = state.UpdateSubscription(name, current => SubscriptionFields.Updated(name, current, request));
+        var subscription = state.UpdateSubscription(name, current => SubscriptionFields.Updated(name, current, request, state.Keeping(name)));
         await durability.WrittenAsync();
         return SubscriptionFields.ToProto(subscription);
     }

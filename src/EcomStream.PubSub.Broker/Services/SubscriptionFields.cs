@@ -1,5 +1,6 @@
 using EcomStream.PubSub.Broker.Filters;
 using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 
 namespace EcomStream.PubSub.Broker.Services;
@@ -22,14 +23,11 @@ internal static class SubscriptionFields
     private static readonly TimeSpan DefaultMinimumBackoff = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(600);
 
-    public static SubscriptionSettings Settings(Subscription subscription)
+    /// <param name="subscription">The subscription.</param>
+    /// <param name="keep">Told of the unsupported fields that are kept; null where they are rejected.</param>
+    public static SubscriptionSettings Settings(Subscription subscription, Action<string>? keep)
     {
-        ServiceCalls.RefuseFields(
-            ("push_config", subscription.PushConfig is { PushEndpoint.Length: > 0 }),
-            ("bigquery_config", subscription.BigqueryConfig is not null),
-            ("cloud_storage_config", subscription.CloudStorageConfig is not null),
-            ("bigtable_config", subscription.BigtableConfig is not null),
-            ("message_transforms", subscription.MessageTransforms.Count > 0));
+        var unsupported = ServiceCalls.RejectOrKeep(Unsupported(subscription), keep);
         var seconds = subscription.AckDeadlineSeconds == 0 ? SubscriptionSettings.DefaultAckDeadlineSeconds : subscription.AckDeadlineSeconds;
         FieldRules.CheckAckDeadline(AckDeadline, seconds);
         var retention = FieldRules.Within("message_retention_duration", subscription.MessageRetentionDuration, ShortestRetention, LongestRetention)
@@ -40,6 +38,7 @@ internal static class SubscriptionFields
         CheckFilter(subscription.Filter);
         return new SubscriptionSettings
         {
+            Unsupported = unsupported,
             AckDeadlineSeconds = seconds,
             RetainAckedMessages = subscription.RetainAckedMessages,
             MessageRetention = retention,
@@ -60,12 +59,12 @@ internal static class SubscriptionFields
         return proto;
     }
 
-    public static SubscriptionSettings Updated(string name, SubscriptionSettings current, UpdateSubscriptionRequest request)
+    public static SubscriptionSettings Updated(string name, SubscriptionSettings current, UpdateSubscriptionRequest request, Action<string>? keep)
     {
         var updated = FieldRules.Updated(
             ToProto(name, "", current), request.Subscription, request.UpdateMask,
             "name", "topic", "filter", "enable_message_ordering", "detached", "topic_message_retention_duration", "state");
-        return Settings(updated) with { Detached = current.Detached };
+        return Settings(updated, keep) with { Detached = current.Detached };
     }
 
     private static Subscription ToProto(string name, string topic, SubscriptionSettings settings)
@@ -96,7 +95,30 @@ internal static class SubscriptionFields
             proto.RetryPolicy = new RetryPolicy { MinimumBackoff = retry.Minimum.ToDuration(), MaximumBackoff = retry.Maximum.ToDuration() };
         }
 
+        if (settings.Unsupported is { } unsupported)
+        {
+            proto.MergeFrom(Convert.FromBase64String(unsupported));
+        }
+
         return proto;
+    }
+
+    // What is left of it without the supported fields, and without those that only the server sets.
+    private static Subscription Unsupported(Subscription subscription)
+    {
+        var rest = subscription.Clone();
+        (rest.Name, rest.Topic, rest.Filter) = ("", "", "");
+        rest.AckDeadlineSeconds = 0;
+        (rest.RetainAckedMessages, rest.EnableMessageOrdering, rest.EnableExactlyOnceDelivery, rest.Detached) = (false, false, false, false);
+        (rest.MessageRetentionDuration, rest.TopicMessageRetentionDuration) = (null, null);
+        (rest.ExpirationPolicy, rest.DeadLetterPolicy, rest.RetryPolicy) = (null, null, null);
+        rest.Labels.Clear();
+        rest.State = Subscription.Types.State.Unspecified;
+        rest.AnalyticsHubSubscriptionInfo = null;
+
+        // An empty push_config stands for pull.
+        rest.PushConfig = rest.PushConfig is { } push && push.CalculateSize() > 0 ? push : null;
+        return rest;
     }
 
     private static void CheckFilter(string filter)

@@ -1,4 +1,5 @@
 using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 
 namespace EcomStream.PubSub.Broker.Services;
@@ -10,16 +11,19 @@ internal static class TopicFields
     private static readonly TimeSpan ShortestRetention = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan LongestRetention = TimeSpan.FromDays(31);
 
-    public static TopicSettings Settings(Topic topic)
+    /// <param name="topic">The topic.</param>
+    /// <param name="keep">Told of the unsupported fields that are kept; null where they are rejected.</param>
+    public static TopicSettings Settings(Topic topic, Action<string>? keep)
     {
-        ServiceCalls.RefuseFields(
-            ("message_storage_policy", topic.MessageStoragePolicy is not null),
-            ("kms_key_name", topic.KmsKeyName.Length > 0),
-            ("schema_settings", topic.SchemaSettings is not null),
-            ("ingestion_data_source_settings", topic.IngestionDataSourceSettings is not null),
-            ("message_transforms", topic.MessageTransforms.Count > 0));
+        var rest = topic.Clone();
+        rest.Name = "";
+        rest.Labels.Clear();
+        rest.MessageRetentionDuration = null;
+        rest.SatisfiesPzs = false;
+        rest.State = Topic.Types.State.Unspecified;
         return new TopicSettings
         {
+            Unsupported = ServiceCalls.RejectOrKeep(rest, keep),
             Labels = FieldRules.Labels(topic.Labels),
             MessageRetention = FieldRules.Within(
                 "message_retention_duration", topic.MessageRetentionDuration, ShortestRetention, LongestRetention),
@@ -28,8 +32,8 @@ internal static class TopicFields
 
     public static Topic ToProto(BrokerTopic topic) => ToProto(topic.Name, topic.Settings);
 
-    public static TopicSettings Updated(string name, TopicSettings current, UpdateTopicRequest request) =>
-        Settings(FieldRules.Updated(ToProto(name, current), request.Topic, request.UpdateMask, "name", "satisfies_pzs", "state"));
+    public static TopicSettings Updated(string name, TopicSettings current, UpdateTopicRequest request, Action<string>? keep) =>
+        Settings(FieldRules.Updated(ToProto(name, current), request.Topic, request.UpdateMask, "name", "satisfies_pzs", "state"), keep);
 
     private static Topic ToProto(string name, TopicSettings settings)
     {
@@ -40,6 +44,11 @@ internal static class TopicFields
             MessageRetentionDuration = settings.MessageRetention?.ToDuration(),
         };
         topic.Labels.Add(settings.Labels.ToDictionary());
+        if (settings.Unsupported is { } unsupported)
+        {
+            topic.MergeFrom(Convert.FromBase64String(unsupported));
+        }
+
         return topic;
     }
 }

@@ -7,7 +7,8 @@ namespace EcomStream.PubSub.Broker.Storage;
 /// <summary>
 /// The acks of one subscription on disk: a file that begins with the cursor and is appended to, one frame per
 /// Acknowledge: frame length (4 bytes), CRC-32 (4 bytes), then runs of first offset and count (8 bytes each). A negative
-/// count is how often the delivery of that one message has failed. When it has grown it is written anew from the state
+/// count is how often the delivery of that one message has failed. A negative first offset is the bitwise complement of that of
+/// a message that was acked before an earlier one of its ordering key (count 1), or no longer is (count 0). When it has grown it is written anew from the state
 /// and replaced at once. Guarded by its subscription.
 /// </summary>
 internal sealed class AckLog : IDisposable
@@ -20,6 +21,7 @@ internal sealed class AckLog : IDisposable
     private readonly BrokerFiles _files;
     private readonly SyncMarker _marker;
     private readonly Dictionary<long, int> _failures;
+    private readonly HashSet<long> _early;
     private readonly Lock _syncing = new();
     private SafeFileHandle? _file;
     private long _length;
@@ -27,13 +29,14 @@ internal sealed class AckLog : IDisposable
     private byte[] _buffer = new byte[4096];
     private bool _unsynced;
 
-    private AckLog(string path, SafeFileHandle? file, AckState state, Dictionary<long, int> failures, BrokerFiles files)
+    private AckLog(string path, SafeFileHandle? file, AckState state, Dictionary<long, int> failures, HashSet<long> early, BrokerFiles files)
     {
         _path = path;
         _file = file;
         _files = files;
         _marker = new SyncMarker(MarkerPath(path));
         _failures = failures;
+        _early = early;
         State = state;
     }
 
@@ -43,13 +46,13 @@ internal sealed class AckLog : IDisposable
     /// <exception cref="IOException">The disk is full or broken; there is no file.</exception>
     public static AckLog Create(string path, AckState state, BrokerFiles files)
     {
-        var log = new AckLog(path, null, state, [], files);
+        var log = new AckLog(path, null, state, [], [], files);
         log.EnsureFile();
         return log;
     }
 
     /// <summary>Writes a copy of acks, for a snapshot; it is durable.</summary>
-    public static void WriteCopy(string path, AckState state, BrokerFiles files) => files.Replace(path, FirstFrame(state, []));
+    public static void WriteCopy(string path, AckState state, BrokerFiles files) => files.Replace(path, FirstFrame(state, [], []));
 
     /// <summary>Opens the acks of a subscription; an unfinished last frame, whose ack was never answered, is cut off.</summary>
     /// <param name="path">The file.</param>
@@ -69,6 +72,7 @@ internal sealed class AckLog : IDisposable
         }
 
         var failures = new Dictionary<long, int>();
+        var early = new HashSet<long>();
         var bytes = File.ReadAllBytes(path);
         var at = 0;
         AckState? state = null;
@@ -97,6 +101,12 @@ internal sealed class AckLog : IDisposable
                     continue;
                 }
 
+                if (first < 0)
+                {
+                    _ = count > 0 ? early.Add(~first) : early.Remove(~first);
+                    continue;
+                }
+
                 if (count < 0)
                 {
                     failures[first] = (int)-count;
@@ -106,6 +116,7 @@ internal sealed class AckLog : IDisposable
                 {
                     state.Ack(offset);
                     failures.Remove(offset);
+                    early.Remove(offset);
                 }
             }
 
@@ -131,20 +142,24 @@ internal sealed class AckLog : IDisposable
             RandomAccess.SetLength(file, at);
         }
 
-        return new AckLog(path, file, state, failures, files) { _length = at };
+        return new AckLog(path, file, state, failures, early, files) { _length = at };
     }
 
     /// <summary>Acks messages: to the file first, then in memory.</summary>
     /// <param name="offsets">Offsets not acked before, ascending, no two the same.</param>
-    public void Ack(ReadOnlySpan<long> offsets)
+    /// <param name="early">
+    /// Messages acked before an earlier one of their ordering key: not acked yet, and remembered (<see cref="IsEarly"/>).
+    /// </param>
+    public void Ack(ReadOnlySpan<long> offsets, IReadOnlyCollection<long>? early = null)
     {
-        if (offsets.IsEmpty)
+        early ??= [];
+        if (offsets.IsEmpty && early.Count == 0)
         {
             return;
         }
 
         var used = FrameHeader;
-        Reserve(offsets.Length);
+        Reserve(offsets.Length + early.Count);
         for (var i = 0; i < offsets.Length;)
         {
             var count = 1;
@@ -157,11 +172,19 @@ internal sealed class AckLog : IDisposable
             i += count;
         }
 
+        foreach (var offset in early)
+        {
+            used += WriteRun(_buffer.AsSpan(used), ~offset, 1);
+        }
+
         AppendFrame(used);
         foreach (var offset in offsets)
         {
             State.Ack(offset);
+            _early.Remove(offset);
         }
+
+        _early.UnionWith(early);
 
         if (_failures.Count > 0)
         {
@@ -176,6 +199,36 @@ internal sealed class AckLog : IDisposable
 
     /// <summary>How often the delivery of a message has failed.</summary>
     public int Failures(long offset) => _failures.GetValueOrDefault(offset);
+
+    /// <summary>Whether a message was acked before an earlier one of its ordering key, which is not acked yet.</summary>
+    public bool IsEarly(long offset) => _early.Contains(offset);
+
+    /// <summary>Messages are delivered again, so that their early acks no longer count: in memory always, and in the file if it can be written.</summary>
+    public void ForgetEarly(IReadOnlyCollection<long> offsets)
+    {
+        var forgotten = offsets.Where(_early.Remove).ToList();
+        if (forgotten.Count == 0)
+        {
+            return;
+        }
+
+        var used = FrameHeader;
+        Reserve(forgotten.Count);
+        foreach (var offset in forgotten)
+        {
+            used += WriteRun(_buffer.AsSpan(used), ~offset, 0);
+        }
+
+        try
+        {
+            AppendFrame(used);
+            CompactWhenLarge();
+        }
+        catch (IOException)
+        {
+            // After a restart the message counts as acked early again, as it once was.
+        }
+    }
 
     /// <summary>Counts a failed delivery of each message: in memory always, and in the file if it can be written.</summary>
     public void Fail(ReadOnlySpan<long> offsets)
@@ -203,6 +256,8 @@ internal sealed class AckLog : IDisposable
     /// <summary>Takes another state, as a seek asks: in the file first, then in memory.</summary>
     public void Reset(AckState state)
     {
+        // Early acks belong to the deliveries before.
+        _early.Clear();
         WriteAnew(state);
         State = state;
         foreach (var offset in _failures.Keys.Where(state.IsAcked).ToList())
@@ -337,7 +392,7 @@ internal sealed class AckLog : IDisposable
             return _file = BrokerFiles.Open(_path);
         }
 
-        var first = FirstFrame(State, _failures);
+        var first = FirstFrame(State, _failures, _early);
         var file = _files.Create(_path);
         try
         {
@@ -357,7 +412,7 @@ internal sealed class AckLog : IDisposable
     // Writes the file anew from a state. It keeps what it held when that fails.
     private void WriteAnew(AckState state)
     {
-        var frame = FirstFrame(state, _failures);
+        var frame = FirstFrame(state, _failures, _early);
         try
         {
             _files.Replace(_path, frame, CloseFile);
@@ -410,10 +465,11 @@ internal sealed class AckLog : IDisposable
         _marker.Write(BinaryPrimitives.ReadInt64LittleEndian(first), length);
     }
 
-    private static byte[] FirstFrame(AckState state, Dictionary<long, int> failures)
+    private static byte[] FirstFrame(AckState state, Dictionary<long, int> failures, HashSet<long> early)
     {
         var runs = state.Runs().ToList();
         runs.AddRange(failures.Where(failed => !state.IsAcked(failed.Key)).Select(failed => (failed.Key, -(long)failed.Value)));
+        runs.AddRange(early.Select(offset => (~offset, 1L)));
         var frame = new byte[FrameHeader + ((runs.Count + 1) * RunBytes)];
         var used = FrameHeader;
         used += WriteRun(frame.AsSpan(used), 0, state.Cursor);

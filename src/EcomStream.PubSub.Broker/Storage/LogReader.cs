@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
@@ -26,6 +28,8 @@ internal sealed class LogReader(TopicLog log)
         publishMicros = 0;
         if (offset >= log.EndOffset)
         {
+            // Whoever has read everything may wait for long.
+            Release();
             return false;
         }
 
@@ -46,6 +50,18 @@ internal sealed class LogReader(TopicLog log)
         (_, publishMicros) = LogRecord.Header(record);
         payload = record[LogRecord.HeaderBytes..];
         return true;
+    }
+
+    /// <summary>Gives the buffer back; the last payload is invalid then.</summary>
+    public void Release()
+    {
+        _position -= _filled - _at;
+        _filled = _at = 0;
+        if (_piece.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_piece);
+            _piece = [];
+        }
     }
 
     private bool Seek(long offset)
@@ -93,11 +109,17 @@ internal sealed class LogReader(TopicLog log)
 
         var rest = _filled - _at;
         var target = Math.Max(bytes, PieceBytes);
-        if (_piece.Length < target)
+        if (_piece.Length < target || (_piece.Length > 2 * PieceBytes && target == PieceBytes && rest <= PieceBytes))
         {
-            var larger = new byte[target];
-            _piece.AsSpan(_at, rest).CopyTo(larger);
-            _piece = larger;
+            // The room of one large message is not kept.
+            var fitting = ArrayPool<byte>.Shared.Rent(target);
+            _piece.AsSpan(_at, rest).CopyTo(fitting);
+            if (_piece.Length > 0)
+            {
+                ArrayPool<byte>.Shared.Return(_piece);
+            }
+
+            _piece = fitting;
         }
         else
         {
@@ -120,5 +142,5 @@ internal sealed class LogReader(TopicLog log)
     }
 
     private InvalidDataException Damaged() => new(
-        $"The log {_segment!.Path} is damaged at byte {_position - (_filled - _at)} (message {_next + 1}).");
+        $"The log {_segment!.Path} is damaged at byte {_position - (_filled - _at)} (offset {_next}). Stop the broker and continue without the damaged messages with BrokerRepair.Repair.");
 }

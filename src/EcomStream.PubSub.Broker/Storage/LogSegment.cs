@@ -13,6 +13,7 @@ namespace EcomStream.PubSub.Broker.Storage;
 internal sealed class LogSegment : IDisposable
 {
     private const int IndexEvery = 256;
+    private const int WindowBytes = 4096;
     private const uint IndexMagic = 0x31584945;
 
     private readonly List<long> _index = [];
@@ -155,13 +156,36 @@ internal sealed class LogSegment : IDisposable
     /// <summary>Publish time of one of its records, microseconds since the Unix epoch.</summary>
     public long PublishMicros(long offset)
     {
+        // The headers up to it, as many as there are in each window.
         var (position, at) = Nearest(offset);
-        for (; at < offset; at++)
+        Span<byte> buffer = stackalloc byte[WindowBytes];
+        var (start, filled) = (position, 0);
+        while (true)
         {
-            position += LogRecord.Size(HeaderAt(position).PayloadLength);
-        }
+            if (position - start > filled - LogRecord.HeaderBytes)
+            {
+                start = position;
+                filled = RandomAccess.Read(_file, buffer, position);
+                if (filled < LogRecord.HeaderBytes)
+                {
+                    throw DamagedAt(position);
+                }
+            }
 
-        return HeaderAt(position).PublishMicros;
+            var (payload, micros) = LogRecord.Header(buffer[(int)(position - start)..filled]);
+            if (at == offset)
+            {
+                return micros;
+            }
+
+            if (payload is < 0 or > LogRecord.LongestPayload)
+            {
+                throw DamagedAt(position);
+            }
+
+            position += LogRecord.Size(payload);
+            at++;
+        }
     }
 
     public void Sync() => _files.Sync(Path, _file);
@@ -197,14 +221,14 @@ internal sealed class LogSegment : IDisposable
     private string IndexPath => System.IO.Path.ChangeExtension(Path, ".index");
 
     private static BrokerStartException Damaged(string path, long at) => new(
-        $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+        $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or continue without the damaged messages with BrokerRepair.Repair.");
 
     private static SafeFileHandle OpenFile(string path) => BrokerFiles.Open(path);
 
-    private static string PathOf(string folder, long baseOffset) =>
+    public static string PathOf(string folder, long baseOffset) =>
         System.IO.Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");
 
-    private static long OffsetOf(string path) =>
+    public static long OffsetOf(string path) =>
         long.TryParse(System.IO.Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
             ? offset
             : throw new BrokerStartException($"{path} is not a log of the broker: move it away.");
@@ -214,8 +238,10 @@ internal sealed class LogSegment : IDisposable
         Span<byte> header = stackalloc byte[LogRecord.HeaderBytes];
         return RandomAccess.Read(_file, header, position) == header.Length
             ? LogRecord.Header(header)
-            : throw new InvalidDataException($"The log {Path} is damaged at byte {position}.");
+            : throw DamagedAt(position);
     }
+
+    private InvalidDataException DamagedAt(long position) => new($"The log {Path} is damaged at byte {position}.");
 
     private void Advance(int size)
     {

@@ -230,6 +230,19 @@ internal sealed class TopicLog : IDisposable
     /// <summary>When a message was published, microseconds since the Unix epoch; null when it is not there.</summary>
     public long? PublishMicros(long offset) => Find(offset)?.PublishMicros(offset);
 
+    /// <summary>Whether the message at an offset is there, undamaged, and was published at a time.</summary>
+    public bool IsPublishedAt(long offset, long publishMicros)
+    {
+        try
+        {
+            return PublishMicros(offset) == publishMicros;
+        }
+        catch (Exception gone) when (gone is InvalidDataException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>
     /// The log at one instant: its end, and the time, microseconds since the Unix epoch. Every message appended later has a
     /// later publish time, even if the clock is set back meanwhile.
@@ -337,7 +350,7 @@ internal sealed class TopicLog : IDisposable
                 Dispose();
                 var readable = string.Join(", ", _segments.Where(segment => segment.Count > 0).Select(segment => $"{segment.BaseOffset} to {segment.EndOffset - 1}"));
                 throw new BrokerStartException(
-                    $"The log is not whole before {path}: the message at offset {expected} is expected next, this file begins with {found}. The messages at the offsets {readable} can be read. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+                    $"The log is not whole before {path}: the message at offset {expected} is expected next, this file begins with {found}. The messages at the offsets {readable} can be read. Restore a copy of the broker's folder, or continue without the damaged messages with BrokerRepair.Repair.");
             }
         }
     }

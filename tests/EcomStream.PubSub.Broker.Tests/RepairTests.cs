@@ -1,0 +1,108 @@
+namespace EcomStream.PubSub.Broker.Tests;
+
+/// <summary>A log with damaged messages is read around them after a repair, and everything else keeps its place.</summary>
+public sealed class RepairTests : IDisposable
+{
+    private const int Messages = 600;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_folder_without_damage_has_nothing_to_repair()
+    {
+        await PublishAsync();
+        BrokerRepair.Check(_folder.Path).ShouldBeEmpty();
+        BrokerRepair.Repair(_folder.Path).ShouldBeEmpty();
+        await ShouldHoldAllButAsync();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public async Task A_damaged_message_is_reported_and_skipped_and_the_acks_of_the_others_stay(int file)
+    {
+        await PublishAsync(ackEvery: 3);
+        var logs = Logs();
+        var log = file < 0 ? logs[^1] : logs[file];
+        var bytes = await File.ReadAllBytesAsync(log);
+        bytes[bytes.Length / 2] ^= 0x10;
+        await File.WriteAllBytesAsync(log, bytes);
+
+        var found = BrokerRepair.Check(_folder.Path).ShouldHaveSingleItem();
+        (found.File, found.LostMessages).ShouldBe((log, 1));
+        found.Position.ShouldBeInRange(bytes.Length / 3, bytes.Length / 2);
+        (await File.ReadAllBytesAsync(log)).ShouldBe(bytes);
+
+        BrokerRepair.Repair(_folder.Path).ShouldBe([found]);
+        BrokerRepair.Check(_folder.Path).ShouldBeEmpty();
+        (await File.ReadAllBytesAsync(log + ".damaged")).ShouldBe(bytes);
+        await ShouldHoldAllButAsync([(int)found.FirstOffset], ackEvery: 3);
+    }
+
+    [Fact]
+    public async Task Several_damaged_places_of_several_messages_are_skipped()
+    {
+        await PublishAsync();
+        var log = Logs()[1];
+        var bytes = await File.ReadAllBytesAsync(log);
+        bytes.AsSpan(bytes.Length / 4, 300).Fill(0xEE);
+        bytes.AsSpan(bytes.Length / 2, 500).Clear();
+        await File.WriteAllBytesAsync(log, bytes);
+
+        var repaired = BrokerRepair.Repair(_folder.Path);
+        repaired.Count.ShouldBe(2);
+        repaired.ShouldAllBe(damage => damage.LostMessages > 1);
+        await ShouldHoldAllButAsync([.. repaired.SelectMany(Offsets)]);
+    }
+
+    [Fact]
+    public async Task A_missing_file_is_reported_and_skipped()
+    {
+        await PublishAsync();
+        var logs = Logs();
+        var lost = (int)(long.Parse(Path.GetFileNameWithoutExtension(logs[2])) - long.Parse(Path.GetFileNameWithoutExtension(logs[1])));
+        File.Delete(logs[1]);
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain("can be read");
+
+        var repaired = BrokerRepair.Repair(_folder.Path).ShouldHaveSingleItem();
+        (repaired.File, repaired.LostMessages).ShouldBe((logs[1], lost));
+        await ShouldHoldAllButAsync([.. Offsets(repaired)]);
+    }
+
+    [Fact]
+    public async Task A_folder_in_use_is_not_repaired()
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        Should.Throw<BrokerStartException>(() => BrokerRepair.Repair(_folder.Path));
+    }
+
+    private static IEnumerable<int> Offsets(LogDamage damage) => Enumerable.Range((int)damage.FirstOffset, (int)damage.LostMessages);
+
+    private string[] Logs() => [.. Directory.GetFiles(_folder.Path, "*.log", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+
+    private async Task PublishAsync(int ackEvery = 0)
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with { SegmentBytes = 10_000 });
+        foreach (var chunk in Enumerable.Range(0, Messages).Select(i => $"message {i}").Chunk(20))
+        {
+            await client.PublishAsync(chunk);
+        }
+
+        if (ackEvery > 0)
+        {
+            await client.AckAsync((await client.PullAsync()).Where((_, i) => i % ackEvery == 1));
+        }
+    }
+
+    private async Task ShouldHoldAllButAsync(int[]? lost = null, int ackEvery = 0)
+    {
+        await using var client = await BrokerClient.StartAsync(_folder.Path, o => o with { SegmentBytes = 10_000 });
+        var texts = (await client.PullAsync()).Select(BrokerClient.Text).ToList();
+        texts.ShouldBe(Enumerable.Range(0, Messages).Except(lost ?? []).Where(i => ackEvery == 0 || i % ackEvery != 1).Select(i => $"message {i}"));
+        await client.PublishAsync("goes on");
+        await client.AckAsync(await client.PullAsync());
+    }
+}
