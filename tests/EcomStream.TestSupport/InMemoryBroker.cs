@@ -188,6 +188,9 @@ public sealed class InMemoryPublisher : IPublisher
     /// <summary>Runs before each publish takes effect.</summary>
     public Func<string, Task>? BeforeCall { get; set; }
 
+    /// <summary>Runs before a batch is published, with the batch; what it throws is the result.</summary>
+    public Action<string, IReadOnlyList<OutgoingMessage>>? BeforePublish { get; set; }
+
     public IReadOnlyList<(string Topic, OutgoingMessage Message)> Published
     {
         get
@@ -206,6 +209,8 @@ public sealed class InMemoryPublisher : IPublisher
         {
             await hook(topic);
         }
+
+        BeforePublish?.Invoke(topic, messages);
 
         lock (_lock)
         {

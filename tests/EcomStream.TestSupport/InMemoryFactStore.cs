@@ -32,6 +32,9 @@ public sealed class InMemoryFactStore : IFactStore
     /// <summary>Runs before a batch is written, with the batch.</summary>
     public Action<IReadOnlyList<FactWrite>>? BeforeWrite { get; set; }
 
+    /// <summary>Runs before unmatched rows are written, with the rows.</summary>
+    public Action<IReadOnlyList<UnmatchedPayment>>? BeforeWriteUnmatched { get; set; }
+
     /// <summary>How many row writes have been done; an order and its payment merged are one.</summary>
     public long RowsWritten => Volatile.Read(ref _rowsWritten);
 
@@ -82,6 +85,7 @@ public sealed class InMemoryFactStore : IFactStore
     public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken)
     {
         await Before(StoreOperation.WriteUnmatched, cancellationToken);
+        BeforeWriteUnmatched?.Invoke(rows);
         foreach (var row in rows)
         {
             _unmatched.AddOrUpdate(

@@ -1,0 +1,130 @@
+using EcomStream.Core;
+using EcomStream.TestSupport;
+
+namespace EcomStream.Actors.Tests;
+
+/// <summary>One thing that fails for good stops only itself.</summary>
+public sealed class FailureIsolationTests
+{
+    [Fact]
+    public async Task Without_the_orders_dead_letter_topic_payments_are_still_parked_dead_lettered_and_joined()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        pipeline.Publisher.BeforeCall = topic => topic == "dlq_orders_data"
+            ? Task.FromException(new PublishFailedException("no such topic"))
+            : Task.CompletedTask;
+        var malformed = pipeline.Orders.Publish("{"u8.ToArray());
+        await Eventually.True(() => pipeline.Orders.Status.OutstandingMessages == 1, "the malformed order is received");
+        pipeline.Payments.Publish([Shop.PaymentData(1), Shop.PaymentData(2)]);
+        await Eventually.True(() => pipeline.DeadLetters.Count == 2, "payments without an order are dead-lettered");
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        await Eventually.True(() => pipeline.Store.Facts.GetValueOrDefault(1)?.Payment is not null, "a late order is joined");
+        malformed.IsAcked.ShouldBeFalse();
+        pipeline.Publisher.BeforeCall = null;
+        await Eventually.True(() => malformed.IsAcked, "the malformed order is dead-lettered when its topic exists");
+    }
+
+    [Fact]
+    public async Task Messages_beyond_the_bound_for_a_topic_that_refuses_are_kept_in_their_rows_and_do_not_stop_the_subscription()
+    {
+        await using var pipeline = PipelineFixture.Start(maxOutstanding: DeadLetterSink.MostHeld + 100);
+        pipeline.Publisher.BeforeCall = _ => Task.FromException(new PublishFailedException("no such topic"));
+        for (var i = 0; i < 20; i++)
+        {
+            pipeline.Orders.Publish(Enumerable.Repeat("{"u8.ToArray(), 100));
+        }
+
+        pipeline.Orders.Publish(Shop.OrderData(7));
+        await Eventually.True(() => pipeline.Store.Facts.ContainsKey(7), "an order behind 2,000 malformed messages is written");
+        pipeline.Store.Unmatched.ShouldContain(row => row.History.Contains("not published"));
+    }
+
+    [Fact]
+    public async Task A_dead_letter_that_the_service_never_accepts_is_kept_in_its_row_and_the_others_are_published()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        var bad = new HashSet<string>();
+        pipeline.Publisher.BeforePublish = (_, messages) =>
+        {
+            if (messages.Any(m => m.Data.Span.SequenceEqual("bad"u8)))
+            {
+                throw new PublishFailedException("too large", fault: PublishFault.Message);
+            }
+        };
+        pipeline.Payments.Publish(["bad"u8.ToArray(), "worse"u8.ToArray(), "worst"u8.ToArray()]);
+        await pipeline.Drained();
+        pipeline.Publisher.Published.Count.ShouldBe(2);
+        var kept = pipeline.Store.Unmatched.Single(row => row.Data.Span.SequenceEqual("bad"u8));
+        kept.History.ShouldContain("too large");
+        bad.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task An_unmatched_row_that_the_store_rejects_holds_up_only_its_order()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        pipeline.Store.BeforeWriteUnmatched = rows =>
+        {
+            if (rows.Any(row => row.OrderId == 5))
+            {
+                throw new StoreRejectedException("not this one");
+            }
+        };
+        pipeline.Payments.Publish(Enumerable.Range(1, 20).Select(id => Shop.PaymentData(id)));
+        await Eventually.True(() => pipeline.Payments.Acked == 19, "the others have their rows");
+        pipeline.Store.BeforeWriteUnmatched = null;
+        await pipeline.Drained();
+    }
+
+    [Fact]
+    public async Task A_payment_that_an_operator_discarded_stays_discarded_when_it_is_redelivered()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        var payment = pipeline.Payments.Publish(Shop.PaymentData(1));
+        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "it is dead-lettered");
+        var row = pipeline.Store.Unmatched.Single();
+        await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
+        pipeline.Payments.Redeliver(payment);
+        await pipeline.Drained();
+        pipeline.Payments.Publish(Shop.PaymentData(2));
+        await Eventually.True(() => pipeline.DeadLetters.Count == 2, "a later payment is dead-lettered");
+        pipeline.Store.Unmatched.Single(r => r.OrderId == 1).State.ShouldBe(UnmatchedState.Discarded);
+        pipeline.DeadLetters.Count(letter => letter.PaymentId == "1001").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_dead_letter_of_a_payment_carries_its_original_bytes_and_attributes()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        var data = """{"order_id": 5, "payment_id": 1, "amount": 99.50, "currency": "EUR"}"""u8.ToArray();
+        pipeline.Orders.Publish(Shop.OrderData(5));
+        pipeline.Payments.Publish(data, new Dictionary<string, string> { ["tenant"] = "acme" }, publishTimeMicros: 2_000_001);
+        pipeline.Payments.Publish(Shop.PaymentData(5, 2), publishTimeMicros: 3_000_001);
+        await Eventually.True(() => pipeline.Publisher.Published.Count == 1, "the older payment is superseded");
+        var (_, letter) = pipeline.Publisher.Published[0];
+        letter.Attributes["reason"].ShouldBe("superseded");
+        letter.Attributes["payment_id"].ShouldBe("1");
+        if (!letter.Attributes.ContainsKey(EcomStream.Core.DeadLetter.Rebuilt))
+        {
+            letter.Data.ToArray().ShouldBe(data);
+            letter.Attributes["tenant"].ShouldBe("acme");
+            letter.Attributes["source_subscription"].ShouldBe("payments-sub");
+        }
+    }
+
+    [Fact]
+    public async Task Payments_with_different_texts_as_ids_do_not_overwrite_each_other()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        pipeline.Payments.Publish("""{"order_id": 1, "payment_id": "pi_A"}"""u8.ToArray(), 2_000_001);
+        await pipeline.Drained();
+        pipeline.Payments.Publish("""{"order_id": 1, "payment_id": "pi_B"}"""u8.ToArray(), 3_000_001);
+        await pipeline.Drained();
+        pipeline.DeadLetters.ShouldHaveSingleItem().Reason.ShouldBe("superseded");
+
+        // Without an order both wait, each in a row of its own.
+        pipeline.Payments.Publish(["""{"order_id": 2, "payment_id": "pi_A"}"""u8.ToArray(), """{"order_id": 2}"""u8.ToArray()]);
+        await Eventually.True(() => pipeline.Store.Unmatched.Count(row => row.OrderId == 2) == 2, "both have rows");
+    }
+}
