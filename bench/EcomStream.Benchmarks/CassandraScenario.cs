@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Akka.Configuration;
 using EcomStream.Cassandra;
+using EcomStream.Cql;
 using EcomStream.Core;
 using EcomStream.Host;
 using Microsoft.Extensions.Logging;

@@ -1,5 +1,6 @@
 using Akka.Configuration;
 using EcomStream.Cassandra;
+using EcomStream.Cql;
 
 namespace EcomStream.Host;
 
@@ -23,7 +24,7 @@ internal static class CassandraSettingsReader
             Username = cassandra.Text("username"),
             Password = cassandra.Text("password"),
             Tls = cassandra.Switch("tls.enabled")
-                ? new CassandraTls
+                ? new CqlTls
                 {
                     CaFile = cassandra.Text("tls.ca-file"),
                     CertificateFile = cassandra.Text("tls.certificate-file"),

@@ -1,3 +1,6 @@
+using EcomStream.Cassandra.Seam;
+using EcomStream.Cassandra.Writing;
+using EcomStream.Cql.TestSupport;
 using EcomStream.TestSupport;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -13,7 +16,7 @@ public sealed class RecentWritesTests : IAsyncDisposable
     private readonly List<int> _written = [];
     private readonly RecentWrites _recent;
     private bool _down;
-    private Exception _error = new CqlConnectionException("down");
+    private Exception _error = new CqlFault(FaultKind.Unavailable, "down");
 
     public RecentWritesTests() => _recent = new RecentWrites(TimeSpan.FromSeconds(10), Budget, NullLogger.Instance, _time);
 
@@ -54,7 +57,7 @@ public sealed class RecentWritesTests : IAsyncDisposable
         Confirm(2);
         _down = true;
         _recent.NodeLost();
-        await Should.ThrowAsync<CqlConnectionException>(() => _recent.WriteAsync(default));
+        await Should.ThrowAsync<CqlFault>(() => _recent.WriteAsync(default));
         _recent.IsPending.ShouldBeTrue();
         _down = false;
         await _recent.WriteAsync(default);

@@ -1,0 +1,42 @@
+using System.Net;
+using EcomStream.Cql.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Cql.Cluster;
+
+/// <summary>What all nodes of a cluster share.</summary>
+internal sealed class ClusterContext(CqlSettings settings, TlsHandshake? tls, ILogger logger, TimeProvider time)
+{
+    private readonly Dictionary<IPEndPoint, string> _hosts = [];
+
+    public CqlSettings Settings => settings;
+
+    public TlsHandshake? Tls => tls;
+
+    public ILogger Logger => logger;
+
+    public TimeProvider Time => time;
+
+    /// <summary>The protocol version agreed on with the first node; 0 before.</summary>
+    public byte Version { get; set; } = settings.ProtocolVersion;
+
+    /// <summary>Is told when a connection to a node was lost.</summary>
+    public Action NodeLost { get; set; } = () => { };
+
+    /// <summary>The name by which a node was given as a contact point, for its certificate; its address for the others.</summary>
+    public string HostOf(IPEndPoint endpoint)
+    {
+        lock (_hosts)
+        {
+            return _hosts.GetValueOrDefault(endpoint) ?? endpoint.Address.ToString();
+        }
+    }
+
+    public void Name(IPEndPoint endpoint, string host)
+    {
+        lock (_hosts)
+        {
+            _hosts[endpoint] = host;
+        }
+    }
+}
