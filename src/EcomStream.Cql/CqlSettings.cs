@@ -6,7 +6,7 @@ public record CqlSettings
     /// <summary>Nodes to begin with, each "host", "host:port" or "[address]:port". The others are learned from them.</summary>
     public IReadOnlyList<string> ContactPoints { get; init; } = ["127.0.0.1:9042"];
 
-    /// <summary>The datacenter whose nodes coordinate; empty for that of the first contact point that answers.</summary>
+    /// <summary>The datacenter whose nodes coordinate. It may be empty where the cluster has only one.</summary>
     public string LocalDatacenter { get; init; } = "";
 
     /// <summary>The keyspace.</summary>
@@ -36,8 +36,17 @@ public record CqlSettings
     /// <summary>How long a connection may take to open.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a node may take to answer before another one is asked.</summary>
+    /// <summary>How long a request may take in all, from the call to the answer, whichever nodes are asked.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a schema change may take. It is sent to one node only.</summary>
+    public TimeSpan SchemaTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// A node is passed over while it has sent nothing for this long although requests are under way on it, and its
+    /// writes are sent to another node as well; zero for never.
+    /// </summary>
+    public TimeSpan SilentNodeDelay { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>A connection that was silent for so long is asked whether it is there; no answer in as long again closes it.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(5);

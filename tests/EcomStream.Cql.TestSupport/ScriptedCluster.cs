@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using EcomStream.Cql.Cluster;
 using EcomStream.Cql.Protocol;
@@ -32,15 +33,28 @@ internal sealed class ScriptedCluster : IAsyncDisposable
 
     /// <param name="places">Datacenter and rack of each node, as "dc1/r1".</param>
     public ScriptedCluster(params string[] places)
+        : this(null, places)
+    {
+    }
+
+    /// <param name="certificate">The certificate of all nodes, for TLS; null for no TLS.</param>
+    /// <param name="places">Datacenter and rack of each node, as "dc1/r1".</param>
+    public ScriptedCluster(X509Certificate2? certificate, params string[] places)
     {
         _places = [.. places.Select(place => (Guid.NewGuid(), place.Split('/')[0], place.Split('/')[1]))];
-        Nodes = [.. Enumerable.Range(0, places.Length).Select(i => new ScriptedNode((opcode, body) => Answer(new ScriptedRequest(i, opcode, body))))];
+        Nodes = [.. Enumerable.Range(0, places.Length).Select(i => new ScriptedNode((opcode, body) => Answer(new ScriptedRequest(i, opcode, body)), certificate))];
     }
 
     public IReadOnlyList<ScriptedNode> Nodes { get; }
 
     /// <summary>The keyspace's replication.</summary>
     public Dictionary<object, object?> Replication { get; set; } = new() { ["class"] = "org.apache.cassandra.locator.SimpleStrategy", ["replication_factor"] = "1" };
+
+    /// <summary>Nodes that are no longer part of the cluster.</summary>
+    public HashSet<int> Removed { get; } = [];
+
+    /// <summary>Nodes that the others know by another address.</summary>
+    public Dictionary<int, IPEndPoint> Moved { get; } = [];
 
     /// <summary>Answers in place of the cluster; null to leave it to the cluster.</summary>
     public Func<ScriptedRequest, (Opcode, Action<ByteWriter>)?> Script { get; set; } = _ => null;
@@ -79,6 +93,22 @@ internal sealed class ScriptedCluster : IAsyncDisposable
         body.String("UPDATED");
         body.String("KEYSPACE");
         body.String("shop");
+    });
+
+    /// <summary>A node hears that another one has joined, left or moved.</summary>
+    public Task TopologyChangedAsync(int node) => Nodes[0].PushAsync(body =>
+    {
+        body.String(CqlEvent.TopologyChange);
+        body.String("REMOVED_NODE");
+        Inet(body, Nodes[node].Endpoint);
+    });
+
+    /// <summary>A node hears that another one is down.</summary>
+    public Task NodeDownAsync(int node) => Nodes[0].PushAsync(body =>
+    {
+        body.String(CqlEvent.StatusChange);
+        body.String("DOWN");
+        Inet(body, Nodes[node].Endpoint);
     });
 
     /// <summary>The body of an ERROR.</summary>
@@ -160,11 +190,20 @@ internal sealed class ScriptedCluster : IAsyncDisposable
             Opcode.Query when request.Cql.Contains("FROM system.local", StringComparison.Ordinal) => (Opcode.Result, Rows([.. _node], [Describe(request.Node)])),
             Opcode.Query when request.Cql.Contains("FROM system.peers_v2", StringComparison.Ordinal) => (Opcode.Result, Rows(
                 [.. _node, _inet, _int],
-                Enumerable.Range(0, Nodes.Count).Where(i => i != request.Node).Select(i => (object?[])[.. Describe(i), IPAddress.Loopback, Nodes[i].Endpoint.Port]))),
+                Enumerable.Range(0, Nodes.Count).Where(i => i != request.Node && !Removed.Contains(i)).Select(i => (object?[])[.. Describe(i), AddressOf(i).Address, AddressOf(i).Port]))),
             Opcode.Query when request.Cql.Contains("FROM system_schema.keyspaces", StringComparison.Ordinal) => (Opcode.Result, Rows(
                 [new CqlType(CqlTypeCode.Map, [_text, _text])], [[Replication]])),
             _ => (Opcode.Result, Void),
         };
+    }
+
+    private IPEndPoint AddressOf(int node) => Moved.GetValueOrDefault(node) ?? Nodes[node].Endpoint;
+
+    private static void Inet(ByteWriter body, IPEndPoint node)
+    {
+        body.Byte(4);
+        body.Raw(node.Address.GetAddressBytes());
+        body.Int(node.Port);
     }
 
     private object?[] Describe(int node) =>

@@ -1,6 +1,9 @@
 using System.Buffers.Binary;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using EcomStream.Cql.Protocol;
 
 namespace EcomStream.Cql.TestSupport;
@@ -16,13 +19,15 @@ internal sealed class ScriptedNode : IAsyncDisposable
     private readonly Func<Opcode, byte[], (Opcode, Action<ByteWriter>)?> _answer;
     private readonly CancellationTokenSource _closing = new();
     private readonly SemaphoreSlim _writing = new(1, 1);
-    private readonly List<NetworkStream> _registered = [];
+    private readonly X509Certificate2? _certificate;
+    private readonly List<Stream> _registered = [];
     private readonly Task _serving;
 
     /// <param name="answer">The answer to a request; null for none.</param>
-    public ScriptedNode(Func<Opcode, byte[], (Opcode, Action<ByteWriter>)?> answer)
+    /// <param name="certificate">The certificate for TLS; null for no TLS.</param>
+    public ScriptedNode(Func<Opcode, byte[], (Opcode, Action<ByteWriter>)?> answer, X509Certificate2? certificate = null)
     {
-        _answer = answer;
+        (_answer, _certificate) = (answer, certificate);
         _listener.Start();
         _serving = Task.Run(ServeAsync);
     }
@@ -75,16 +80,24 @@ internal sealed class ScriptedNode : IAsyncDisposable
         {
             try
             {
-                await ServeAsync(client.GetStream());
+                if (_certificate is null)
+                {
+                    await ServeAsync(client.GetStream());
+                    return;
+                }
+
+                await using var tls = new SslStream(client.GetStream());
+                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = _certificate }, _closing.Token);
+                await ServeAsync(tls);
             }
-            catch (Exception ended) when (ended is IOException or OperationCanceledException)
+            catch (Exception ended) when (ended is IOException or OperationCanceledException or AuthenticationException)
             {
                 // The client has gone, or the test is over.
             }
         }
     }
 
-    private async Task ServeAsync(NetworkStream stream)
+    private async Task ServeAsync(Stream stream)
     {
         var header = new byte[EnvelopeHeader.Size];
         while (true)
@@ -105,7 +118,7 @@ internal sealed class ScriptedNode : IAsyncDisposable
         }
     }
 
-    private async Task WriteAsync(NetworkStream stream, short id, Opcode opcode, Action<ByteWriter> write)
+    private async Task WriteAsync(Stream stream, short id, Opcode opcode, Action<ByteWriter> write)
     {
         using var answer = new ByteWriter();
         answer.Take(EnvelopeHeader.Size);

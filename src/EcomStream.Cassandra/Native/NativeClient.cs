@@ -60,7 +60,8 @@ internal sealed class NativeClient(CqlSession session, CqlSettings settings) : I
     public int Confirming(ReplicaGroup replicas) =>
         ((ReplicaSet)replicas.Nodes).Confirming(settings.Consistency, session.LocalDatacenter);
 
-    public void OnNodeLost(Action lost) => session.OnNodeLost(lost);
+    public void OnNodeLost(Action<Func<ReplicaGroup, bool>> lost) =>
+        session.OnNodeLost(node => lost(replicas => ((ReplicaSet)replicas.Nodes).Nodes.Contains(node)));
 
     public ValueTask DisposeAsync() => session.DisposeAsync();
 }

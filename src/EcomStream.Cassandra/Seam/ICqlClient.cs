@@ -51,5 +51,6 @@ internal interface ICqlClient : IAsyncDisposable
     /// Registers a callback for when a node may have lost what it confirmed lately: its connection was lost, the
     /// cluster reported it down, or it was removed or got another address.
     /// </summary>
-    void OnNodeLost(Action lost);
+    /// <param name="lost">Called with a function that tells whether a replica group contains the node.</param>
+    void OnNodeLost(Action<Func<ReplicaGroup, bool>> lost);
 }

@@ -20,8 +20,8 @@ internal sealed class ClusterContext(CqlSettings settings, TlsHandshake? tls, IL
     /// <summary>The protocol version agreed on with the first node; 0 before.</summary>
     public byte Version { get; set; } = settings.ProtocolVersion;
 
-    /// <summary>Is told when a connection to a node was lost.</summary>
-    public Action NodeLost { get; set; } = () => { };
+    /// <summary>Called when a node may have lost what it confirmed lately: it is disconnected, down, removed or re-addressed.</summary>
+    public Action<CqlNode> NodeLost { get; set; } = _ => { };
 
     /// <summary>The name by which a node was given as a contact point, for its certificate; its address for the others.</summary>
     public string HostOf(IPEndPoint endpoint)
@@ -29,6 +29,15 @@ internal sealed class ClusterContext(CqlSettings settings, TlsHandshake? tls, IL
         lock (_hosts)
         {
             return _hosts.GetValueOrDefault(endpoint) ?? endpoint.Address.ToString();
+        }
+    }
+
+    /// <summary>Whether a node was given as a contact point.</summary>
+    public bool HasName(IPEndPoint endpoint)
+    {
+        lock (_hosts)
+        {
+            return _hosts.ContainsKey(endpoint);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using EcomStream.Cql.Protocol;
 using Microsoft.Extensions.Logging;
 
@@ -92,48 +93,62 @@ internal sealed partial class ControlConnection : IAsyncDisposable
         _refreshing.Dispose();
     }
 
-    // The nodes that are known and up, then the contact points.
+    // The known nodes that are up, in a random order with the local datacenter first, then the contact points. One node's
+    // failure, of whatever kind, does not keep the others from being tried.
     private async Task ConnectAsync(CancellationToken cancellationToken)
     {
         var tried = new List<(string, Exception)>();
-        foreach (var candidate in _all.Where(node => node.IsUp))
+        foreach (var node in _all.Where(node => node.IsUp).OrderBy(node => node.Datacenter != LocalDatacenter).ThenBy(_ => Random.Shared.Next()))
         {
-            if (await TryAsync(candidate.Endpoint, _context.HostOf(candidate.Endpoint), tried, cancellationToken))
+            if (await TryAsync(node.Endpoint, tried, cancellationToken))
             {
                 return;
             }
         }
 
-        foreach (var text in _context.Settings.ContactPoints)
+        foreach (var endpoint in await ResolveAsync(tried, cancellationToken))
         {
-            var contact = ContactPoint.Parse(text);
+            if (await TryAsync(endpoint, tried, cancellationToken))
+            {
+                return;
+            }
+        }
+
+        // At the start, a wrong password or setting is reported as that, although another node did not answer at all.
+        var mistake = _all.Count == 0 ? tried.Select(t => t.Item2).OfType<CqlException>().FirstOrDefault(error => !error.IsRetryable) : null;
+        throw mistake ?? new CqlNoNodeException("Connecting", tried);
+    }
+
+    // The addresses of all contact points, whose names are then known before any node is connected: with TLS, a node's
+    // certificate is checked against the name it was given by.
+    private async Task<List<IPEndPoint>> ResolveAsync(List<(string, Exception)> tried, CancellationToken cancellationToken)
+    {
+        var endpoints = new List<IPEndPoint>();
+        foreach (var contact in _context.Settings.ContactPoints.Select(ContactPoint.Parse))
+        {
             try
             {
                 foreach (var endpoint in await contact.ResolveAsync(cancellationToken))
                 {
                     _context.Name(endpoint, contact.Host);
-                    if (await TryAsync(endpoint, contact.Host, tried, cancellationToken))
-                    {
-                        return;
-                    }
+                    endpoints.Add(endpoint);
                 }
             }
             catch (CqlConnectionException unknown)
             {
-                tried.Add((text, unknown));
+                tried.Add((contact.Host, unknown));
             }
         }
 
-        throw new CqlNoNodeException("Connecting", tried);
+        return endpoints;
     }
 
-    private async Task<bool> TryAsync(
-        System.Net.IPEndPoint endpoint, string host, List<(string, Exception)> tried, CancellationToken cancellationToken)
+    private async Task<bool> TryAsync(IPEndPoint endpoint, List<(string, Exception)> tried, CancellationToken cancellationToken)
     {
         CqlConnection? connection = null;
         try
         {
-            connection = await StartUp.OpenAsync(endpoint, host, _context.Version, _context.Settings, _context.Tls, _context.Time, cancellationToken);
+            connection = await StartUp.OpenAsync(endpoint, _context.HostOf(endpoint), _context.Version, _context.Settings, _context.Tls, _context.Time, cancellationToken);
             _context.Version = connection.Version;
             connection.OnEvent = OnEvent;
             using var register = new ByteWriter();
@@ -156,7 +171,7 @@ internal sealed partial class ControlConnection : IAsyncDisposable
                 await connection.DisposeAsync();
             }
 
-            if (failed is not CqlException { IsRetryable: true })
+            if (failed is OperationCanceledException)
             {
                 throw;
             }
@@ -178,6 +193,7 @@ internal sealed partial class ControlConnection : IAsyncDisposable
 
             var described = await Topology.ReadAsync(connection, _context.Version, cancellationToken);
             var replication = await Topology.ReplicationAsync(connection, _context.Version, _context.Settings.Keyspace, cancellationToken);
+            await NameAsync(described, cancellationToken);
             await ApplyAsync(described);
             _tokens = replication.Count == 0 ? TokenMap.Unknown : TokenMap.Build(_all, replication);
         }
@@ -190,6 +206,15 @@ internal sealed partial class ControlConnection : IAsyncDisposable
         finally
         {
             _refreshing.Release();
+        }
+    }
+
+    // A contact point's name may have got another address, that of a node which has just joined.
+    private async Task NameAsync(IReadOnlyList<NodeDescription> described, CancellationToken cancellationToken)
+    {
+        if (_context.Tls is not null && described.Any(node => !_context.HasName(node.Endpoint)))
+        {
+            await ResolveAsync([], cancellationToken);
         }
     }
 
@@ -206,6 +231,7 @@ internal sealed partial class ControlConnection : IAsyncDisposable
             if (known is not null)
             {
                 // The same node at another address.
+                _context.NodeLost(known);
                 await known.DisposeAsync();
             }
 
@@ -215,18 +241,34 @@ internal sealed partial class ControlConnection : IAsyncDisposable
         foreach (var gone in _nodes.Values.Where(node => described.All(d => d.HostId != node.HostId)).ToList())
         {
             _nodes.Remove(gone.HostId);
+            _context.NodeLost(gone);
             await gone.DisposeAsync();
         }
 
         if (LocalDatacenter.Length == 0)
         {
             var wanted = _context.Settings.LocalDatacenter;
-            LocalDatacenter = wanted.Length > 0 ? wanted : described[0].Datacenter;
-            if (described.All(node => node.Datacenter != LocalDatacenter))
+            string[] datacenters = [.. described.Select(node => node.Datacenter).Distinct()];
+            if (wanted.Length == 0 && datacenters.Length > 1)
+            {
+                // Whichever node answers first must not decide where everything is written.
+                throw new CqlConfigurationException(
+                    $"The cluster has the datacenters {string.Join(", ", datacenters)}. Set LocalDatacenter to the one whose nodes are to coordinate.")
+                {
+                    Setting = nameof(CqlSettings.LocalDatacenter),
+                };
+            }
+
+            if (wanted.Length > 0 && !datacenters.Contains(wanted))
             {
                 throw new CqlConfigurationException(
-                    $"No node is in the datacenter '{LocalDatacenter}': it must be one of {string.Join(", ", described.Select(n => n.Datacenter).Distinct())} (LocalDatacenter).") { Setting = nameof(CqlSettings.LocalDatacenter) };
+                    $"No node is in the datacenter '{wanted}'. Set LocalDatacenter to one of {string.Join(", ", datacenters)}.")
+                {
+                    Setting = nameof(CqlSettings.LocalDatacenter),
+                };
             }
+
+            LocalDatacenter = datacenters.Length > 1 ? wanted : datacenters[0];
         }
 
         var before = _local;
@@ -243,6 +285,11 @@ internal sealed partial class ControlConnection : IAsyncDisposable
         if (pushed is CqlStatusChange { IsUp: true } up)
         {
             _all.FirstOrDefault(node => node.Endpoint.Equals(up.Node))?.Wake();
+        }
+
+        if (pushed is CqlStatusChange { IsUp: false } down && _all.FirstOrDefault(node => node.Endpoint.Equals(down.Node)) is { } lost)
+        {
+            _context.NodeLost(lost);
         }
 
         if (pushed is CqlTopologyChange or CqlStatusChange or CqlSchemaChange { Target: "KEYSPACE" })
@@ -295,9 +342,9 @@ internal sealed partial class ControlConnection : IAsyncDisposable
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Cassandra node {Node} tells of changes in the cluster")]
-    private static partial void LogMoved(ILogger logger, System.Net.IPEndPoint node);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Subscribed to cluster events on Cassandra node {Node}")]
+    private static partial void LogMoved(ILogger logger, IPEndPoint node);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "No Cassandra node tells of changes in the cluster; it is tried again: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Cannot subscribe to cluster events on any Cassandra node, retrying: {Reason}")]
     private static partial void LogLost(ILogger logger, string reason, Exception? unexpected);
 }

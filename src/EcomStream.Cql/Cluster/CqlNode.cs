@@ -43,6 +43,9 @@ internal sealed partial class CqlNode : IAsyncDisposable
 
     public bool IsUp => Open is not null;
 
+    /// <summary>Whether it is connected, and silent on all connections although requests are under way.</summary>
+    public bool IsSilent => Open is { IsSilent: true };
+
     /// <summary>Requests under way on it.</summary>
     public int InFlight
     {
@@ -66,7 +69,9 @@ internal sealed partial class CqlNode : IAsyncDisposable
             CqlConnection? best = null;
             foreach (var connection in _connections)
             {
-                if (connection is { IsOpen: true } && (best is null || connection.InFlight < best.InFlight))
+                if (connection is { IsOpen: true } && (best is null
+                    || (best.IsSilent && !connection.IsSilent)
+                    || (best.IsSilent == connection.IsSilent && connection.InFlight < best.InFlight)))
                 {
                     best = connection;
                 }
@@ -110,28 +115,31 @@ internal sealed partial class CqlNode : IAsyncDisposable
 
     /// <summary>Sends a request on the connection with the least under way, and tells the node of statements it has forgotten.</summary>
     /// <exception cref="CqlException">The node's error, or it is not connected.</exception>
-    public async Task<CqlResponse> SendAsync(CqlRequest request, CancellationToken cancellationToken)
+    /// <param name="request">The request.</param>
+    /// <param name="deadline">When to give up, in the ticks of the clock; 0 for the request timeout from now.</param>
+    /// <param name="cancellationToken">Stops waiting for the answer.</param>
+    public async Task<CqlResponse> SendAsync(CqlRequest request, long deadline, CancellationToken cancellationToken)
     {
         // What the node is taken to know: a PREPARE that another request has sent by the time of the answer is not undone.
         var taken = new PreparedStatement[request.Prepared.Length];
         for (var i = 0; i < taken.Length; i++)
         {
-            taken[i] = await KnownAsync(request.Prepared[i], cancellationToken);
+            taken[i] = await KnownAsync(request.Prepared[i], deadline, cancellationToken);
         }
 
         try
         {
-            return await Connection().SendAsync(request, cancellationToken);
+            return await Connection().SendAsync(request, cancellationToken, deadline);
         }
         catch (CqlUnpreparedException)
         {
             for (var i = 0; i < taken.Length; i++)
             {
                 await ForgetAsync(taken[i]);
-                await KnownAsync(request.Prepared[i], cancellationToken);
+                await KnownAsync(request.Prepared[i], deadline, cancellationToken);
             }
 
-            return await Connection().SendAsync(request, cancellationToken);
+            return await Connection().SendAsync(request, cancellationToken, deadline);
         }
     }
 
@@ -168,14 +176,14 @@ internal sealed partial class CqlNode : IAsyncDisposable
     }
 
     // The statement as the node knows it; it is told of it where it does not.
-    private async ValueTask<PreparedStatement> KnownAsync(PreparedStatement statement, CancellationToken cancellationToken)
+    private async ValueTask<PreparedStatement> KnownAsync(PreparedStatement statement, long deadline, CancellationToken cancellationToken)
     {
         if (Known(statement.Cql) is { } known)
         {
             return await known;
         }
 
-        var here = await PrepareAsync(statement.Cql, cancellationToken);
+        var here = await InTimeAsync(PrepareAsync(statement.Cql, cancellationToken), statement.Cql, deadline);
         if (!here.Id.AsSpan().SequenceEqual(statement.Id))
         {
             // The versions of the nodes differ, or have changed. This request has the old id in it; the next one has the new.
@@ -184,6 +192,24 @@ internal sealed partial class CqlNode : IAsyncDisposable
         }
 
         return here;
+    }
+
+    private async Task<PreparedStatement> InTimeAsync(Task<PreparedStatement> preparing, string cql, long deadline)
+    {
+        if (deadline == 0)
+        {
+            return await preparing;
+        }
+
+        var left = _context.Time.GetElapsedTime(_context.Time.GetTimestamp(), deadline);
+        try
+        {
+            return await preparing.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _context.Time);
+        }
+        catch (TimeoutException)
+        {
+            throw new CqlTimeoutException($"{Endpoint} did not answer PREPARE {cql} in time.");
+        }
     }
 
     private async ValueTask ForgetAsync(PreparedStatement here)
@@ -233,7 +259,7 @@ internal sealed partial class CqlNode : IAsyncDisposable
 
                     failures = 0;
                     var reason = await connection.Closed.WaitAsync(_closing.Token);
-                    _context.NodeLost();
+                    _context.NodeLost(this);
                     LogLost(_context.Logger, Endpoint, reason.Message);
                 }
             }
@@ -272,12 +298,12 @@ internal sealed partial class CqlNode : IAsyncDisposable
         await Task.WhenAny(Task.Delay(delay, _context.Time, _closing.Token), Volatile.Read(ref _woken).Task);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Cassandra node {Node} is connected again")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Reconnected to Cassandra node {Node}")]
     private static partial void LogConnected(ILogger logger, IPEndPoint node);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Cassandra node {Node} is lost: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Lost the connection to Cassandra node {Node}: {Reason}")]
     private static partial void LogLost(ILogger logger, IPEndPoint node, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Cassandra node {Node} cannot be connected, and is tried again: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Cannot connect to Cassandra node {Node}, retrying: {Reason}")]
     private static partial void LogFailed(ILogger logger, IPEndPoint node, string reason, Exception? unexpected);
 }

@@ -13,6 +13,8 @@ internal sealed partial class CqlSession : IAsyncDisposable
 {
     private const int ValuesFlag = 0x01;
     private const int SkipMetadataFlag = 0x02;
+    // With fewer replicas, another coordinator still gets its turn when the replica's own connection fails.
+    private const int MinAttempts = 3;
     private static readonly TimeSpan _warnEvery = TimeSpan.FromMinutes(1);
 
     private readonly ClusterContext _context;
@@ -27,8 +29,8 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
     public IReadOnlyCollection<CqlNode> Nodes => _control.Nodes;
 
-    /// <summary>Calls something when a connection to a node was lost.</summary>
-    public void OnNodeLost(Action lost) => _context.NodeLost += lost;
+    /// <summary>Calls back when a node may have lost what it confirmed lately: disconnected, down, removed or re-addressed.</summary>
+    public void OnNodeLost(Action<CqlNode> lost) => _context.NodeLost += lost;
 
     public string LocalDatacenter => _control.LocalDatacenter;
 
@@ -64,26 +66,29 @@ internal sealed partial class CqlSession : IAsyncDisposable
             return known;
         }
 
-        var prepared = await OnSomeNode($"PREPARE {cql}", Plan(null), node => node.PrepareAsync(cql, cancellationToken), cancellationToken);
+        var prepared = await OnSomeNode($"PREPARE {cql}", Plan(null), node => node.PrepareAsync(cql, cancellationToken), Deadline(), cancellationToken);
         return _statements.GetOrAdd(cql, prepared);
     }
 
     /// <summary>
-    /// Runs CQL without values, on the node that tells of the cluster where it can. Schema changes return when the nodes
-    /// agree on the schema: any other node may know the change before the one that is asked has heard of it.
+    /// Runs CQL without values, on the node of the control connection where possible. A schema change goes to that one
+    /// node, with <see cref="CqlSettings.SchemaTimeout"/>, and returns when the nodes agree on the schema: sent to a
+    /// second node while the first still executes it, it would race with itself.
     /// </summary>
     public async Task<RowSet> QueryAsync(string cql, CancellationToken cancellationToken, int pageSize = 0, byte[]? pagingState = null)
     {
-        var request = QueryRequest.Of(cql, Version, _context.Settings.Consistency, pageSize, pagingState);
-        var first = _control.Node is { } node ? new ReplicaSet([node]) : null;
-        var answer = await SendAsync(request, first, speculative: false, cancellationToken);
-        if (IsSchemaChange(answer))
+        if (IsSchemaChange(cql))
         {
-            await _control.AwaitSchemaAgreementAsync(cancellationToken);
+            return await ChangeSchemaAsync(cql, cancellationToken);
         }
 
-        return RowSet.Read(answer);
+        var request = QueryRequest.Of(cql, Version, _context.Settings.Consistency, pageSize, pagingState);
+        var first = _control.Node is { } node ? new ReplicaSet([node]) : null;
+        return RowSet.Read(await SendAsync(request, first, speculative: false, cancellationToken));
     }
+
+    /// <summary>Waits until the nodes agree on the schema, 10 s at most.</summary>
+    public Task AwaitSchemaAgreementAsync(CancellationToken cancellationToken) => _control.AwaitSchemaAgreementAsync(cancellationToken);
 
     /// <summary>Runs a prepared read on a replica, and on a second one when the first is slow.</summary>
     /// <param name="statement">The statement.</param>
@@ -141,11 +146,12 @@ internal sealed partial class CqlSession : IAsyncDisposable
     public async Task<CqlResponse> SendAsync(CqlRequest request, ReplicaSet? replicas, bool speculative, CancellationToken cancellationToken)
     {
         var began = Began(request);
+        var deadline = Deadline();
         try
         {
             var answer = speculative && _context.Settings.SpeculativeReadDelay > TimeSpan.Zero
-                ? await Speculate(request, replicas, cancellationToken)
-                : await OnSomeNode(request.Name, Plan(replicas), node => node.SendAsync(request, cancellationToken), cancellationToken);
+                ? await Speculate(request, replicas, deadline, cancellationToken)
+                : await OnSomeNode(request.Name, Plan(replicas), node => node.SendAsync(request, deadline, cancellationToken), deadline, cancellationToken);
             Ended(request, began, answer);
             return answer;
         }
@@ -162,25 +168,40 @@ internal sealed partial class CqlSession : IAsyncDisposable
     /// </summary>
     public ValueTask BeginAsync(CqlRequest request, ReplicaSet replicas, Action<Exception?> ended, CancellationToken cancellationToken)
     {
-        var write = new GroupedWrite(this, request, replicas, ended, Began(request));
+        var write = new GroupedWrite(this, request, replicas, ended, Began(request), Deadline());
         if (First(replicas) is { } node && node.ConnectionFor(request) is { } connection)
         {
             return write.Send(node, connection) ? ValueTask.CompletedTask : new ValueTask(connection.RoomAsync(cancellationToken));
         }
 
         // No node is up, or the node must be told of its statements: the rows of the call share that, or fail at once.
-        _ = write.GoOnAsync(failed: null);
+        write.GoOn();
         return ValueTask.CompletedTask;
     }
 
     /// <summary>Goes on with a request that has failed on a node, or was sent to none yet.</summary>
-    internal Task<CqlResponse> GoOnAsync(CqlRequest request, ReplicaSet replicas, (CqlNode Node, CqlException Error)? failed) =>
+    internal Task<CqlResponse> GoOnAsync(CqlRequest request, ReplicaSet replicas, (CqlNode Node, CqlException Error)? failed, long deadline) =>
         OnSomeNode(
             request.Name,
             Plan(replicas).Where(node => node != failed?.Node),
-            node => node.SendAsync(request, CancellationToken.None),
+            node => node.SendAsync(request, deadline, CancellationToken.None),
+            deadline,
             CancellationToken.None,
             failed is { } first ? [(first.Node.Endpoint.ToString(), first.Error)] : null);
+
+    /// <summary>Whether another local node is connected and not silent.</summary>
+    internal bool HasOtherThan(CqlNode node)
+    {
+        foreach (var other in _control.LocalNodes)
+        {
+            if (other != node && other is { IsUp: true, IsSilent: false })
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>A request has ended with an answer.</summary>
     internal void Ended(CqlRequest request, long began, CqlResponse answer)
@@ -226,16 +247,16 @@ internal sealed partial class CqlSession : IAsyncDisposable
     }
 
     // The second request begins with the next node of the same plan: a plan made later may begin with the slow node.
-    private async Task<CqlResponse> Speculate(CqlRequest request, ReplicaSet? replicas, CancellationToken cancellationToken)
+    private async Task<CqlResponse> Speculate(CqlRequest request, ReplicaSet? replicas, long deadline, CancellationToken cancellationToken)
     {
         var plan = Plan(replicas);
-        var first = OnSomeNode(request.Name, plan, node => node.SendAsync(request, cancellationToken), cancellationToken);
+        var first = OnSomeNode(request.Name, plan, node => node.SendAsync(request, deadline, cancellationToken), deadline, cancellationToken);
         if (plan.Count < 2 || await IsInTime(first, _context.Settings.SpeculativeReadDelay, cancellationToken))
         {
             return await first;
         }
 
-        var second = OnSomeNode(request.Name, [.. plan[1..], plan[0]], node => node.SendAsync(request, cancellationToken), cancellationToken);
+        var second = OnSomeNode(request.Name, [.. plan[1..], plan[0]], node => node.SendAsync(request, deadline, cancellationToken), deadline, cancellationToken);
         var winner = await Task.WhenAny(first, second);
         return winner.IsCompletedSuccessfully ? await winner : await (winner == first ? second : first);
     }
@@ -255,15 +276,24 @@ internal sealed partial class CqlSession : IAsyncDisposable
         return _context.Time.GetTimestamp();
     }
 
-    private static async Task<T> OnSomeNode<T>(
+    private long Deadline() =>
+        _context.Time.GetTimestamp() + (long)(_context.Settings.RequestTimeout.TotalSeconds * _context.Time.TimestampFrequency);
+
+    private async Task<T> OnSomeNode<T>(
         string name,
         IEnumerable<CqlNode> plan,
         Func<CqlNode, Task<T>> send,
+        long deadline,
         CancellationToken cancellationToken,
         List<(string, Exception)>? tried = null)
     {
         foreach (var node in plan)
         {
+            if (tried is not null && _context.Time.GetTimestamp() >= deadline)
+            {
+                break;
+            }
+
             try
             {
                 return await send(node);
@@ -278,7 +308,8 @@ internal sealed partial class CqlSession : IAsyncDisposable
         throw new CqlNoNodeException(name, tried ?? []);
     }
 
-    // The replicas first, the one with the least under way before the others; then the datacenter's other nodes in turn.
+    // The replicas first, those that are not silent and have the least under way before the others; then the datacenter's
+    // other nodes in turn, up to as many as there are replicas: on more nodes, the same refusal would only add load.
     private List<CqlNode> Plan(ReplicaSet? replicas)
     {
         var plan = new List<CqlNode>(4);
@@ -294,13 +325,15 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
             if (plan.Count > 1)
             {
-                plan.Sort(static (a, b) => a.InFlight.CompareTo(b.InFlight));
+                plan.Sort(static (a, b) => (a.IsSilent, a.InFlight).CompareTo((b.IsSilent, b.InFlight)));
             }
         }
 
+        var attempts = Math.Max(MinAttempts, replicas?.Nodes.Count(node => node.Datacenter == LocalDatacenter) ?? 0);
+
         var nodes = _control.LocalNodes;
         var first = (int)((uint)Interlocked.Increment(ref _turn) % (uint)Math.Max(1, nodes.Count));
-        for (var i = 0; i < nodes.Count; i++)
+        for (var i = 0; i < nodes.Count && plan.Count < attempts; i++)
         {
             var node = nodes[(first + i) % nodes.Count];
             if (node.IsUp && !plan.Contains(node))
@@ -317,11 +350,13 @@ internal sealed partial class CqlSession : IAsyncDisposable
     {
         CqlNode? best = null;
         var least = int.MaxValue;
+        var isSilent = true;
         foreach (var node in replicas.Nodes)
         {
-            if (node.IsUp && node.Datacenter == LocalDatacenter && node.InFlight is var inFlight && inFlight < least)
+            if (node.IsUp && node.Datacenter == LocalDatacenter && node.InFlight is var inFlight
+                && node.IsSilent is var silent && (best is null || (isSilent && !silent) || (isSilent == silent && inFlight < least)))
             {
-                (best, least) = (node, inFlight);
+                (best, least, isSilent) = (node, inFlight, silent);
             }
         }
 
@@ -335,8 +370,33 @@ internal sealed partial class CqlSession : IAsyncDisposable
         _ => "QUERY",
     };
 
-    private static bool IsSchemaChange(CqlResponse answer) =>
-        answer.Opcode == Opcode.Result && (ResultKind)new ByteReader(answer.Body).Int() == ResultKind.SchemaChange;
+    private static bool IsSchemaChange(string cql)
+    {
+        var text = cql.AsSpan().TrimStart();
+        return text.StartsWith("CREATE ", StringComparison.OrdinalIgnoreCase)
+            || text.StartsWith("ALTER ", StringComparison.OrdinalIgnoreCase)
+            || text.StartsWith("DROP ", StringComparison.OrdinalIgnoreCase);
+    }
+
+    private async Task<RowSet> ChangeSchemaAsync(string cql, CancellationToken cancellationToken)
+    {
+        var request = QueryRequest.Of(cql, Version, _context.Settings.Consistency);
+        var node = _control.Node ?? Plan(null).FirstOrDefault() ?? throw new CqlNoNodeException(cql, []);
+        var began = Began(request);
+        try
+        {
+            var deadline = began + (long)(_context.Settings.SchemaTimeout.TotalSeconds * _context.Time.TimestampFrequency);
+            var answer = await node.SendAsync(request, deadline, cancellationToken);
+            Ended(request, began, answer);
+            await _control.AwaitSchemaAgreementAsync(cancellationToken);
+            return RowSet.Read(answer);
+        }
+        catch (Exception failed)
+        {
+            Ended(request, began, failed);
+            throw;
+        }
+    }
 
     private void Warn(IReadOnlyList<string> warnings)
     {

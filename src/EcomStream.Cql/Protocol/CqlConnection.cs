@@ -24,7 +24,7 @@ internal sealed class CqlConnection : IAsyncDisposable
     private readonly EnvelopeReader _reader;
     private readonly EnvelopeWriter _writer;
     private readonly StreamIds _streams;
-    private readonly Queue<PendingRequest> _waiting = new();
+    private Queue<PendingRequest> _waiting = new();
     private readonly SemaphoreSlim _toSend = new(0, 1);
     private readonly CancellationTokenSource _closing = new();
     private readonly TaskCompletionSource<Exception> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -36,6 +36,7 @@ internal sealed class CqlConnection : IAsyncDisposable
     private TaskCompletionSource? _room;
     private Exception? _closedBy;
     private long _lastReceived;
+    private volatile bool _isSilent;
 
     public CqlConnection(Stream stream, IPEndPoint endpoint, byte version, CqlSettings settings, TimeProvider time)
     {
@@ -60,6 +61,9 @@ internal sealed class CqlConnection : IAsyncDisposable
 
     /// <summary>Requests under way, the abandoned ones included.</summary>
     public int InFlight => _settings.MaxInFlight - _streams.Free;
+
+    /// <summary>Whether the node has sent nothing for <see cref="CqlSettings.SilentNodeDelay"/> although requests are under way.</summary>
+    public bool IsSilent => _isSilent;
 
     /// <summary>Takes what the server pushes. Set before REGISTER is sent.</summary>
     public Action<CqlEvent>? OnEvent { get; set; }
@@ -91,9 +95,12 @@ internal sealed class CqlConnection : IAsyncDisposable
     /// the caller waits.
     /// </summary>
     /// <exception cref="CqlException">The server's error, a timeout, or the loss of the connection.</exception>
-    public async Task<CqlResponse> SendAsync(CqlRequest request, CancellationToken cancellationToken)
+    /// <param name="request">The request.</param>
+    /// <param name="cancellationToken">Stops waiting for the answer.</param>
+    /// <param name="deadline">When to give up, in the ticks of the clock; 0 for the request timeout from now.</param>
+    public async Task<CqlResponse> SendAsync(CqlRequest request, CancellationToken cancellationToken, long deadline = 0)
     {
-        var pending = new AwaitedRequest(request);
+        var pending = new AwaitedRequest(request) { Deadline = deadline };
         Send(pending);
         return await pending.Answer.WaitAsync(cancellationToken);
     }
@@ -106,6 +113,13 @@ internal sealed class CqlConnection : IAsyncDisposable
     public bool Send(PendingRequest request)
     {
         Exception? closedBy;
+        var now = _time.GetTimestamp();
+        request.Began = now;
+        if (request.Deadline == 0)
+        {
+            request.Deadline = now + (long)((request.Timeout ?? _settings.RequestTimeout).TotalSeconds * _time.TimestampFrequency);
+        }
+
         lock (_gate)
         {
             closedBy = _closedBy;
@@ -171,7 +185,6 @@ internal sealed class CqlConnection : IAsyncDisposable
     {
         while (_streams.Free > 0 && _waiting.TryDequeue(out var request))
         {
-            request.Deadline = _time.GetTimestamp() + (long)((request.Timeout ?? _settings.RequestTimeout).TotalSeconds * _time.TimestampFrequency);
             _writer.Write(_queued, _streams.Take(request), request.Request);
             Signal();
         }
@@ -309,15 +322,24 @@ internal sealed class CqlConnection : IAsyncDisposable
             while (await timer.WaitForNextTickAsync(_closing.Token))
             {
                 List<PendingRequest> expired;
+                List<PendingRequest> silent;
                 lock (_gate)
                 {
-                    expired = _streams.Expire(_time.GetTimestamp());
+                    var now = _time.GetTimestamp();
+                    expired = _streams.Expire(now);
+                    ExpireWaiting(now, expired);
+                    silent = Silent(now);
+                }
+
+                foreach (var request in silent)
+                {
+                    request.NodeIsSilent();
                 }
 
                 foreach (var request in expired)
                 {
                     request.Failed(new CqlTimeoutException(
-                        $"{Endpoint} did not answer {request.Request.Name} within {_settings.RequestTimeout.TotalSeconds} s."));
+                        $"{Endpoint} did not answer {request.Request.Name} within {_time.GetElapsedTime(request.Began, request.Deadline).TotalSeconds:0.###} s."));
                 }
 
                 if (_streams.Abandoned > _settings.MaxInFlight / 2)
@@ -345,6 +367,40 @@ internal sealed class CqlConnection : IAsyncDisposable
         {
             Close(ended);
         }
+    }
+
+    // Those that were not sent yet: the caller's time is over as well. Within the gate.
+    private void ExpireWaiting(long now, List<PendingRequest> expired)
+    {
+        if (_waiting.All(request => request.Deadline > now))
+        {
+            return;
+        }
+
+        expired.AddRange(_waiting.Where(request => request.Deadline <= now));
+        _waiting = new Queue<PendingRequest>(_waiting.Where(request => request.Deadline > now));
+    }
+
+    // Sets whether the node is silent, and returns the requests that are to be told of it. Within the gate.
+    private List<PendingRequest> Silent(long now)
+    {
+        if (_settings.SilentNodeDelay <= TimeSpan.Zero || _time.GetElapsedTime(Volatile.Read(ref _lastReceived), now) < _settings.SilentNodeDelay)
+        {
+            _isSilent = false;
+            return [];
+        }
+
+        var since = now - (long)(_settings.SilentNodeDelay.TotalSeconds * _time.TimestampFrequency);
+        var late = _streams.Since(since).ToList();
+        _isSilent = late.Count > 0 || (_isSilent && _streams.Free < _settings.MaxInFlight);
+        if (!_isSilent)
+        {
+            return [];
+        }
+
+        List<PendingRequest> told = [.. late.Concat(_waiting).Where(request => !request.IsToldOfSilence)];
+        told.ForEach(request => request.IsToldOfSilence = true);
+        return told;
     }
 
     private void Close(Exception reason)

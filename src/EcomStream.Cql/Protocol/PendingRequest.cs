@@ -10,14 +10,25 @@ internal abstract class PendingRequest(CqlRequest request)
     /// <summary>The request.</summary>
     public CqlRequest Request => request;
 
-    /// <summary>How long the answer may take once it is sent; null for as long as the settings say.</summary>
+    /// <summary>How long the answer may take; null for as long as the settings say.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>When it is given up, in the ticks of the connection's clock.</summary>
+    /// <summary>When it is given up, in the ticks of the connection's clock; 0 until the connection sets it.</summary>
     public long Deadline { get; set; }
+
+    /// <summary>When it was handed to the connection, in the ticks of the connection's clock.</summary>
+    public long Began { get; set; }
+
+    /// <summary>Whether it was told that its node is silent.</summary>
+    public bool IsToldOfSilence { get; set; }
 
     /// <summary>It was given up: nobody waits for the answer any more.</summary>
     public bool IsAbandoned { get; set; }
+
+    /// <summary>The node has sent nothing for a while, this answer included.</summary>
+    public virtual void NodeIsSilent()
+    {
+    }
 
     /// <summary>The answer has come.</summary>
     public abstract void Answered(CqlResponse answer);

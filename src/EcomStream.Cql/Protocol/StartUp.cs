@@ -83,17 +83,21 @@ internal static class StartUp
 
             if (failed is OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
+                // A node that requires TLS closes the connection; silence has other causes.
                 throw new CqlTimeoutException(
-                    $"{endpoint} took the connection but was not ready within {settings.ConnectTimeout.TotalSeconds} s. Is it Cassandra's native port, and does it ask for TLS?");
+                    $"{endpoint} accepted the connection but did not answer within {settings.ConnectTimeout.TotalSeconds} s: the node is starting, overloaded or stopped, or the port is not Cassandra's native port.");
             }
 
             if (failed is CqlConnectionException && connection is not null)
             {
                 // A node that refuses a certificate ends the connection, which a client learns after its own handshake.
                 var hint = tls is null
-                    ? "if it asks for TLS, set ecomstream.store.cassandra.tls.enabled"
-                    : "if it asks for a client's certificate, check ecomstream.store.cassandra.tls.certificate-file";
-                throw new CqlConnectionException($"{failed.Message} It took the connection and gave it up before an answer: {hint}.", failed);
+                    ? "The node may require TLS (set Tls), or it may be starting or stopping."
+                    : "The node may require a client certificate (check Tls.CertificateFile), or it may be starting or stopping.";
+                throw new CqlConnectionException($"{failed.Message} It accepted the connection and closed it before the first answer. {hint}", failed)
+                {
+                    Setting = nameof(CqlSettings.Tls),
+                };
             }
 
             throw;

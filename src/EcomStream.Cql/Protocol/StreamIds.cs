@@ -70,6 +70,10 @@ internal sealed class StreamIds
         return expired ?? [];
     }
 
+    /// <summary>The requests that somebody waits for and that began at some time or before.</summary>
+    public IEnumerable<PendingRequest> Since(long began) =>
+        _pending.OfType<PendingRequest>().Where(request => !request.IsAbandoned && request.Began <= began);
+
     /// <summary>Everything under way that somebody waits for; the ids are not to be used again.</summary>
     public List<PendingRequest> ReturnAll()
     {
