@@ -103,14 +103,10 @@ public sealed class CassandraFactStore : IFactStore
         try
         {
             await _recent.RoomAsync(cancellationToken);
-            await RestoreAsync(cancellationToken);
             var refused = await RefusedAsync(writes, cancellationToken);
             var losses = _recent.Losses;
             var bytes = await SendAsync(writes, refused, cancellationToken);
-            if (writes.Count > 0 && NeedsRewrite(ReplicasOf(writes[0].OrderId)))
-            {
-                _recent.Confirmed(losses, writes.Count, InMemory * bytes, stop => SendAsync(writes, refused, stop));
-            }
+            Keep(losses, writes, bytes, write => ReplicasOf(write.OrderId), write => write.OrderId, (part, stop) => SendAsync(part, refused, stop));
 
             return refused is null ? [] : [.. refused];
         }
@@ -139,14 +135,16 @@ public sealed class CassandraFactStore : IFactStore
         try
         {
             await _recent.RoomAsync(cancellationToken);
-            await RestoreAsync(cancellationToken);
-            (UnmatchedPayment, long)[] stamped = [.. rows.Select(row => (row, NextTimestamp()))];
+            (UnmatchedPayment Row, long)[] stamped = [.. rows.Select(row => (row, NextTimestamp()))];
             var losses = _recent.Losses;
             var bytes = await SendAsync(stamped, cancellationToken);
-            if (rows.Count > 0 && NeedsRewrite(ReplicasOfBucket(UnmatchedStatements.Bucket(rows[0].OrderId))))
-            {
-                _recent.Confirmed(losses, rows.Count, InMemory * bytes, stop => SendAsync(stamped, stop));
-            }
+            Keep(
+                losses,
+                stamped,
+                bytes,
+                row => ReplicasOfBucket(UnmatchedStatements.Bucket(row.Row.OrderId)),
+                row => row.Row.OrderId,
+                SendAsync);
         }
         catch (CqlFault failed)
         {
@@ -162,7 +160,7 @@ public sealed class CassandraFactStore : IFactStore
         var (client, _, unmatched) = Opened;
         try
         {
-            await RestoreAsync(cancellationToken);
+            await _recent.RestoredAsync(orderIds, cancellationToken);
             var reads = orderIds.Distinct().GroupBy(UnmatchedStatements.Bucket).SelectMany(bucket => bucket.Chunk(_settings.ReadBatch).Select(async ids =>
             {
                 var page = await client.ReadAsync(
@@ -243,12 +241,29 @@ public sealed class CassandraFactStore : IFactStore
 
     private OpenTables Opened => _tables ?? throw new InvalidOperationException("The store is used before InitializeAsync.");
 
-    // Before anything is decided on what the table says, it must say again what was confirmed.
-    private Task RestoreAsync(CancellationToken cancellationToken) =>
-        _recent.IsPending ? _recent.WriteAsync(cancellationToken) : Task.CompletedTask;
+    // What two replicas have confirmed survives the crash of any one of them. The rest is kept for a while, by replica
+    // group, so that after the loss of a node only what it may have held is written again.
+    private void Keep<T>(
+        int losses,
+        IReadOnlyList<T> rows,
+        long bytes,
+        Func<T, ReplicaGroup> replicasOf,
+        Func<T, long> keyOf,
+        Func<IReadOnlyList<T>, CancellationToken, Task> send)
+    {
+        if (rows.Count == 0 || _settings.RewriteWindow <= TimeSpan.Zero)
+        {
+            return;
+        }
 
-    // What two replicas have confirmed survives the crash of any one of them.
-    private bool NeedsRewrite(ReplicaGroup replicas) => Opened.Client.Confirming(replicas) < 2;
+        var client = Opened.Client;
+        foreach (var group in rows.GroupBy(replicasOf).Where(group => client.Confirming(group.Key) < 2))
+        {
+            T[] part = [.. group];
+            _recent.Confirmed(
+                losses, part.Length, InMemory * bytes * part.Length / rows.Count, stop => send(part, stop), group.Key, Array.ConvertAll(part, row => keyOf(row)));
+        }
+    }
 
     private ReplicaGroup ReplicasOf(long orderId)
     {
@@ -341,7 +356,7 @@ public sealed class CassandraFactStore : IFactStore
         var (client, _, _) = Opened;
         try
         {
-            await RestoreAsync(cancellationToken);
+            await _recent.RestoredAsync(orderIds, cancellationToken);
             var reads = orderIds
                 .Distinct()
                 .GroupBy(ReplicasOf)
