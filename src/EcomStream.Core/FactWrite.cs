@@ -21,6 +21,9 @@ public sealed record FactWrite
     /// <summary>Stamp of the payment columns; meaningless without <see cref="Payment"/>.</summary>
     public Stamp PaymentStamp { get; init; }
 
+    /// <summary>Write timestamp of the payment columns other than payment_id; null for <see cref="PaymentStamp"/>.</summary>
+    public Stamp? PaymentDetailStamp { get; init; }
+
     /// <summary>
     /// When true, the payment is written only if the row holds no payment, or one with the same payment id. Otherwise
     /// the payment columns stay as they are and the order's id is returned by
