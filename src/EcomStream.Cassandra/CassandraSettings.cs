@@ -31,6 +31,17 @@ public sealed record CassandraSettings : CqlSettings
     /// <summary>Bytes of values in one unlogged batch at most. Cassandra logs a warning above 5 KiB of its own count.</summary>
     public int BatchBytes { get; init; } = 3_000;
 
+    /// <summary>
+    /// Added to the stamp of each message to make the write timestamp of its columns. Other programs write the facts at the
+    /// current time; without an offset, the tombstones of their nulls and deletes would hide a payment that was published
+    /// before them and is written after them. It must be longer than the age of any message that is still processed, and
+    /// the same for all processes that write the table.
+    /// </summary>
+    public TimeSpan WriteTimestampOffset { get; init; } = TimeSpan.FromDays(366);
+
+    /// <summary>Rows on one page when the unmatched payments are listed. Cassandra may limit it (page_size_fail_threshold).</summary>
+    public int PageSize { get; init; } = 1_000;
+
     /// <summary>Orders asked for in one read at most.</summary>
     public int ReadBatch { get; init; } = 40;
 
@@ -56,9 +67,12 @@ public sealed record CassandraSettings : CqlSettings
     /// </summary>
     public long RewriteBytes { get; init; } = 512L << 20;
 
-    /// <summary>Whether the store makes what is missing of the schema.</summary>
+    /// <summary>Whether the store creates missing tables and columns, and the keyspace where <see cref="Replication"/> is set.</summary>
     public bool CreateSchema { get; init; } = true;
 
-    /// <summary>Replication of a keyspace that is made, as in CQL.</summary>
-    public string Replication { get; init; } = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
+    /// <summary>
+    /// Replication of a keyspace that is created, as in CQL, such as <c>{'class': 'NetworkTopologyStrategy', 'dc1': 3}</c>.
+    /// Without it no keyspace is created.
+    /// </summary>
+    public string Replication { get; init; } = "";
 }

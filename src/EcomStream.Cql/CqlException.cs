@@ -46,9 +46,12 @@ public sealed class CqlNoNodeException : CqlException
         : base(
             tried.Count == 0
                 ? $"{request}: no node of Cassandra is connected."
-                : $"{request}: no node of Cassandra took it. Tried {string.Join("; ", tried.Select(t => $"{t.Node}: {t.Error.Message}"))}",
-            tried.Count == 0 ? null : tried[^1].Error) =>
+                : $"{request}: no Cassandra node executed it. Tried {string.Join("; ", tried.Select(t => $"{t.Node}: {t.Error.Message}"))}",
+            tried.Count == 0 ? null : tried[^1].Error)
+    {
         Tried = tried;
+        Setting = tried.Select(t => (t.Error as CqlException)?.Setting).FirstOrDefault(setting => setting is not null);
+    }
 
     /// <summary>The nodes that were tried, in order, each with what went wrong.</summary>
     public IReadOnlyList<(string Node, Exception Error)> Tried { get; }

@@ -36,6 +36,6 @@ public sealed class StartTests(StoreKeyspace keyspace) : IClassFixture<StoreKeys
         var error = await Should.ThrowAsync<StoreRejectedException>(async () => await store.InitializeAsync(default));
         error.Message.ShouldContain("lacks the column item text");
         error.Message.ShouldContain("customer_id as text, and it must be bigint");
-        error.Message.ShouldContain("unknown column more int");
+        error.Message.ShouldNotContain("more");
     }
 }

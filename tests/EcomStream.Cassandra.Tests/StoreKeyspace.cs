@@ -9,5 +9,5 @@ public sealed class StoreKeyspace : TestKeyspace
     public static CassandraSettings ServerSettings => new(CassandraServer.Settings);
 
     /// <summary>Settings for the keyspace; the test is skipped where there is no Cassandra.</summary>
-    public new CassandraSettings Settings => new(base.Settings);
+    public new CassandraSettings Settings => new(base.Settings) { Replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}" };
 }

@@ -34,8 +34,9 @@ internal sealed partial class CassandraSchema
             reader.ReadToEnd()
                 .Replace("ecom_store.orders_payments_facts", $"{settings.Keyspace}.{settings.FactsTable}", StringComparison.Ordinal)
                 .Replace("ecom_store.unmatched_payments", $"{settings.Keyspace}.{settings.UnmatchedTable}", StringComparison.Ordinal)
+                .Replace("\r\n", "\n", StringComparison.Ordinal)
                 .Replace("EXISTS ecom_store\n", $"EXISTS {settings.Keyspace}\n", StringComparison.Ordinal),
-            $"WITH replication = {settings.Replication.Replace("$", "$$", StringComparison.Ordinal)};");
+            match => settings.Replication.Length > 0 ? $"WITH replication = {settings.Replication};" : match.Value);
     }
 
     /// <summary>All of it, as CQL with its comments.</summary>
@@ -74,27 +75,74 @@ internal sealed partial class CassandraSchema
     public async Task<IReadOnlyList<string>> ReplicationDifferencesAsync(ICqlClient client, CancellationToken cancellationToken)
     {
         var (expected, actual) = (KeyspaceReplication.Parse(_settings.Replication), await ReplicationAsync(client, cancellationToken));
-        return actual.Options.Count == 0 || expected.Gives(actual)
+        return _settings.Replication.Length == 0 || actual.Options.Count == 0 || expected.Gives(actual)
             ? []
             : [$"the keyspace {_settings.Keyspace} has the replication {actual}, and the settings ask for {expected}: ALTER KEYSPACE and a repair change it"];
     }
 
-    /// <summary>Makes what is missing, and nothing else: a role may be allowed to make tables, but no keyspace.</summary>
+    /// <summary>What a store runs with but what may lose data, one line each.</summary>
+    public async Task<IReadOnlyList<string>> WarningsAsync(ICqlClient client, CancellationToken cancellationToken)
+    {
+        var warnings = new List<string>();
+        foreach (var table in Tables)
+        {
+            var rows = await client.ExecuteAsync(
+                $"SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = '{_settings.Keyspace}' AND table_name = '{table.Name}'",
+                cancellationToken);
+            if (rows.Next() && rows.Int32OrNull(0) is { } seconds and > 0)
+            {
+                warnings.Add(
+                    $"the table {_settings.Keyspace}.{table.Name} has default_time_to_live = {seconds}: its rows vanish after {seconds} s (ALTER TABLE ... WITH default_time_to_live = 0)");
+            }
+        }
+
+        return warnings;
+    }
+
+    /// <summary>
+    /// Creates what is missing, and nothing else: a role may be allowed to create tables, but no keyspace. Where another
+    /// process creates the same at the same time, losing that race is not an error.
+    /// </summary>
+    /// <exception cref="CqlFault">It was refused, or the keyspace is missing and the settings have no replication.</exception>
     public async Task ApplyAsync(ICqlClient client, CancellationToken cancellationToken)
     {
         foreach (var statement in Statements)
         {
-            var isThere = IsTable(statement)
-                ? await ReadAsync(client, TableDefinition.Parse(statement).Name, cancellationToken) is not null
-                : await HasKeyspaceAsync(client, cancellationToken);
-            if (!isThere)
+            if (await IsThereAsync(client, statement, cancellationToken))
+            {
+                continue;
+            }
+
+            if (!IsTable(statement) && _settings.Replication.Length == 0)
+            {
+                throw new CqlFault(
+                    FaultKind.Denied,
+                    $"The keyspace {_settings.Keyspace} does not exist, and it is created only with an explicit replication. Check its name, or set Replication, such as {{'class': 'NetworkTopologyStrategy', 'dc1': 3}}.")
+                {
+                    Setting = nameof(CassandraSettings.Replication),
+                };
+            }
+
+            try
             {
                 await client.ExecuteAsync(statement, cancellationToken);
+            }
+            catch (CqlFault lost) when (lost.Kind != FaultKind.Unavailable)
+            {
+                if (!await IsThereAsync(client, statement, cancellationToken))
+                {
+                    throw;
+                }
             }
         }
 
         await AddColumnsAsync(client, cancellationToken);
     }
+
+    private async Task<bool> IsThereAsync(ICqlClient client, string statement, CancellationToken cancellationToken) =>
+        IsTable(statement)
+            ? await ReadAsync(client, TableDefinition.Parse(statement).Name, cancellationToken) is not null
+            : await HasKeyspaceAsync(client, cancellationToken);
 
     // A table of unmatched payments that an earlier version made lacks the newer columns. The facts are others' too:
     // nothing is added to them.

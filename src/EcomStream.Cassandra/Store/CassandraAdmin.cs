@@ -1,6 +1,7 @@
 using EcomStream.Cassandra.Native;
 using EcomStream.Cassandra.Schema;
 using EcomStream.Cassandra.Seam;
+using EcomStream.Cassandra.Tables;
 using EcomStream.Core;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -33,8 +34,39 @@ public sealed class CassandraAdmin(CassandraSettings settings)
         },
         cancellationToken);
 
-    private static async Task<IReadOnlyList<string>> DifferencesAsync(CassandraSchema schema, ICqlClient client, CancellationToken cancellationToken) =>
-        [.. await schema.DifferencesAsync(client, cancellationToken), .. await schema.ReplicationDifferencesAsync(client, cancellationToken)];
+    // Everything that a run needs: the tables, what may lose data in them, and the permission to use them.
+    private async Task<IReadOnlyList<string>> DifferencesAsync(CassandraSchema schema, ICqlClient client, CancellationToken cancellationToken)
+    {
+        var differences = await schema.DifferencesAsync(client, cancellationToken);
+        if (differences.Count > 0)
+        {
+            return [.. differences, .. await schema.ReplicationDifferencesAsync(client, cancellationToken)];
+        }
+
+        return
+        [
+            .. await schema.WarningsAsync(client, cancellationToken),
+            .. await AccessDifferencesAsync(client, cancellationToken),
+            .. await schema.ReplicationDifferencesAsync(client, cancellationToken),
+        ];
+    }
+
+    private async Task<IReadOnlyList<string>> AccessDifferencesAsync(ICqlClient client, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await SchemaAccess.CheckAsync(
+                client,
+                await FactStatements.PrepareAsync(client, $"{settings.Keyspace}.{settings.FactsTable}", settings.WriteTimestampOffset, cancellationToken),
+                await UnmatchedStatements.PrepareAsync(client, $"{settings.Keyspace}.{settings.UnmatchedTable}", cancellationToken),
+                cancellationToken);
+            return [];
+        }
+        catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
+        {
+            return [$"the role {settings.Username} may not do what a run does: {refused.Message}"];
+        }
+    }
 
     private async Task<T> WithClient<T>(Func<ICqlClient, Task<T>> work, CancellationToken cancellationToken)
     {

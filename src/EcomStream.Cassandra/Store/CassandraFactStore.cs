@@ -12,19 +12,22 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace EcomStream.Cassandra;
 
 /// <summary>
-/// The fact store on Apache Cassandra. A batch of writes becomes unlogged batches, each for the partitions of one
-/// replica set; each side of a row carries its message's stamp as the write timestamp, so that rows converge on their
-/// own. Guarded payments are read first: that needs, as the port says, that one order's writes come one at a time.
+/// The fact store on Apache Cassandra. A batch of writes becomes unlogged batches, each for the partitions of one replica
+/// group. The write timestamp of each side of a row is its message's stamp plus
+/// <see cref="CassandraSettings.WriteTimestampOffset"/>, so that rows converge on their own, whatever other programs
+/// write. Guarded payments are read first: that requires, as the port says, that one order's writes come one at a time.
 /// </summary>
-public sealed class CassandraFactStore : IFactStore
+public sealed partial class CassandraFactStore : IFactStore
 {
-    private const int ScanPage = 1_000;
     private const int FetchRows = 500;
 
-    // A row in memory is some twice its bytes as they are sent: its text is UTF-16, and it is made of objects.
+    // Keys of a listing, 60 bytes each.
+    private const int MaxKeys = 100_000;
+
+    // A row in memory takes about twice its encoded bytes: its text is UTF-16, and it is made of objects.
     private const int InMemory = 2;
 
-    // Cassandra 4, and 5 with its default storage_compatibility_mode, knows no later time (CASSANDRA-14092); an hour less,
+    // Cassandra 4, and 5 with its default storage_compatibility_mode, has no later expiry (CASSANDRA-14092); an hour less,
     // for clocks that differ.
     private static readonly DateTimeOffset _lastExpiry = new(2038, 1, 19, 2, 0, 0, TimeSpan.Zero);
 
@@ -32,23 +35,37 @@ public sealed class CassandraFactStore : IFactStore
     private readonly CassandraSchema _schema;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
+    private readonly Func<CancellationToken, Task<ICqlClient>> _connect;
     private readonly SemaphoreSlim _opening = new(1, 1);
+    private readonly RecentWrites _recent;
+    private readonly WriteClock _clock;
+    private readonly RefusalCheck _refusals;
+    private readonly UndecodableRows _undecodable;
     private ICqlClient? _client;
     private OpenTables? _tables;
-    private readonly RecentWrites _recent;
-    private long _lastTimestamp;
 
     /// <summary>Makes a store; nothing is connected before <see cref="InitializeAsync"/>.</summary>
     /// <param name="settings">Where and how.</param>
     /// <param name="loggers">Where it logs; nowhere when left out.</param>
     /// <param name="time">The clock; the system's when left out.</param>
-    /// <exception cref="StoreRejectedException">A name in the settings is none that CQL takes.</exception>
+    /// <exception cref="StoreRejectedException">A name in the settings is not valid in CQL.</exception>
     public CassandraFactStore(CassandraSettings settings, ILoggerFactory? loggers = null, TimeProvider? time = null)
+        : this(settings, null, loggers, time)
+    {
+    }
+
+    /// <summary>Makes a store on another client.</summary>
+    internal CassandraFactStore(
+        CassandraSettings settings, Func<CancellationToken, Task<ICqlClient>>? connect, ILoggerFactory? loggers = null, TimeProvider? time = null)
     {
         _settings = settings;
         _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<CassandraFactStore>();
         _time = time ?? TimeProvider.System;
+        _connect = connect ?? (stop => NativeClient.ConnectAsync(settings, _logger, _time, stop));
         _schema = StoreErrors.Schema(settings);
+        _clock = new WriteClock(_time);
+        _refusals = new RefusalCheck(_logger, _time);
+        _undecodable = new UndecodableRows(_logger, _time);
 
         // A crash is noticed by the second heartbeat at the latest.
         var window = settings.RewriteWindow > TimeSpan.Zero ? settings.RewriteWindow + (2 * settings.HeartbeatInterval) : TimeSpan.Zero;
@@ -63,7 +80,7 @@ public sealed class CassandraFactStore : IFactStore
         {
             if (_client is null)
             {
-                _client = await NativeClient.ConnectAsync(_settings, _logger, _time, cancellationToken);
+                _client = await _connect(cancellationToken);
                 _client.OnNodeLost(_recent.NodeLost);
             }
 
@@ -78,13 +95,16 @@ public sealed class CassandraFactStore : IFactStore
             if (differences.Count > 0)
             {
                 throw new StoreRejectedException(
-                    $"Cassandra at {string.Join(", ", _settings.ContactPoints)} has not the schema that EcomStream needs: {string.Join("; ", differences)}. 'ecomstream schema print' shows it, 'schema apply' makes what is missing.");
+                    $"Opening Cassandra at {string.Join(", ", _settings.ContactPoints)}: the schema differs from the one that EcomStream needs: {string.Join("; ", differences)}. 'ecomstream schema print' prints it, and 'ecomstream schema apply' creates what is missing.");
             }
 
-            _tables = new OpenTables(
-                client,
-                await FactStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.FactsTable}", cancellationToken),
-                await UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken));
+            foreach (var warning in await _schema.WarningsAsync(client, cancellationToken))
+            {
+                LogSchemaWarning(_logger, warning);
+            }
+
+            _tables = await PrepareAsync(client, cancellationToken);
+            await SchemaAccess.CheckAsync(client, _tables.Facts, _tables.Unmatched, cancellationToken);
         }
         catch (CqlFault failed)
         {
@@ -100,19 +120,23 @@ public sealed class CassandraFactStore : IFactStore
     public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        await _recent.RoomAsync(cancellationToken);
+        var refused = await RefusedAsync(writes, cancellationToken);
+        var losses = _recent.Losses;
         try
         {
-            await _recent.RoomAsync(cancellationToken);
-            var refused = await RefusedAsync(writes, cancellationToken);
-            var losses = _recent.Losses;
             var bytes = await SendAsync(writes, refused, cancellationToken);
+            _refusals.Accepted(writes);
             Keep(losses, writes, bytes, write => ReplicasOf(write.OrderId), write => write.OrderId, (part, stop) => SendAsync(part, refused, stop));
-
             return refused is null ? [] : [.. refused];
         }
         catch (CqlFault failed)
         {
-            throw StoreErrors.OfWrite(failed, _settings);
+            throw StoreErrors.OfWrite(
+                failed,
+                failed.Kind == FaultKind.Invalid
+                    && await _refusals.IsRowAtFaultAsync(writes, failed, write => SendAsync([write], null, cancellationToken)),
+                _settings);
         }
     }
 
@@ -122,7 +146,7 @@ public sealed class CassandraFactStore : IFactStore
         var found = new Dictionary<long, OrderFact>(orderIds.Count);
         await ReadByIdAsync(Opened.Facts.Read, orderIds, row =>
         {
-            var fact = FactStatements.ToFact(row);
+            var fact = Opened.Facts.ToFact(row);
             found[fact.OrderId] = fact;
         }, cancellationToken);
         return [.. orderIds.Select(found.GetValueOrDefault)];
@@ -132,23 +156,26 @@ public sealed class CassandraFactStore : IFactStore
     public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        await _recent.RoomAsync(cancellationToken);
+        (UnmatchedPayment Row, long Timestamp)[] stamped = [.. rows.Select(row => (row, _clock.Next()))];
+        var losses = _recent.Losses;
         try
         {
-            await _recent.RoomAsync(cancellationToken);
-            (UnmatchedPayment Row, long)[] stamped = [.. rows.Select(row => (row, NextTimestamp()))];
-            var losses = _recent.Losses;
             var bytes = await SendAsync(stamped, cancellationToken);
-            Keep(
-                losses,
-                stamped,
-                bytes,
-                row => ReplicasOfBucket(UnmatchedStatements.Bucket(row.Row.OrderId)),
-                row => row.Row.OrderId,
-                SendAsync);
+            if (stamped is [.., var last])
+            {
+                _refusals.Accepted(last.Row, last.Timestamp);
+            }
+
+            Keep(losses, stamped, bytes, row => ReplicasOfBucket(UnmatchedStatements.Bucket(row.Row.OrderId)), row => row.Row.OrderId, SendAsync);
         }
         catch (CqlFault failed)
         {
-            throw StoreErrors.OfWrite(failed, _settings);
+            throw StoreErrors.OfWrite(
+                failed,
+                failed.Kind == FaultKind.Invalid
+                    && await _refusals.IsRowAtFaultAsync(rows.Count, failed, row => SendAsync([row], cancellationToken)),
+                _settings);
         }
     }
 
@@ -173,10 +200,17 @@ public sealed class CassandraFactStore : IFactStore
                 var rows = new List<UnmatchedPayment>();
                 while (page.Next())
                 {
-                    Seen(UnmatchedStatements.WriteTime(page));
-                    if (UnmatchedStatements.IsWhole(page))
+                    _clock.Seen(UnmatchedStatements.WriteTime(page));
+                    try
                     {
-                        rows.Add(UnmatchedStatements.ToRow(page));
+                        if (UnmatchedStatements.ToRow(page) is { } row)
+                        {
+                            rows.Add(row);
+                        }
+                    }
+                    catch (FormatException undecodable)
+                    {
+                        Skip(undecodable);
                     }
                 }
 
@@ -191,14 +225,10 @@ public sealed class CassandraFactStore : IFactStore
     }
 
     /// <inheritdoc/>
-    /// <remarks>
-    /// The table is ordered by order, not by time: the keys of all rows that are asked for are read and sorted, some
-    /// 60 bytes each, and then the rows a few hundred at a time.
-    /// </remarks>
     public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
         UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var chunk in (await KeysAsync(query, cancellationToken)).Chunk(FetchRows))
+        await foreach (var chunk in Translated(KeysAsync(query, cancellationToken)).Chunk(FetchRows).WithCancellation(cancellationToken))
         {
             var wanted = chunk.Select(key => (key.Place.OrderId, key.Place.PaymentKey)).ToHashSet();
             var rows = await ReadUnmatchedAsync([.. chunk.Select(key => key.Place.OrderId)], cancellationToken);
@@ -217,12 +247,9 @@ public sealed class CassandraFactStore : IFactStore
     public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var key in ScanAsync(cancellationToken))
+        await foreach (var key in Translated(Listing().HealableAsync(cancellationToken)).WithCancellation(cancellationToken))
         {
-            if (key.IsHealable)
-            {
-                yield return new HealablePayment(key.Place.OrderId, key.State, key.Place.PublishTimeMicros);
-            }
+            yield return new HealablePayment(key.Place.OrderId, key.State, key.Place.PublishTimeMicros);
         }
     }
 
@@ -238,6 +265,9 @@ public sealed class CassandraFactStore : IFactStore
 
         _opening.Dispose();
     }
+
+    /// <summary>Keys that a listing keeps at most, so that a test can lower it.</summary>
+    internal int MaxListedKeys { get; init; } = MaxKeys;
 
     private OpenTables Opened => _tables ?? throw new InvalidOperationException("The store is used before InitializeAsync.");
 
@@ -376,109 +406,68 @@ public sealed class CassandraFactStore : IFactStore
         }
     }
 
-    private async Task<IReadOnlyList<UnmatchedKey>> KeysAsync(UnmatchedQuery query, CancellationToken cancellationToken)
+    private async IAsyncEnumerable<UnmatchedKey> KeysAsync(UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var keys = new List<UnmatchedKey>();
-        if (query.Limit <= 0)
-        {
-            return keys;
-        }
-
         if (query.OrderId is { } orderId)
         {
-            keys.AddRange((await ReadUnmatchedAsync([orderId], cancellationToken))
+            // One partition: no scan.
+            foreach (var key in (await ReadUnmatchedAsync([orderId], cancellationToken))
                 .Select(row => new UnmatchedKey(UnmatchedCursor.Of(row), row.State, row.Reason))
-                .Where(Matches));
-        }
-        else
-        {
-            await foreach (var key in ScanAsync(cancellationToken))
+                .Where(key => UnmatchedListing.Matches(query, query.After, key))
+                .Order()
+                .Take(query.Limit))
             {
-                if (!Matches(key))
-                {
-                    continue;
-                }
-
-                keys.Add(key);
-                if (keys.Count >= 2 * (long)query.Limit && keys.Count > ScanPage)
-                {
-                    keys.Sort();
-                    keys.RemoveRange(query.Limit, keys.Count - query.Limit);
-                }
+                yield return key;
             }
+
+            yield break;
         }
 
-        keys.Sort();
-        return keys.Count <= query.Limit ? keys : keys.GetRange(0, query.Limit);
-
-        bool Matches(UnmatchedKey key) =>
-            (query.State is null || key.State == query.State)
-            && (query.Reason is null || key.Reason == query.Reason)
-            && key.Place.PublishTimeMicros >= query.PublishedFromMicros
-            && key.Place.PublishTimeMicros <= query.PublishedUntilMicros
-            && (query.After is not { } after || key.Place.CompareTo(after) > 0);
-    }
-
-    private async IAsyncEnumerable<UnmatchedKey> ScanAsync([EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var (client, _, unmatched) = Opened;
-        for (var bucket = 0; bucket < UnmatchedStatements.Buckets; bucket++)
+        await foreach (var key in Listing().KeysAsync(query, cancellationToken))
         {
-            byte[]? next = null;
-            do
-            {
-                IPage page;
-                try
-                {
-                    page = await client.ReadAsync(
-                        unmatched.Keys,
-                        "list unmatched payments",
-                        ReplicasOfBucket(bucket),
-                        new BucketOnly(bucket),
-                        new PageRequest(ScanPage, next),
-                        cancellationToken);
-                }
-                catch (CqlFault failed)
-                {
-                    throw StoreErrors.OfRead(failed, _settings);
-                }
-
-                next = page.PagingState;
-                while (page.Next())
-                {
-                    Seen(UnmatchedStatements.WriteTimeOfKey(page));
-                    if (UnmatchedStatements.ToKey(page) is { } key)
-                    {
-                        yield return key;
-                    }
-                }
-            }
-            while (next is not null);
+            yield return key;
         }
     }
 
-    // Microseconds, and greater than every one before, those of the rows that were read included: so of two writes of
-    // one row the later one remains, also where the machine that wrote the first has a clock that is ahead of this one's.
-    private long NextTimestamp()
+    private UnmatchedListing Listing() => new(
+        Opened.Client,
+        Opened.Unmatched,
+        _settings.PageSize,
+        MaxListedKeys,
+        ReplicasOfBucket,
+        page => _clock.Seen(UnmatchedStatements.WriteTimeOfKey(page)),
+        Skip);
+
+    private async IAsyncEnumerable<T> Translated<T>(IAsyncEnumerable<T> items)
     {
+        await using var reader = items.GetAsyncEnumerator();
         while (true)
         {
-            var last = Interlocked.Read(ref _lastTimestamp);
-            var next = Math.Max(last + 1, _time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000);
-            if (Interlocked.CompareExchange(ref _lastTimestamp, next, last) == last)
+            try
             {
-                return next;
+                if (!await reader.MoveNextAsync())
+                {
+                    yield break;
+                }
             }
+            catch (CqlFault failed)
+            {
+                throw StoreErrors.OfRead(failed, _settings);
+            }
+
+            yield return reader.Current;
         }
     }
 
-    private void Seen(long timestamp)
-    {
-        for (long last; (last = Interlocked.Read(ref _lastTimestamp)) < timestamp;)
-        {
-            Interlocked.CompareExchange(ref _lastTimestamp, timestamp, last);
-        }
-    }
+    private void Skip(FormatException undecodable) => _undecodable.Skip($"{_settings.Keyspace}.{_settings.UnmatchedTable}", undecodable);
+
+    private async Task<OpenTables> PrepareAsync(ICqlClient client, CancellationToken cancellationToken) => new(
+        client,
+        await FactStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.FactsTable}", _settings.WriteTimestampOffset, cancellationToken),
+        await UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken));
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The schema in Cassandra may lose data: {Difference}")]
+    private static partial void LogSchemaWarning(ILogger logger, string difference);
 
     private sealed record OpenTables(ICqlClient Client, FactStatements Facts, UnmatchedStatements Unmatched);
 }

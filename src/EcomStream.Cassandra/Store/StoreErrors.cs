@@ -31,11 +31,14 @@ internal static partial class StoreErrors
             : new StoreRejectedException($"Opening Cassandra at {Where(settings)}: {failed.Message}{Hint(failed)}", failed);
 
     /// <summary>
-    /// Of the errors of a write, only one means that the data is at fault: everything else is mended by somebody and
-    /// tried again until then, or a wrong permission would dead-letter every row.
+    /// A row is rejected only where it alone is at fault. Everything else is mended by somebody and tried again until then:
+    /// otherwise a guardrail or a missing permission would dead-letter every row.
     /// </summary>
-    public static Exception OfWrite(CqlFault failed, CassandraSettings settings) =>
-        failed.Kind == FaultKind.Invalid && !IsAboutSchema(failed.ServerMessage)
+    /// <param name="failed">What went wrong.</param>
+    /// <param name="isRowAtFault">Whether the server refuses what is in the rows, and accepts others.</param>
+    /// <param name="settings">The settings.</param>
+    public static Exception OfWrite(CqlFault failed, bool isRowAtFault, CassandraSettings settings) =>
+        isRowAtFault
             ? new StoreRejectedException($"Writing to Cassandra: {failed.Message}", failed)
             : Unavailable("Writing to", failed, settings);
 
@@ -46,13 +49,10 @@ internal static partial class StoreErrors
 
     // The key of the setting that is at fault, as the configuration file has it.
     private static string Hint(CqlFault failed) =>
-        failed.Setting is { } property ? $" ({Section}.{WordStart().Replace(property, "-").ToLowerInvariant()})" : "";
-
-    // A table that was dropped is the operator's to make again ('ecomstream schema apply').
-    private static bool IsAboutSchema(string message) =>
-        message.Contains("unconfigured table", StringComparison.OrdinalIgnoreCase)
-        || message.Contains("does not exist", StringComparison.OrdinalIgnoreCase)
-        || message.Contains("Undefined column", StringComparison.OrdinalIgnoreCase);
+        failed.Setting is { } property ? $" ({Section}.{WordStart().Replace(property, "-").ToLowerInvariant()})"
+        : failed.ServerMessage.Contains("timestamp", StringComparison.OrdinalIgnoreCase) && failed.ServerMessage.Contains("uardrail", StringComparison.Ordinal)
+            ? $" Write timestamps are those of the messages plus {Section}.write-timestamp-offset; see docs/migrating.md."
+        : "";
 
     private static string Where(CassandraSettings settings) => string.Join(", ", settings.ContactPoints);
 

@@ -10,6 +10,30 @@ internal readonly struct OrderIds(IReadOnlyCollection<long> orderIds) : IStateme
         cells.Bigints(orderIds);
 }
 
+/// <summary>The values of <see cref="FactStatements.CheckAccess"/>: no order at all.</summary>
+internal readonly struct NoOrders : IStatementValues
+{
+    public void Write<TCells>(ref TCells cells)
+        where TCells : struct, ICells
+    {
+        cells.Bigint(1);
+        cells.Bigints([]);
+    }
+}
+
+/// <summary>The values of <see cref="UnmatchedStatements.CheckAccess"/>: no order at all.</summary>
+internal readonly struct NoUnmatchedOrders : IStatementValues
+{
+    public void Write<TCells>(ref TCells cells)
+        where TCells : struct, ICells
+    {
+        cells.Bigint(1);
+        cells.Int(0);
+        cells.Bigints([]);
+        cells.Text("");
+    }
+}
+
 /// <summary>The value of <c>bucket = ?</c>.</summary>
 internal readonly struct BucketOnly(int bucket) : IStatementValues
 {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using EcomStream.Cassandra.Seam;
 using EcomStream.Core;
@@ -10,10 +11,14 @@ internal sealed class UnmatchedStatements
     /// <summary>Partitions of the table.</summary>
     public const int Buckets = 256;
 
-    // Above every since, and small enough to leave twice a since below it.
-    private const long SinceCeiling = 1L << 53;
+    // The write timestamp of since is so many microseconds minus twice since, at least 1: the earlier since has the later
+    // write timestamp and remains. It is three times 2025-01-01, so that for every row written since then it lies before
+    // 2025: a DELETE removes it, and no guardrail for write timestamps in the future refuses it.
+    private const long SinceCeiling = 3 * 1_735_689_600_000_000;
     private const string Columns =
         "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays, attributes, history";
+
+    private const string KeyColumns = "order_id, payment_key, publish_time, state, reason, writetime(state)";
 
     // Columns of the two reads that hold the write timestamp of the row.
     private const int WriteTimeOfRead = 14;
@@ -22,14 +27,27 @@ internal sealed class UnmatchedStatements
     private readonly IStatement _write;
     private readonly IStatement _writeSince;
 
-    private UnmatchedStatements(IStatement write, IStatement writeSince, IStatement read, IStatement keys) =>
+    private UnmatchedStatements(
+        IStatement write, IStatement writeSince, IStatement read, IStatement keys, IStatement waiting, IStatement deadLettered, IStatement checkAccess)
+    {
         (_write, _writeSince, Read, Keys) = (write, writeSince, read, keys);
+        (Waiting, WithoutOrder, CheckAccess) = (waiting, deadLettered, checkAccess);
+    }
 
     /// <summary>Reads whole rows of some orders of one bucket.</summary>
     public IStatement Read { get; }
 
     /// <summary>Reads the keys and what decides of all rows of one bucket.</summary>
     public IStatement Keys { get; }
+
+    /// <summary>Reads the same of the rows of one bucket that wait; the finished ones are left out by the server.</summary>
+    public IStatement Waiting { get; }
+
+    /// <summary>Reads the same of the rows of one bucket that were dead-lettered because there was no order.</summary>
+    public IStatement WithoutOrder { get; }
+
+    /// <summary>Needs the permission to write; with an empty list of orders it changes nothing.</summary>
+    public IStatement CheckAccess { get; }
 
     public static async Task<UnmatchedStatements> PrepareAsync(ICqlClient client, string table, CancellationToken cancellationToken) => new(
         await client.PrepareAsync(
@@ -38,7 +56,14 @@ internal sealed class UnmatchedStatements
         await client.PrepareAsync(
             $"UPDATE {table} USING TIMESTAMP ? AND TTL ? SET since = ? WHERE bucket = ? AND order_id = ? AND payment_key = ?", cancellationToken),
         await client.PrepareAsync($"SELECT {Columns}, writetime(state) FROM {table} WHERE bucket = ? AND order_id IN ?", cancellationToken),
-        await client.PrepareAsync($"SELECT order_id, payment_key, publish_time, state, reason, writetime(state) FROM {table} WHERE bucket = ?", cancellationToken));
+        await client.PrepareAsync($"SELECT {KeyColumns} FROM {table} WHERE bucket = ?", cancellationToken),
+        await client.PrepareAsync(
+            $"SELECT {KeyColumns} FROM {table} WHERE bucket = ? AND state = '{UnmatchedState.Waiting.ToText()}' ALLOW FILTERING", cancellationToken),
+        await client.PrepareAsync(
+            $"SELECT {KeyColumns} FROM {table} WHERE bucket = ? AND state = '{UnmatchedState.DeadLettered.ToText()}' AND reason = '{DeadLetterReason.NoMatchingOrder.ToAttribute()}' ALLOW FILTERING",
+            cancellationToken),
+        await client.PrepareAsync(
+            $"DELETE detail FROM {table} USING TIMESTAMP ? WHERE bucket = ? AND order_id IN ? AND payment_key = ?", cancellationToken));
 
     /// <summary>The bucket of an order: the top byte of a multiplicative hash. It is in the data, so it never changes.</summary>
     public static int Bucket(long orderId) => (int)(((ulong)orderId * 0x9E3779B97F4A7C15) >> 56);
@@ -59,41 +84,53 @@ internal sealed class UnmatchedStatements
         batch.Add(_writeSince, new SinceValues(row, Math.Max(1, SinceCeiling - (2 * row.SinceMicros) + (finished ? 1 : 0)), ttl));
     }
 
-    /// <summary>A row of <see cref="Read"/>.</summary>
-    public static UnmatchedPayment ToRow(IPage row)
+    /// <summary>A row of <see cref="Read"/>; null for one that is just expiring, which may have lost columns.</summary>
+    /// <exception cref="FormatException">It cannot be decoded; the message names its key.</exception>
+    public static UnmatchedPayment? ToRow(IPage row)
     {
-        var changed = row.Int64OrNull(9)!.Value;
-        return new UnmatchedPayment
+        if (row.IsNull(7) || row.IsNull(6))
         {
-            OrderId = row.Int64OrNull(0)!.Value,
-            PaymentKey = row.TextOrNull(1)!,
-            Data = row.Bytes(2).ToArray(),
-            PublishTimeMicros = row.Int64OrNull(3)!.Value,
-            MessageId = row.TextOrNull(4)!,
-            Subscription = row.TextOrNull(5)!,
-            Reason = DeadLetterReasons.OfRow(row.TextOrNull(6)!),
-            State = UnmatchedStates.OfRow(row.TextOrNull(7)!),
+            return null;
+        }
 
-            // It has a life of its own: where it has ended, the row has been waiting since it changed at the latest.
-            SinceMicros = row.Int64OrNull(8) ?? changed,
-            ChangedMicros = changed,
-            Detail = row.TextOrNull(10)!,
-            Replays = row.Int32OrNull(11)!.Value,
+        return Decoded(row, row =>
+        {
+            var changed = Required(row.Int64OrNull(9), "changed");
+            var history = row.TextOrNull(13) ?? "";
+            return new UnmatchedPayment
+            {
+                OrderId = Required(row.Int64OrNull(0), "order_id"),
+                PaymentKey = Required(row.TextOrNull(1), "payment_key"),
+                Data = row.Bytes(2).ToArray(),
+                PublishTimeMicros = Required(row.Int64OrNull(3), "publish_time"),
+                MessageId = Required(row.TextOrNull(4), "message_id"),
+                Subscription = Required(row.TextOrNull(5), "subscription"),
+                Reason = DeadLetterReasons.OfRow(row.TextOrNull(6)!),
+                State = UnmatchedStates.OfRow(row.TextOrNull(7)!),
 
-            // Null where an earlier version wrote the row.
-            AttributesJson = row.TextOrNull(12) ?? MessageAttributes.None,
-            History = row.TextOrNull(13) ?? "",
-        };
+                // It has a lifetime of its own, and a DELETE at the current time hides it for good.
+                SinceMicros = row.Int64OrNull(8) ?? FirstTime(history) ?? changed,
+                ChangedMicros = changed,
+                Detail = row.TextOrNull(10) ?? "",
+                Replays = Required(row.Int32OrNull(11), "replays"),
+
+                // Null where an earlier version wrote the row.
+                AttributesJson = row.TextOrNull(12) ?? MessageAttributes.None,
+                History = history,
+            };
+        });
     }
 
     /// <summary>A row of <see cref="Keys"/>; null for one that is just expiring.</summary>
+    /// <exception cref="FormatException">It cannot be decoded; the message names its key.</exception>
     public static UnmatchedKey? ToKey(IPage row) =>
-        row.TextOrNull(3) is { } state && row.TextOrNull(4) is { } reason
-            ? new UnmatchedKey(
-                new UnmatchedCursor(row.Int64OrNull(2)!.Value, row.Int64OrNull(0)!.Value, Encoding.UTF8.GetString(row.Bytes(1))),
-                UnmatchedStates.OfRow(state),
-                DeadLetterReasons.OfRow(reason))
-            : null;
+        row.IsNull(3) || row.IsNull(4)
+            ? null
+            : Decoded(row, row => new UnmatchedKey(
+                new UnmatchedCursor(
+                    Required(row.Int64OrNull(2), "publish_time"), Required(row.Int64OrNull(0), "order_id"), Encoding.UTF8.GetString(row.Bytes(1))),
+                UnmatchedStates.OfRow(row.TextOrNull(3)!),
+                DeadLetterReasons.OfRow(row.TextOrNull(4)!)));
 
     /// <summary>The write timestamp of a row of <see cref="Read"/>, microseconds; 0 for one that is just expiring.</summary>
     public static long WriteTime(IPage row) => row.Int64OrNull(WriteTimeOfRead) ?? 0;
@@ -101,8 +138,33 @@ internal sealed class UnmatchedStatements
     /// <summary>The write timestamp of a row of <see cref="Keys"/>, microseconds; 0 for one that is just expiring.</summary>
     public static long WriteTimeOfKey(IPage row) => row.Int64OrNull(WriteTimeOfKeys) ?? 0;
 
-    /// <summary>Whether the row of <see cref="Read"/> is whole: one that is just expiring may have lost columns.</summary>
-    public static bool IsWhole(IPage row) => !row.IsNull(7) && !row.IsNull(6);
+    // Both reads begin with the key.
+    private static T Decoded<T>(IPage row, Func<IPage, T> decode)
+    {
+        try
+        {
+            return decode(row);
+        }
+        catch (Exception undecodable) when (undecodable is FormatException or StoreRejectedException)
+        {
+            throw new FormatException(
+                $"bucket {(row.Int64OrNull(0) is { } orderId ? Bucket(orderId) : "?")}, order_id {row.Int64OrNull(0)}, payment_key '{row.TextOrNull(1)}': {undecodable.Message}",
+                undecodable);
+        }
+    }
+
+    private static T Required<T>(T? value, string column)
+        where T : struct =>
+        value ?? throw new FormatException($"{column} has no value");
+
+    private static string Required(string? value, string column) => value ?? throw new FormatException($"{column} has no value");
+
+    // The first line of the history begins with the time at which the row was first written.
+    private static long? FirstTime(string history) =>
+        history.Length > 0
+        && DateTimeOffset.TryParse(history.AsSpan(0, Math.Max(0, history.IndexOf(' '))), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+            ? Timestamps.Micros(time)
+            : null;
 
     private readonly struct RowValues(UnmatchedPayment row, long timestamp, int ttl) : IStatementValues
     {

@@ -37,6 +37,7 @@ internal sealed partial class RecentWrites : IAsyncDisposable
     private long _bytes;
     private long _warned;
     private int _losses;
+    private long _sequence;
     private volatile bool _pending;
     private bool _isTrying;
 
@@ -172,7 +173,7 @@ internal sealed partial class RecentWrites : IAsyncDisposable
         Entry[] entries;
         lock (_lock)
         {
-            entries = [.. _again];
+            entries = [.. _again.OrderBy(entry => entry.Sequence)];
         }
 
         return WriteAsync(entries, cancellationToken);
@@ -302,6 +303,7 @@ internal sealed partial class RecentWrites : IAsyncDisposable
     // Called under the lock.
     private void Again(Entry entry)
     {
+        entry.Sequence = ++_sequence;
         _again.Add(entry);
         foreach (var key in entry.Keys)
         {
@@ -387,6 +389,8 @@ internal sealed partial class RecentWrites : IAsyncDisposable
         long ConfirmedAt, int Rows, long Bytes, Func<CancellationToken, Task> Write, ReplicaGroup? Replicas, IReadOnlyList<long> Keys)
     {
         public Task? Attempt { get; set; }
+
+        public long Sequence { get; set; }
 
         public bool Equals(Entry? other) => ReferenceEquals(this, other);
 

@@ -96,7 +96,7 @@ internal static class StartUp
                     : "The node may require a client certificate (check Tls.CertificateFile), or it may be starting or stopping.";
                 throw new CqlConnectionException($"{failed.Message} It accepted the connection and closed it before the first answer. {hint}", failed)
                 {
-                    Setting = nameof(CqlSettings.Tls),
+                    Setting = tls is null ? nameof(CqlSettings.Tls) : $"{nameof(CqlSettings.Tls)}.{nameof(CqlTls.CertificateFile)}",
                 };
             }
 
