@@ -114,7 +114,9 @@ public sealed class UnmatchedListingTests
         };
         _client.Table(Table).Rows().ShouldHaveSingleItem()("since")!.Timestamp.ShouldBeLessThan(InMemoryStores.Now);
 
-        _client.Table(Table).Delete(key, InMemoryStores.Now);
+        var written = _client.Table(Table).Rows().Single()("state")!.Timestamp;
+        written.ShouldBeLessThanOrEqualTo(InMemoryStores.Now);
+        _client.Table(Table).Delete(key, written);
         _client.Table(Table).Rows().ShouldBeEmpty();
 
         // Written again later, since comes from the first line of the history, as the deletion hides its column.

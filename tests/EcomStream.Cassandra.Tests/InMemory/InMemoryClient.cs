@@ -68,7 +68,8 @@ internal sealed partial class InMemoryClient(TimeProvider time) : ICqlClient
         lock (_lock)
         {
             var wanted = select.Parameters.Zip(InMemoryCells.Of(values)).ToList();
-            var rows = _tables[select.Table].Rows()
+            var rows = _tables[select.Table]
+                .Rows((column, value) => wanted.All(condition => condition.First != column || IsOf(value, condition.Second)))
                 .Where(row => wanted.All(condition => IsOf(row(condition.First)?.Value, condition.Second)))
                 .Where(row => select.Literals.All(literal => row(literal.Key)?.Value is { } value && Encoding.UTF8.GetString(value) == literal.Value))
                 .Select(row => select.Columns.Select(column => (object?)Value(row, column)).ToArray())

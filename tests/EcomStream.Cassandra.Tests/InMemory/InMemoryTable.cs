@@ -42,10 +42,11 @@ internal sealed class InMemoryTable(TableDefinition definition, TimeProvider tim
     }
 
     /// <summary>The rows that are there, each as a function from a column to its live cell.</summary>
-    public List<Func<string, InMemoryCell?>> Rows()
+    public List<Func<string, InMemoryCell?>> Rows(Func<string, byte[], bool>? hasKey = null)
     {
         var live = new List<Func<string, InMemoryCell?>>();
-        foreach (var row in _rows.Values.OrderBy(row => row.Key, Comparer<byte[][]>.Create(Compare)))
+        var chosen = hasKey is null ? _rows.Values : _rows.Values.Where(row => Key.Index().All(column => hasKey(column.Item, row.Key[column.Index])));
+        foreach (var row in chosen.OrderBy(row => row.Key, Comparer<byte[][]>.Create(Compare)))
         {
             if (Live(row, row.Marker) is not null || row.Cells.Values.Any(cell => Live(row, cell) is not null))
             {
