@@ -24,6 +24,9 @@ public sealed partial class CassandraFactStore : IFactStore
     // Keys of a listing, 60 bytes each.
     private const int MaxKeys = 100_000;
 
+    private const int PrepareAttempts = 20;
+    private static readonly TimeSpan _prepareAgain = TimeSpan.FromMilliseconds(250);
+
     // A row in memory takes about twice its encoded bytes: its text is UTF-16, and it is made of objects.
     private const int InMemory = 2;
 
@@ -103,7 +106,7 @@ public sealed partial class CassandraFactStore : IFactStore
                 LogSchemaWarning(_logger, warning);
             }
 
-            _tables = await PrepareAsync(client, cancellationToken);
+            _tables = await PrepareCreatedAsync(client, cancellationToken);
             await SchemaAccess.CheckAsync(client, _tables.Facts, _tables.Unmatched, cancellationToken);
         }
         catch (CqlFault failed)
@@ -460,6 +463,22 @@ public sealed partial class CassandraFactStore : IFactStore
     }
 
     private void Skip(FormatException undecodable) => _undecodable.Skip($"{_settings.Keyspace}.{_settings.UnmatchedTable}", undecodable);
+
+    // A table that another process has just created is in system_schema a moment before statements can use it.
+    private async Task<OpenTables> PrepareCreatedAsync(ICqlClient client, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await PrepareAsync(client, cancellationToken);
+            }
+            catch (CqlFault early) when (early.Kind == FaultKind.Invalid && attempt < PrepareAttempts)
+            {
+                await Task.Delay(_prepareAgain, _time, cancellationToken);
+            }
+        }
+    }
 
     private async Task<OpenTables> PrepareAsync(ICqlClient client, CancellationToken cancellationToken) => new(
         client,
