@@ -24,21 +24,17 @@ internal sealed partial class RefusalCheck(ILogger logger, TimeProvider time)
     /// <summary>Facts were written.</summary>
     public void Accepted(IReadOnlyList<FactWrite> writes)
     {
-        if (writes.Count == 0)
+        foreach (var write in writes)
         {
-            return;
-        }
-
-        // Once there are rows with a value in every column, nothing is left to find.
-        if (Volatile.Read(ref _order) is not { IsFull: true } || Volatile.Read(ref _payment) is not { IsFull: true })
-        {
-            lock (_lock)
+            // Once there is a row with a value in every column, none is fuller.
+            if (write.Order is { } order && Volatile.Read(ref _order) is not { IsFull: true } && IsFuller(Columns(order), _order))
             {
-                foreach (var write in writes)
-                {
-                    _order = Fuller(_order, write.Order is { } order ? new Probe(Columns(order), write with { Payment = null }, null) : null);
-                    _payment = Fuller(_payment, write.Payment is { } payment ? new Probe(Columns(payment), write with { Order = null }, null) : null);
-                }
+                Volatile.Write(ref _order, new Probe(Columns(order), write with { Payment = null }, null));
+            }
+
+            if (write.Payment is { } payment && Volatile.Read(ref _payment) is not { IsFull: true } && IsFuller(Columns(payment), _payment))
+            {
+                Volatile.Write(ref _payment, new Probe(Columns(payment), write with { Order = null }, null));
             }
         }
     }
@@ -76,8 +72,7 @@ internal sealed partial class RefusalCheck(ILogger logger, TimeProvider time)
     public async Task<bool> IsRowAtFaultAsync(int rows, CqlFault fault, Func<(UnmatchedPayment Row, long Timestamp), Task> write) =>
         Report(Volatile.Read(ref _unmatched) is { } probe && await PassesAsync(() => write(probe.Unmatched!.Value)), rows, fault);
 
-    private static Probe? Fuller(Probe? one, Probe? other) =>
-        other is not null && (one is null || int.PopCount(other.Columns) > int.PopCount(one.Columns)) ? other : one;
+    private static bool IsFuller(int columns, Probe? probe) => probe is null || int.PopCount(columns) > int.PopCount(probe.Columns);
 
     private static async Task<bool> PassesAsync(Func<Task> write)
     {
@@ -140,6 +135,6 @@ internal sealed partial class RefusalCheck(ILogger logger, TimeProvider time)
         private const int FullOrder = (1 << 8) - 1;
         private const int FullPayment = (1 << 6) - 1;
 
-        public bool IsFull => Columns == (Fact?.Order is not null ? FullOrder : FullPayment);
+        public bool IsFull { get; } = Columns == (Fact?.Order is not null ? FullOrder : FullPayment);
     }
 }

@@ -66,11 +66,28 @@ internal sealed class BatchSet(ICqlClient client, CassandraSettings settings, st
         }
     }
 
-    private async ValueTask SendAsync(ReplicaGroup replicas, IWriteBatch batch, CancellationToken cancellationToken)
+    private ValueTask SendAsync(ReplicaGroup replicas, IWriteBatch batch, CancellationToken cancellationToken)
     {
         _open.Remove(replicas);
         _writes.Began();
-        await client.WriteAsync(batch, operation, replicas, _writes.Ended, cancellationToken);
+        var room = client.WriteAsync(batch, operation, replicas, _writes.Ended, cancellationToken);
+        if (!room.IsCompletedSuccessfully)
+        {
+            return WaitAsync(room, batch);
+        }
+
+        Spare(batch);
+        return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask WaitAsync(ValueTask room, IWriteBatch batch)
+    {
+        await room;
+        Spare(batch);
+    }
+
+    private void Spare(IWriteBatch batch)
+    {
         batch.Clear();
         _spare.Push(batch);
     }
