@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Akka.Configuration;
 using EcomStream.Cassandra;
+using EcomStream.Cql;
 using EcomStream.Core;
 using EcomStream.Host;
 using Microsoft.Extensions.Logging;
@@ -71,7 +72,7 @@ internal static class CassandraScenario
             ConfigurationFactory.ParseString($$"""
                 ecomstream {
                   data-dir = "{{folder}}", broker.port = 0
-                  store { kind = cassandra, cassandra { contact-points = ["{{endpoint}}"], username = admin, password = admin, keyspace = {{keyspace}} } }
+                  store { kind = cassandra, cassandra { contact-points = ["{{endpoint}}"], username = admin, password = admin, keyspace = {{keyspace}}, replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}" } }
                 }
                 {{hocon}}
                 """),
@@ -121,7 +122,7 @@ internal static class CassandraScenario
         }
     }
 
-    private static CassandraSettings Settings(string endpoint) => new() { ContactPoints = [endpoint], Username = "admin", Password = "admin" };
+    private static CassandraSettings Settings(string endpoint) => new() { ContactPoints = [endpoint], Username = "admin", Password = "admin", Replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}" };
 
     private static FactWrite Write(int id) => new()
     {

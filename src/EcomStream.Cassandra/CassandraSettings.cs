@@ -1,61 +1,26 @@
+using EcomStream.Cql;
+
 namespace EcomStream.Cassandra;
 
-/// <summary>Where Cassandra is, how to talk to it, and how the facts are written.</summary>
-public sealed record CassandraSettings
+/// <summary>How to reach Cassandra, the names of the tables, and how the facts are written.</summary>
+public sealed record CassandraSettings : CqlSettings
 {
-    /// <summary>Nodes to begin with, each "host", "host:port" or "[address]:port". The others are learned from them.</summary>
-    public IReadOnlyList<string> ContactPoints { get; init; } = ["127.0.0.1:9042"];
+    /// <summary>The defaults.</summary>
+    public CassandraSettings()
+    {
+    }
 
-    /// <summary>The datacenter whose nodes coordinate; empty for that of the first contact point that answers.</summary>
-    public string LocalDatacenter { get; init; } = "";
-
-    /// <summary>The keyspace.</summary>
-    public string Keyspace { get; init; } = "ecom_store";
+    /// <summary>The defaults over the settings of a client.</summary>
+    public CassandraSettings(CqlSettings client)
+        : base(client)
+    {
+    }
 
     /// <summary>The facts table.</summary>
     public string FactsTable { get; init; } = "orders_payments_facts";
 
     /// <summary>The table of unmatched payments.</summary>
     public string UnmatchedTable { get; init; } = "unmatched_payments";
-
-    /// <summary>Role for PasswordAuthenticator; empty where the server asks for none.</summary>
-    public string Username { get; init; } = "";
-
-    /// <summary>The role's password. It is in no log and no error.</summary>
-    public string Password { get; init; } = "";
-
-    /// <summary>TLS; null for none.</summary>
-    public CassandraTls? Tls { get; init; }
-
-    /// <summary>How many replicas must confirm a write or answer a read.</summary>
-    public Consistency Consistency { get; init; } = Consistency.LocalQuorum;
-
-    /// <summary>Whether frames are compressed with LZ4. Worth it across a network, not on loopback.</summary>
-    public bool Compression { get; init; }
-
-    /// <summary>Connections to each node.</summary>
-    public int ConnectionsPerNode { get; init; } = 1;
-
-    /// <summary>Requests under way on one connection; whoever wants more waits. 1 to 32,768.</summary>
-    public int MaxInFlight { get; init; } = 1_024;
-
-    /// <summary>How long a connection may take to open.</summary>
-    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>How long a node may take to answer before another one is asked.</summary>
-    public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>A connection that was silent for so long is asked whether it is there; no answer in as long again closes it.</summary>
-    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>First delay before a lost connection is made again; it doubles up to <see cref="ReconnectMaxBackoff"/>.</summary>
-    public TimeSpan ReconnectMinBackoff { get; init; } = TimeSpan.FromMilliseconds(200);
-
-    /// <summary>The longest delay.</summary>
-    public TimeSpan ReconnectMaxBackoff { get; init; } = TimeSpan.FromSeconds(10);
-
-    /// <summary>A read that has no answer after this is sent to a second node as well; zero for never.</summary>
-    public TimeSpan SpeculativeReadDelay { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
     /// Rows in one unlogged batch at most; 1 sends each row by itself. Cassandra warns, in its log and in each answer,
@@ -65,6 +30,17 @@ public sealed record CassandraSettings
 
     /// <summary>Bytes of values in one unlogged batch at most. Cassandra logs a warning above 5 KiB of its own count.</summary>
     public int BatchBytes { get; init; } = 3_000;
+
+    /// <summary>
+    /// Added to the stamp of each message to make the write timestamp of its columns. Other programs write the facts at the
+    /// current time; without an offset, the tombstones of their nulls and deletes would hide a payment that was published
+    /// before them and is written after them. It must be longer than the age of any message that is still processed, and
+    /// the same for all processes that write the table.
+    /// </summary>
+    public TimeSpan WriteTimestampOffset { get; init; } = TimeSpan.FromDays(366);
+
+    /// <summary>Rows on one page when the unmatched payments are listed. Cassandra may limit it (page_size_fail_threshold).</summary>
+    public int PageSize { get; init; } = 1_000;
 
     /// <summary>Orders asked for in one read at most.</summary>
     public int ReadBatch { get; init; } = 40;
@@ -87,32 +63,16 @@ public sealed record CassandraSettings
 
     /// <summary>
     /// Bytes of memory, as far as they can be estimated, for what may have to be written again; writes wait when it is
-    /// full. A row takes some 500 bytes for <see cref="RewriteWindow"/> and twice <see cref="HeartbeatInterval"/>.
+    /// full. A row takes some 500 bytes for <see cref="RewriteWindow"/> and twice <see cref="CqlSettings.HeartbeatInterval"/>.
     /// </summary>
     public long RewriteBytes { get; init; } = 512L << 20;
 
-    /// <summary>Whether the store makes what is missing of the schema.</summary>
+    /// <summary>Whether the store creates missing tables and columns, and the keyspace where <see cref="Replication"/> is set.</summary>
     public bool CreateSchema { get; init; } = true;
 
-    /// <summary>Replication of a keyspace that is made, as in CQL.</summary>
-    public string Replication { get; init; } = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
-
-    /// <summary>The protocol version to speak, so that a test can ask for the older one; 0 to agree on the newest.</summary>
-    internal byte ProtocolVersion { get; init; }
-}
-
-/// <summary>TLS to the nodes.</summary>
-public sealed record CassandraTls
-{
-    /// <summary>PEM file with the certificates to trust; empty for the machine's own.</summary>
-    public string CaFile { get; init; } = "";
-
-    /// <summary>PEM file with the client's certificate, and those between it and its authority behind it; empty for none.</summary>
-    public string CertificateFile { get; init; } = "";
-
-    /// <summary>PEM file with the client's private key; empty when it is in <see cref="CertificateFile"/>.</summary>
-    public string KeyFile { get; init; } = "";
-
-    /// <summary>Whether the node's certificate must carry the host that it was reached by.</summary>
-    public bool VerifyHost { get; init; } = true;
+    /// <summary>
+    /// Replication of a keyspace that is created, as in CQL, such as <c>{'class': 'NetworkTopologyStrategy', 'dc1': 3}</c>.
+    /// Without it no keyspace is created.
+    /// </summary>
+    public string Replication { get; init; } = "";
 }

@@ -1,5 +1,6 @@
 using Akka.Configuration;
 using EcomStream.Cassandra;
+using EcomStream.Cql;
 
 namespace EcomStream.Host;
 
@@ -23,7 +24,7 @@ internal static class CassandraSettingsReader
             Username = cassandra.Text("username"),
             Password = cassandra.Text("password"),
             Tls = cassandra.Switch("tls.enabled")
-                ? new CassandraTls
+                ? new CqlTls
                 {
                     CaFile = cassandra.Text("tls.ca-file"),
                     CertificateFile = cassandra.Text("tls.certificate-file"),
@@ -42,6 +43,8 @@ internal static class CassandraSettingsReader
             MaxInFlight = cassandra.Int("max-in-flight", 1, 32_768),
             ConnectTimeout = cassandra.Time("connect-timeout"),
             RequestTimeout = cassandra.Time("request-timeout"),
+            SchemaTimeout = cassandra.Time("schema-timeout"),
+            SilentNodeDelay = cassandra.TimeOrZero("silent-node-delay"),
             HeartbeatInterval = cassandra.Time("heartbeat-interval"),
             ReconnectMinBackoff = cassandra.Time("reconnect-min-backoff"),
             ReconnectMaxBackoff = cassandra.Time("reconnect-max-backoff"),
@@ -49,11 +52,13 @@ internal static class CassandraSettingsReader
             BatchRows = cassandra.Int("batch-rows", 1, 1_000),
             BatchBytes = cassandra.Int("batch-bytes", 1, 1 << 20),
             ReadBatch = cassandra.Int("read-batch", 1, 1_000),
+            PageSize = cassandra.Int("page-size", 1, 100_000),
+            WriteTimestampOffset = cassandra.TimeOrZero("write-timestamp-offset"),
             FinishedTtl = cassandra.TimeOrZero("finished-ttl") is var ttl && (ttl == TimeSpan.Zero || (ttl.TotalSeconds >= 1 && ttl <= CassandraSettings.LongestTtl))
                 ? ttl
                 : throw cassandra.Wrong("finished-ttl", $"1s to {CassandraSettings.LongestTtl.TotalDays}d, or 0s for ever"),
             RewriteWindow = cassandra.TimeOrZero("rewrite-window"),
-            RewriteBytes = section.GetByteSize("rewrite-bytes") is > 0 and { } bytes ? bytes : throw cassandra.Wrong("rewrite-bytes", "more than nothing, such as 512MiB"),
+            RewriteBytes = section.GetByteSize("rewrite-bytes") is > 0 and { } bytes ? bytes : throw cassandra.Wrong("rewrite-bytes", "greater than 0, such as 512MiB"),
             CreateSchema = cassandra.Switch("create-schema"),
             Replication = cassandra.Text("replication"),
         };

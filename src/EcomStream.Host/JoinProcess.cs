@@ -91,7 +91,7 @@ internal sealed class JoinProcess : IAsyncDisposable
             }
 
             connection = await PubSubConnection.OpenAsync(settings.PubSub, loggers, cancellationToken: cancellationToken);
-            store = Stores.Create(settings, loggers);
+            store = Stores.Create(settings, loggers, isPipeline: true);
             await Setup.CreateMissingAsync(settings, connection, loggers, cancellationToken);
             var ports = new EcomStreamPorts(
                 store,

@@ -27,7 +27,7 @@ internal sealed class FactTable : IDisposable
         const string From = "FROM orders_payments_facts f LEFT JOIN orders_payments_stamps s ON s.order_id = f.order_id WHERE f.order_id = ?1";
 
         // A row without stamps was written by another program: its columns are the oldest there can be.
-        const string Head = $"s.order_stamp, s.payment_stamp, {HasOrder}, {HasPayment}, f.payment_id";
+        const string Head = $"s.order_stamp, s.payment_stamp, {HasOrder}, {HasPayment}, f.payment_id, s.payment_detail_stamp";
         _readHead = new Statement(connection, $"SELECT {Head} {From}");
         _read = new Statement(
             connection,
@@ -39,9 +39,12 @@ internal sealed class FactTable : IDisposable
         _replace = new Statement(
             connection,
             """
-            INSERT OR REPLACE INTO orders_payments_facts (order_id, customer_id, item, quantity, price, shipping_address,
+            INSERT INTO orders_payments_facts (order_id, customer_id, item, quantity, price, shipping_address,
                 order_status, creation_date, payment_id, payment_method, card_last_four, payment_status, payment_datetime)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            ON CONFLICT (order_id) DO UPDATE SET customer_id = ?2, item = ?3, quantity = ?4, price = ?5, shipping_address = ?6,
+                order_status = ?7, creation_date = ?8, payment_id = ?9, payment_method = ?10, card_last_four = ?11,
+                payment_status = ?12, payment_datetime = ?13
             """);
         _setOrder = new Statement(
             connection,
@@ -57,7 +60,7 @@ internal sealed class FactTable : IDisposable
                 payment_datetime = ?6
             WHERE order_id = ?1
             """);
-        _setStamps = new Statement(connection, "INSERT OR REPLACE INTO orders_payments_stamps (order_id, order_stamp, payment_stamp) VALUES (?1, ?2, ?3)");
+        _setStamps = new Statement(connection, "INSERT OR REPLACE INTO orders_payments_stamps (order_id, order_stamp, payment_stamp, payment_detail_stamp) VALUES (?1, ?2, ?3, ?4)");
     }
 
     public OrderFact? Read(long orderId)
@@ -75,7 +78,10 @@ internal sealed class FactTable : IDisposable
                 head.HasOrder ? ReadOrder(orderId) : null,
                 head.OrderStamp,
                 head.HasPayment ? ReadPayment(orderId) : null,
-                head.PaymentStamp);
+                head.PaymentStamp)
+            {
+                PaymentDetailStamp = head.PaymentDetailStamp,
+            };
         }
         finally
         {
@@ -90,9 +96,21 @@ internal sealed class FactTable : IDisposable
         var row = ReadHead(write.OrderId);
         var refused = write is { Payment: not null, PaymentGuarded: true } && row.HasPayment && row.PaymentId != write.Payment.PaymentId;
         var order = write.Order is not null && (!row.HasOrder || write.OrderStamp >= row.OrderStamp) ? write.Order : null;
-        var payment = write.Payment is not null && !refused && (!row.HasPayment || write.PaymentStamp >= row.PaymentStamp)
+        var details = write.PaymentDetailStamp ?? write.PaymentStamp;
+        var payment = write.Payment is not null && !refused && (!row.HasPayment || write.PaymentStamp >= row.PaymentStamp || details >= row.PaymentDetailStamp)
             ? write.Payment
             : null;
+        var (paymentStamp, detailStamp) = (write.PaymentStamp, details);
+        if (row.IsMixed(order is not null, write.OrderStamp, payment is not null, write.PaymentStamp, details) && Read(write.OrderId) is { } there)
+        {
+            order = order is not null && there.Order is not null && write.OrderStamp == row.OrderStamp ? CellOrder.Resolve(there.Order, order) : order;
+            if (payment is not null && there.Payment is not null)
+            {
+                payment = CellOrder.Resolve(there.Payment, there.PaymentStamp, there.PaymentDetailStamp, payment, paymentStamp, details);
+                (paymentStamp, detailStamp) = (Newer(there.PaymentStamp, paymentStamp), Newer(there.PaymentDetailStamp, details));
+            }
+        }
+
         if (order is null && payment is null)
         {
             return !refused;
@@ -120,9 +138,21 @@ internal sealed class FactTable : IDisposable
 
         _setStamps.Bind(1, write.OrderId)
             .Bind(2, order is not null ? write.OrderStamp.Micros : row.HasOrder ? row.OrderStamp.Micros : null)
-            .Bind(3, payment is not null ? write.PaymentStamp.Micros : row.HasPayment ? row.PaymentStamp.Micros : null)
+            .Bind(3, payment is not null ? paymentStamp.Micros : row.HasPayment ? row.PaymentStamp.Micros : null)
+            .Bind(4, payment is not null ? Different(detailStamp, paymentStamp) : row.HasPayment ? Different(row.PaymentDetailStamp, row.PaymentStamp) : null)
             .Execute();
         return !refused;
+    }
+
+    /// <summary>
+    /// Inserts the row in place of what is there: for a transaction that is rolled back, to see whether SQLite takes it.
+    /// </summary>
+    public void Probe(FactWrite write)
+    {
+        _replace.Bind(1, write.OrderId);
+        BindOrder(_replace, 2, write.Order);
+        BindPayment(_replace, 9, write.Payment);
+        _replace.Execute();
     }
 
     public void Dispose()
@@ -146,6 +176,10 @@ internal sealed class FactTable : IDisposable
         _readHead.Reset();
         return head;
     }
+
+    private static Stamp Newer(Stamp one, Stamp other) => one > other ? one : other;
+
+    private static long? Different(Stamp details, Stamp payment) => details == payment ? null : details.Micros;
 
     private static void BindOrder(Statement statement, int first, Order? order)
     {
@@ -173,27 +207,28 @@ internal sealed class FactTable : IDisposable
     private Order ReadOrder(long orderId) => new()
     {
         OrderId = orderId,
-        CustomerId = _read.Int64OrNull(5),
-        Item = _read.TextOrNull(6),
-        Quantity = _read.Int64OrNull(7),
-        Price = _read.DoubleOrNull(8),
-        ShippingAddress = _read.TextOrNull(9),
-        OrderStatus = _read.TextOrNull(10),
-        CreationDate = _read.TextOrNull(11),
+        CustomerId = _read.Int64OrNull(6),
+        Item = _read.TextOrNull(7),
+        Quantity = _read.Int64OrNull(8),
+        Price = _read.DoubleOrNull(9),
+        ShippingAddress = _read.TextOrNull(10),
+        OrderStatus = _read.TextOrNull(11),
+        CreationDate = _read.TextOrNull(12),
     };
 
     private Payment ReadPayment(long orderId) => new()
     {
         OrderId = orderId,
         PaymentId = _read.Int64OrNull(4),
-        PaymentMethod = _read.TextOrNull(12),
-        CardLastFour = _read.TextOrNull(13),
-        PaymentStatus = _read.TextOrNull(14),
-        PaymentDatetime = _read.TextOrNull(15),
+        PaymentMethod = _read.TextOrNull(13),
+        CardLastFour = _read.TextOrNull(14),
+        PaymentStatus = _read.TextOrNull(15),
+        PaymentDatetime = _read.TextOrNull(16),
     };
 
     /// <summary>What decides about a write: which sides the row has, since when, and whose payment it is.</summary>
-    private readonly record struct Head(bool Exists, bool HasOrder, Stamp OrderStamp, bool HasPayment, Stamp PaymentStamp, long? PaymentId)
+    private readonly record struct Head(
+        bool Exists, bool HasOrder, Stamp OrderStamp, bool HasPayment, Stamp PaymentStamp, long? PaymentId, Stamp PaymentDetailStamp)
     {
         public static Head Of(Statement row)
         {
@@ -204,7 +239,13 @@ internal sealed class FactTable : IDisposable
                 orderStamp is { } o ? new Stamp(o) : Stamp.None,
                 paymentStamp is not null || row.Int64(3) != 0,
                 paymentStamp is { } p ? new Stamp(p) : Stamp.None,
-                row.Int64OrNull(4));
+                row.Int64OrNull(4),
+                (row.Int64OrNull(5) ?? paymentStamp) is { } d ? new Stamp(d) : Stamp.None);
         }
+
+        /// <summary>Whether columns of the row and of a write are to be chosen one by one, which is rare.</summary>
+        public bool IsMixed(bool withOrder, Stamp orderStamp, bool withPayment, Stamp paymentStamp, Stamp detailStamp) =>
+            (withOrder && HasOrder && orderStamp == OrderStamp)
+            || (withPayment && HasPayment && !(paymentStamp > PaymentStamp && detailStamp > PaymentDetailStamp));
     }
 }

@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using EcomStream.Core;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace EcomStream.Sqlite;
 
@@ -13,6 +15,7 @@ public sealed class SqliteFactStore : IFactStore
 {
     private const int PageSize = 1_000;
     private const int DeleteAtOnce = 5_000;
+    private const int ProbeRows = 10;
     private static readonly TimeSpan DeleteEvery = TimeSpan.FromMinutes(1);
 
     private readonly SqliteSettings _settings;
@@ -21,39 +24,72 @@ public sealed class SqliteFactStore : IFactStore
     private Session? _writer;
     private Session? _reader;
     private readonly TimeProvider _time;
+    private readonly UndecodableRows _undecodable;
+    private FileStream? _lock;
+    private FactWrite? _accepted;
     private long? _deletedAt;
-    private bool _disposed;
+    private volatile bool _disposed;
 
     /// <summary>Makes a store; nothing is opened before <see cref="InitializeAsync"/>.</summary>
     /// <param name="settings">Where and how.</param>
     /// <param name="time">The clock; the system's when left out.</param>
-    public SqliteFactStore(SqliteSettings settings, TimeProvider? time = null) => (_settings, _time) = (settings, time ?? TimeProvider.System);
+    /// <param name="loggers">Where it logs; nowhere when left out.</param>
+    public SqliteFactStore(SqliteSettings settings, TimeProvider? time = null, ILoggerFactory? loggers = null)
+    {
+        (_settings, _time) = (settings, time ?? TimeProvider.System);
+        _undecodable = new UndecodableRows((loggers ?? NullLoggerFactory.Instance).CreateLogger<SqliteFactStore>(), _time);
+    }
 
     /// <inheritdoc/>
-    public async ValueTask InitializeAsync(CancellationToken cancellationToken) =>
-        await On(_writing, "Opening", () =>
+    public async ValueTask InitializeAsync(CancellationToken cancellationToken)
+    {
+        await On(_writing, () =>
         {
-            CreateFolder();
-            _writer ??= Session.OpenWriter(_settings);
-            _reader ??= Session.OpenReader(_settings);
-            return true;
+            try
+            {
+                CreateFolder();
+                Lock();
+                _writer ??= Session.OpenWriter(_settings, _undecodable);
+                _reader ??= Session.OpenReader(_settings, _undecodable);
+                return true;
+            }
+            catch (SqliteException error)
+            {
+                throw SqliteErrors.AtStart(error, _settings.Path);
+            }
         }, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken) =>
-        await On(_writing, "Writing to", () => InTransaction(session =>
+        await On(_writing, "Writing to", () =>
         {
-            List<long>? refused = null;
-            foreach (var write in writes)
+            var next = 0;
+            try
             {
-                if (!session.Facts.Write(write))
+                return InTransaction(session =>
                 {
-                    (refused ??= []).Add(write.OrderId);
-                }
-            }
+                    List<long>? refused = null;
+                    for (; next < writes.Count; next++)
+                    {
+                        if (!session.Facts.Write(writes[next]))
+                        {
+                            (refused ??= []).Add(writes[next].OrderId);
+                        }
+                    }
 
-            return refused ?? (IReadOnlyList<long>)[];
-        }), cancellationToken);
+                    _accepted = writes.Count > 0 ? writes[0] : _accepted;
+                    return refused ?? (IReadOnlyList<long>)[];
+                });
+            }
+            catch (SqliteException error) when (SqliteErrors.IsRefusal(error))
+            {
+                // A row is at fault only where another one passes.
+                throw SqliteErrors.IsTooBig(error) || IsAnotherAccepted(writes, next)
+                    ? SqliteErrors.Rejected(error, "Writing to", _settings.Path)
+                    : SqliteErrors.Translate(error, "Writing to", _settings.Path);
+            }
+        }, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
@@ -94,19 +130,19 @@ public sealed class SqliteFactStore : IFactStore
         for (var left = query.Limit; left > 0;)
         {
             var size = Math.Min(left, PageSize);
-            var page = await On(_reading, "Listing", () => Reader.Unmatched.Page(query, after, size), cancellationToken);
+            var (page, next) = await On(_reading, "Listing", () => Reader.Unmatched.Page(query, after, size), cancellationToken);
             foreach (var row in page)
             {
                 yield return row;
             }
 
-            if (page.Count < size)
+            if (next is null)
             {
                 yield break;
             }
 
             left -= page.Count;
-            after = UnmatchedCursor.Of(page[^1]);
+            after = next;
         }
     }
 
@@ -140,13 +176,15 @@ public sealed class SqliteFactStore : IFactStore
             return;
         }
 
+        // Calls that wait for their turn get it after this, and find the store disposed.
         _disposed = true;
         await _writing.WaitAsync();
         await _reading.WaitAsync();
         _reader?.Dispose();
         _writer?.Dispose();
-        _writing.Dispose();
-        _reading.Dispose();
+        _lock?.Dispose();
+        _writing.Release();
+        _reading.Release();
     }
 
     /// <summary>Bounds the file, so that a test can fill it.</summary>
@@ -170,8 +208,61 @@ public sealed class SqliteFactStore : IFactStore
             return;
         }
 
-        _deletedAt = now;
-        session.Unmatched.DeleteFinished(Timestamps.Micros(_time.GetUtcNow() - _settings.FinishedTtl), DeleteAtOnce);
+        // Where there are more than are deleted at once, the next write deletes the next ones.
+        var deleted = session.Unmatched.DeleteFinished(Timestamps.Micros(_time.GetUtcNow() - _settings.FinishedTtl), DeleteAtOnce);
+        _deletedAt = deleted < DeleteAtOnce ? now : null;
+    }
+
+    // Tries other rows of the call, or else one that was accepted before, in a transaction that is rolled back.
+    private bool IsAnotherAccepted(IReadOnlyList<FactWrite> writes, int refused)
+    {
+        if (refused > 0)
+        {
+            return true;
+        }
+
+        var session = _writer ?? throw NotInitialized();
+        foreach (var other in writes.Skip(1).Take(ProbeRows).Append(_accepted).OfType<FactWrite>())
+        {
+            try
+            {
+                session.Begin.Execute();
+                session.Facts.Probe(other);
+                return true;
+            }
+            catch (SqliteException)
+            {
+                // It is refused as well.
+            }
+            finally
+            {
+                if (!session.IsAutocommit)
+                {
+                    session.Rollback.Execute();
+                }
+            }
+        }
+
+        return false;
+    }
+
+    // The lock ends with the process, however that ends.
+    private void Lock()
+    {
+        if (!_settings.Exclusive || _lock is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            _lock = new FileStream($"{_settings.Path}-lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException held)
+        {
+            throw new StoreRejectedException(
+                $"Opening {_settings.Path}: another process joins messages into this file ({held.Message}). Stop it, or give another --data folder.", held);
+        }
     }
 
     private T InTransaction<T>(Func<Session, T> work)
@@ -200,15 +291,24 @@ public sealed class SqliteFactStore : IFactStore
     // SQLite works on the calling thread, so it gets one of the pool's.
     private async Task<T> On<T>(SemaphoreSlim gate, string doing, Func<T> work, CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        await gate.WaitAsync(cancellationToken);
         try
         {
-            return await Task.Run(work, cancellationToken);
+            return await On(gate, work, cancellationToken);
         }
         catch (SqliteException error)
         {
             throw SqliteErrors.Translate(error, doing, _settings.Path);
+        }
+    }
+
+    private async Task<T> On<T>(SemaphoreSlim gate, Func<T> work, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        await gate.WaitAsync(cancellationToken);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return await Task.Run(work, cancellationToken);
         }
         finally
         {
@@ -243,11 +343,11 @@ public sealed class SqliteFactStore : IFactStore
     /// <summary>A connection and the statements prepared on it.</summary>
     private sealed class Session : IDisposable
     {
-        private Session(SqliteConnection connection)
+        private Session(SqliteConnection connection, UndecodableRows undecodable)
         {
             Connection = connection;
             Facts = new FactTable(connection);
-            Unmatched = new UnmatchedTable(connection);
+            Unmatched = new UnmatchedTable(connection, undecodable);
             Begin = new Statement(connection, "BEGIN IMMEDIATE");
             Commit = new Statement(connection, "COMMIT");
             Rollback = new Statement(connection, "ROLLBACK");
@@ -267,12 +367,18 @@ public sealed class SqliteFactStore : IFactStore
 
         public bool IsAutocommit => SQLitePCL.raw.sqlite3_get_autocommit(Connection.Handle) != 0;
 
-        public static Session OpenWriter(SqliteSettings settings)
+        public static Session OpenWriter(SqliteSettings settings, UndecodableRows undecodable)
         {
             var connection = Open(settings);
             try
             {
-                Pragma(connection, "journal_mode = WAL");
+                if (Ask(connection, "journal_mode = WAL") is var mode && mode != "wal")
+                {
+                    // Readers would block the writer, and a crash could leave a hot journal that only SQLite can use.
+                    throw new StoreRejectedException(
+                        $"Opening {settings.Path}: SQLite cannot use its write-ahead log here (journal_mode is '{mode}'), as on a network file system. Give a --data folder on a local disk.");
+                }
+
                 Pragma(connection, $"synchronous = {(settings.Durability == SqliteDurability.Full ? "FULL" : "NORMAL")}");
 
                 // A write-ahead log that a long-running reader made long shrinks again to this.
@@ -285,7 +391,7 @@ public sealed class SqliteFactStore : IFactStore
                         $"Opening {settings.Path}: its orders_payments_facts is not ours ({string.Join(", ", differences)}). Give another --data folder.");
                 }
 
-                return new Session(connection);
+                return new Session(connection, undecodable);
             }
             catch
             {
@@ -294,7 +400,7 @@ public sealed class SqliteFactStore : IFactStore
             }
         }
 
-        public static Session OpenReader(SqliteSettings settings) => new(Open(settings));
+        public static Session OpenReader(SqliteSettings settings, UndecodableRows undecodable) => new(Open(settings), undecodable);
 
         public void Dispose()
         {
@@ -312,6 +418,7 @@ public sealed class SqliteFactStore : IFactStore
             {
                 DataSource = settings.Path,
                 Pooling = false,
+                Vfs = settings.Vfs,
                 DefaultTimeout = (int)Math.Ceiling(settings.BusyTimeout.TotalSeconds),
             }.ToString());
             try
@@ -326,6 +433,13 @@ public sealed class SqliteFactStore : IFactStore
                 connection.Dispose();
                 throw;
             }
+        }
+
+        private static string Ask(SqliteConnection connection, string text)
+        {
+            using var pragma = connection.CreateCommand();
+            pragma.CommandText = "PRAGMA " + text;
+            return pragma.ExecuteScalar() as string ?? "";
         }
 
         private static void Pragma(SqliteConnection connection, string text)

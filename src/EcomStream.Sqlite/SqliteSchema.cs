@@ -36,7 +36,8 @@ internal static class SqliteSchema
         CREATE TABLE IF NOT EXISTS orders_payments_stamps (
             order_id INTEGER PRIMARY KEY,
             order_stamp INTEGER,
-            payment_stamp INTEGER
+            payment_stamp INTEGER,
+            payment_detail_stamp INTEGER
         );
         CREATE TABLE IF NOT EXISTS unmatched_payments (
             order_id INTEGER NOT NULL,
@@ -70,6 +71,11 @@ internal static class SqliteSchema
     public static void Apply(SqliteConnection connection)
     {
         Execute(connection, Create);
+        if (!Columns(connection, "orders_payments_stamps").Contains("payment_detail_stamp"))
+        {
+            Execute(connection, "ALTER TABLE orders_payments_stamps ADD COLUMN payment_detail_stamp INTEGER");
+        }
+
         var columns = Columns(connection, "unmatched_payments");
         foreach (var (column, definition) in _addedColumns)
         {
@@ -80,14 +86,13 @@ internal static class SqliteSchema
         }
     }
 
-    /// <summary>The facts table's columns that are missing or too many, for an error; empty when it is as it should be.</summary>
+    /// <summary>The facts table's missing columns, for an error. Other programs may have added columns of their own.</summary>
     public static IReadOnlyList<string> Differences(SqliteConnection connection)
     {
         var found = Columns(connection, "orders_payments_facts");
         return
         [
             .. FactColumns.Except(found).Select(column => $"{column} is missing"),
-            .. found.Except(FactColumns).Select(column => $"{column} is unknown"),
         ];
     }
 

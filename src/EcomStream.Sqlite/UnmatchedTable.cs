@@ -10,13 +10,14 @@ internal sealed class UnmatchedTable : IDisposable
         "order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays, attributes, history";
 
     private readonly SqliteConnection _connection;
+    private readonly UndecodableRows _undecodable;
     private readonly Statement _upsert;
     private readonly Statement _readByOrder;
     private readonly Statement _deleteFinished;
 
-    public UnmatchedTable(SqliteConnection connection)
+    public UnmatchedTable(SqliteConnection connection, UndecodableRows undecodable)
     {
-        _connection = connection;
+        (_connection, _undecodable) = (connection, undecodable);
         _upsert = new Statement(
             connection,
             $"""
@@ -71,7 +72,8 @@ internal sealed class UnmatchedTable : IDisposable
     }
 
     /// <summary>One page of a listing, oldest publish time first, after the row with the given keys.</summary>
-    public List<UnmatchedPayment> Page(UnmatchedQuery query, UnmatchedCursor? after, int size)
+    /// <returns>Its rows without the undecodable ones, and the place of its last row; null when there are no more.</returns>
+    public (List<UnmatchedPayment> Rows, UnmatchedCursor? Next) Page(UnmatchedQuery query, UnmatchedCursor? after, int size)
     {
         // The index is by state and time. Rows in every state are therefore the merge of the listings of each: one
         // listing without a state would sort the whole table for every page.
@@ -96,8 +98,8 @@ internal sealed class UnmatchedTable : IDisposable
         }
 
         var page = new List<UnmatchedPayment>();
-        ReadAll(list, page);
-        return page;
+        var (count, next) = ReadAll(list, page);
+        return (page, count < size ? null : next);
     }
 
     /// <summary>One page of the healable rows, by key, after the row with the given key.</summary>
@@ -129,8 +131,12 @@ internal sealed class UnmatchedTable : IDisposable
     /// <summary>Deletes rows that no order would heal any more and that last changed before a time.</summary>
     /// <param name="changedBeforeMicros">Microseconds since the Unix epoch.</param>
     /// <param name="limit">At most so many.</param>
-    public void DeleteFinished(long changedBeforeMicros, int limit) =>
+    /// <returns>How many there were.</returns>
+    public int DeleteFinished(long changedBeforeMicros, int limit)
+    {
         _deleteFinished.Bind(1, changedBeforeMicros).Bind(2, limit).Execute();
+        return SQLitePCL.raw.sqlite3_changes(_connection.Handle);
+    }
 
     public void Dispose()
     {
@@ -139,12 +145,26 @@ internal sealed class UnmatchedTable : IDisposable
         _deleteFinished.Dispose();
     }
 
-    private static void ReadAll(Statement statement, List<UnmatchedPayment> rows)
+    // How many rows there were, the undecodable ones included, and the place of the last one.
+    private (int Count, UnmatchedCursor? Last) ReadAll(Statement statement, List<UnmatchedPayment> rows)
     {
+        var count = 0;
+        UnmatchedCursor? last = null;
         while (statement.Step())
         {
-            rows.Add(Row(statement));
+            count++;
+            last = new UnmatchedCursor(statement.Int64(3), statement.Int64(0), statement.Text(1));
+            try
+            {
+                rows.Add(Row(statement));
+            }
+            catch (StoreRejectedException unknown)
+            {
+                _undecodable.Skip($"order_id {statement.Int64(0)}, payment_key '{statement.Text(1)}': {unknown.Message}");
+            }
         }
+
+        return (count, last);
     }
 
     private static UnmatchedPayment Row(Statement row) => new()

@@ -98,6 +98,10 @@ public sealed class SubscriptionWatermarkTests
         held.Hold.ShouldBe(WatermarkHold.Unsettled);
         held.MessageId.ShouldBe("m7");
         Read(2).Hold.ShouldBe(WatermarkHold.Backlog);
+
+        // Exactly the messages in flight here are unacked: everything was received.
+        _watermark.Probed(new SubscriptionProbe(BrokerAhead + (2 * Second), null, new SubscriptionBacklog(3, 1, 3)), 2 * Second, 2 * Second, outstanding: 3);
+        Read(3).Micros.ShouldBe(BrokerAhead + (2 * Second));
         Probe(3, lease: 60, backlog: new SubscriptionBacklog(0, 0, 0));
         Read(4).Micros.ShouldBe(BrokerAhead + (3 * Second));
         Read(4).IsCaughtUp.ShouldBeTrue();
@@ -120,11 +124,15 @@ public sealed class SubscriptionWatermarkTests
 
         Read(17).Micros.ShouldBe(9 * Second);
 
-        // Silent, but with messages in flight: nothing is known beyond the oldest of them.
+        // No message arrives and no round trip has shown why.
         Read(100).Micros.ShouldBeNull();
         var held = _watermark.Read(_status, new OutstandingMessage("m1", 4 * Second), 100 * Second);
         held.Micros.ShouldBe(4 * Second);
         held.Hold.ShouldBe(WatermarkHold.Unsettled);
+
+        // A message that is never settled was received all the same: it does not hold the watermark for ever.
+        Probe(101);
+        _watermark.Read(_status, new OutstandingMessage("m1", 4 * Second), 102 * Second).Micros.ShouldBe(BrokerAhead + (99 * Second));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using EcomStream.Core;
+using EcomStream.Cql;
 using EcomStream.EndToEnd.Tests;
 using EcomStream.EndToEnd.Tests.Unmatched;
 using EcomStream.Host;

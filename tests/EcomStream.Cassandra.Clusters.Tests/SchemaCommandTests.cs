@@ -46,6 +46,7 @@ public sealed class SchemaCommandTests
                 "--set", "ecomstream.store.cassandra.username=admin",
                 "--set", "ecomstream.store.cassandra.password=admin",
                 "--set", $"ecomstream.store.cassandra.keyspace={keyspace}",
+                "--set", "ecomstream.store.cassandra.replication={'class': 'SimpleStrategy', 'replication_factor': 1}",
                 .. more,
             ]);
             (await process.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(exitCode, process.Output);

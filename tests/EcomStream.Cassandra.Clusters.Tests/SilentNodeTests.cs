@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using EcomStream.Core;
+using EcomStream.Cql;
 using EcomStream.TestSupport;
 
 namespace EcomStream.Cassandra.Clusters.Tests;

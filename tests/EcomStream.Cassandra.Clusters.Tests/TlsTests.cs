@@ -1,3 +1,4 @@
+using EcomStream.Cql;
 using EcomStream.Core;
 using EcomStream.TestSupport;
 
@@ -12,7 +13,7 @@ public sealed class TlsTests
         var (endpoint, authority) = await CassandraClusters.UpAsync("tls");
         foreach (var compression in new[] { false, true })
         {
-            await using var store = new CassandraFactStore(Settings(endpoint, new CassandraTls { CaFile = authority }) with { Compression = compression });
+            await using var store = new CassandraFactStore(Settings(endpoint, new CqlTls { CaFile = authority }) with { Compression = compression });
             await store.InitializeAsync(default);
             await store.WriteAsync(
                 [.. Enumerable.Range(1, 3_000).Select(id => new FactWrite
@@ -40,7 +41,7 @@ public sealed class TlsTests
     public async Task A_certificate_that_this_machine_does_not_trust_is_refused()
     {
         var (endpoint, _) = await CassandraClusters.UpAsync("tls");
-        var error = await Failure(Settings(endpoint, new CassandraTls()));
+        var error = await Failure(Settings(endpoint, new CqlTls()));
         error.ShouldBeOfType<StoreRejectedException>().Message.ShouldContain("not trusted by this machine; give its authority as ca-file");
     }
 
@@ -53,7 +54,7 @@ public sealed class TlsTests
         try
         {
             await File.WriteAllTextAsync(file, authority.ExportCertificatePem());
-            var error = await Failure(Settings(endpoint, new CassandraTls { CaFile = file }));
+            var error = await Failure(Settings(endpoint, new CqlTls { CaFile = file }));
             error.ShouldBeOfType<StoreRejectedException>().Message.ShouldContain("does not lead to");
         }
         finally
@@ -66,7 +67,7 @@ public sealed class TlsTests
     public async Task A_wrong_password_over_TLS_is_refused()
     {
         var (endpoint, authority) = await CassandraClusters.UpAsync("tls");
-        var error = await Failure(Settings(endpoint, new CassandraTls { CaFile = authority }) with { Password = "not-the-secret" });
+        var error = await Failure(Settings(endpoint, new CqlTls { CaFile = authority }) with { Password = "not-the-secret" });
         error.ShouldBeOfType<StoreRejectedException>().Message.ShouldContain("username and password");
     }
 
@@ -76,7 +77,7 @@ public sealed class TlsTests
         return await Should.ThrowAsync<Exception>(async () => await store.InitializeAsync(default));
     }
 
-    private static CassandraSettings Settings(string endpoint, CassandraTls? tls) => new()
+    private static CassandraSettings Settings(string endpoint, CqlTls? tls) => new()
     {
         ContactPoints = [endpoint], Username = "cassandra", Password = "cassandra", Keyspace = "tls", Tls = tls, Consistency = Consistency.One,
     };

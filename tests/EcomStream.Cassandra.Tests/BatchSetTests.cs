@@ -1,6 +1,11 @@
+using EcomStream.Cql;
+using EcomStream.Cassandra.Native;
+using EcomStream.Cassandra.Seam;
+using EcomStream.Cassandra.Writing;
 using System.Buffers.Binary;
-using EcomStream.Cassandra.Cluster;
-using EcomStream.Cassandra.Protocol;
+using EcomStream.Cql.Cluster;
+using EcomStream.Cql.TestSupport;
+using EcomStream.Cql.Protocol;
 using EcomStream.TestSupport;
 
 namespace EcomStream.Cassandra.Tests;
@@ -15,15 +20,15 @@ public sealed class BatchSetTests
     public async Task No_batch_of_several_rows_is_larger_than_its_bounds()
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchBytes = 3_000, BatchRows = 10 };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchBytes = 3_000, BatchRows = 10 };
         await using var session = await cluster.ConnectAsync(settings);
         var statement = await session.PrepareAsync(Insert, default);
         var random = new Random(1);
-        using var batches = new BatchSet(session, settings, "write");
+        using var batches = new BatchSet(new NativeClient(session, settings), settings, "write");
         for (var row = 0; row < 2_000; row++)
         {
-            batches.Row.Add(statement).Value(new byte[random.Next(100) == 0 ? 60_000 : random.Next(1_000)]);
-            await batches.AddAsync(random.NextInt64(long.MinValue, long.MaxValue), default);
+            batches.Row.Add(new NativeStatement(statement), new OneBlob(new byte[random.Next(100) == 0 ? 60_000 : random.Next(1_000)]));
+            await batches.AddAsync(Replicas(session, random.NextInt64(long.MinValue, long.MaxValue)), default);
         }
 
         await batches.SendAsync(default);
@@ -44,7 +49,7 @@ public sealed class BatchSetTests
     public async Task Every_row_is_sent_once_however_few_may_be_under_way(int maxInFlight)
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = maxInFlight };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1, MaxInFlight = maxInFlight };
         await using var session = await cluster.ConnectAsync(settings);
 
         await Task.WhenAll(Enumerable.Range(0, 4).Select(call => WriteAsync(session, settings, Enumerable.Range(call * 500, 500), default)));
@@ -56,7 +61,7 @@ public sealed class BatchSetTests
     public async Task A_row_waits_while_the_connection_has_as_much_under_way_as_it_may()
     {
         await using var cluster = new ScriptedCluster("dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 4 };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1, MaxInFlight = 4 };
         await using var session = await cluster.ConnectAsync(settings);
         var statement = await session.PrepareAsync(Insert, default);
         using var answers = new ManualResetEventSlim();
@@ -65,16 +70,16 @@ public sealed class BatchSetTests
             answers.Wait(Patience);
             return null;
         };
-        using var batches = new BatchSet(session, settings, "write");
+        using var batches = new BatchSet(new NativeClient(session, settings), settings, "write");
         for (var row = 0; row < 3; row++)
         {
-            batches.Row.Add(statement).Value(row);
-            batches.AddAsync(0, default).AsTask().IsCompletedSuccessfully.ShouldBeTrue();
+            batches.Row.Add(new NativeStatement(statement), new OneInt(row));
+            batches.AddAsync(Replicas(session, 0), default).AsTask().IsCompletedSuccessfully.ShouldBeTrue();
         }
 
         using var given = new CancellationTokenSource();
-        batches.Row.Add(statement).Value(3);
-        var last = batches.AddAsync(0, given.Token).AsTask();
+        batches.Row.Add(new NativeStatement(statement), new OneInt(3));
+        var last = batches.AddAsync(Replicas(session, 0), given.Token).AsTask();
         last.IsCompleted.ShouldBeFalse();
         await given.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(() => last);
@@ -91,7 +96,7 @@ public sealed class BatchSetTests
     public async Task Reads_get_their_turn_while_writes_keep_the_connection_full()
     {
         await using var cluster = new ScriptedCluster("dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 8 };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1, MaxInFlight = 8 };
         await using var session = await cluster.ConnectAsync(settings);
         var statement = await session.PrepareAsync(Insert, default);
         using var stop = new CancellationTokenSource();
@@ -119,7 +124,7 @@ public sealed class BatchSetTests
     public async Task A_row_whose_node_fails_goes_to_the_next_one()
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1 };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1 };
         await using var session = await cluster.ConnectAsync(settings);
         cluster.Script = request => request is { Opcode: Opcode.Execute, Node: 0 } ? ScriptedCluster.Error(CqlErrorCode.Overloaded, "later") : null;
 
@@ -133,31 +138,32 @@ public sealed class BatchSetTests
     public async Task What_every_node_refuses_is_tried_once_on_each_and_the_error_says_so()
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 10 };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 10 };
         await using var session = await cluster.ConnectAsync(settings);
         cluster.Script = request => request.Opcode == Opcode.Batch ? ScriptedCluster.Error(CqlErrorCode.Overloaded, $"node {request.Node} is busy") : null;
 
-        var error = await Should.ThrowAsync<CqlNoNodeException>(() => WriteAsync(session, settings, Enumerable.Range(0, 10), default));
+        var error = await Should.ThrowAsync<CqlFault>(() => WriteAsync(session, settings, Enumerable.Range(0, 10), default));
 
         error.Message.ShouldContain("write (10 rows)");
-        error.Tried.Select(tried => tried.Node).ShouldBe(cluster.Nodes.Select(node => node.Endpoint.ToString()), ignoreOrder: true);
-        error.Tried.Select(tried => tried.Error.Message).ShouldAllBe(message => message.Contains("is busy"));
+        error.InnerException.ShouldBeOfType<CqlNoNodeException>().Tried.Select(tried => tried.Node).ShouldBe(cluster.Nodes.Select(node => node.Endpoint.ToString()), ignoreOrder: true);
+        error.InnerException.ShouldBeOfType<CqlNoNodeException>().Tried.Select(tried => tried.Error.Message).ShouldAllBe(message => message.Contains("is busy"));
     }
 
     [Fact]
     public async Task What_no_other_node_would_take_is_not_sent_to_it_and_the_other_rows_are_written()
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1 };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1 };
         await using var session = await cluster.ConnectAsync(settings);
         var refused = 0;
         cluster.Script = request => request.Opcode == Opcode.Execute && Interlocked.Exchange(ref refused, 1) == 0
             ? ScriptedCluster.Error(CqlErrorCode.Invalid, "no such value")
             : null;
 
-        var error = await Should.ThrowAsync<CqlServerException>(() => WriteAsync(session, settings, Enumerable.Range(0, 50), default));
+        var error = await Should.ThrowAsync<CqlFault>(() => WriteAsync(session, settings, Enumerable.Range(0, 50), default));
 
-        error.Code.ShouldBe(CqlErrorCode.Invalid);
+        error.Kind.ShouldBe(FaultKind.Invalid);
+        error.InnerException.ShouldBeOfType<CqlServerException>().Code.ShouldBe(CqlErrorCode.Invalid);
         Written(cluster).Order().ShouldBe(Enumerable.Range(0, 50));
     }
 
@@ -165,7 +171,7 @@ public sealed class BatchSetTests
     public async Task A_statement_that_the_node_has_forgotten_is_prepared_again_and_every_row_written()
     {
         await using var cluster = new ScriptedCluster("dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1 };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1 };
         await using var session = await cluster.ConnectAsync(settings);
         var statement = await session.PrepareAsync(Insert, default);
         cluster.Script = request => request.Opcode == Opcode.Execute && cluster.Prepares < 2
@@ -184,7 +190,7 @@ public sealed class BatchSetTests
     public async Task The_rows_of_a_call_wait_together_for_a_node_that_does_not_answer_PREPARE()
     {
         await using var cluster = new ScriptedCluster("dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1, RequestTimeout = TimeSpan.FromSeconds(3) };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1, RequestTimeout = TimeSpan.FromSeconds(3) };
         await using var session = await cluster.ConnectAsync(settings);
         var statement = await session.PrepareAsync(Insert, default);
         cluster.Script = request => request.Opcode switch
@@ -197,7 +203,7 @@ public sealed class BatchSetTests
         // The second call finds that the node does not know the statement.
         for (var call = 0; call < 2; call++)
         {
-            var error = await Should.ThrowAsync<CqlNoNodeException>(
+            var error = await Should.ThrowAsync<CqlFault>(
                 () => WriteAsync(session, settings, Enumerable.Range(0, 40), default).WaitAsync(TimeSpan.FromSeconds(60)));
             error.Message.ShouldContain("PREPARE");
         }
@@ -207,7 +213,7 @@ public sealed class BatchSetTests
     public async Task Rows_that_wait_for_a_node_that_is_lost_go_to_another_one()
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 8 };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1, MaxInFlight = 8 };
         await using var session = await cluster.ConnectAsync(settings);
         var lost = 1;
         cluster.Script = request => request.Opcode == Opcode.Execute && request.Node == lost ? ScriptedCluster.NoAnswer : null;
@@ -227,7 +233,7 @@ public sealed class BatchSetTests
     public async Task A_silent_node_costs_its_rows_the_request_timeout_and_no_more()
     {
         await using var cluster = new ScriptedCluster("dc1/r1", "dc1/r1");
-        var settings = cluster.Settings with { BatchRows = 1, MaxInFlight = 64, RequestTimeout = TimeSpan.FromSeconds(5) };
+        var settings = new CassandraSettings(cluster.Settings) with { BatchRows = 1, MaxInFlight = 64, RequestTimeout = TimeSpan.FromSeconds(5) };
         await using var session = await cluster.ConnectAsync(settings);
         cluster.Script = request => request is { Opcode: Opcode.Execute, Node: 1 } ? ScriptedCluster.NoAnswer : null;
 
@@ -239,12 +245,12 @@ public sealed class BatchSetTests
     private static async Task WriteAsync(
         CqlSession session, CassandraSettings settings, IEnumerable<int> rows, CancellationToken cancellationToken, long token = 0)
     {
-        var statement = await session.PrepareAsync(Insert, cancellationToken);
-        using var batches = new BatchSet(session, settings, "write");
+        var statement = new NativeStatement(await session.PrepareAsync(Insert, cancellationToken));
+        using var batches = new BatchSet(new NativeClient(session, settings), settings, "write");
         foreach (var row in rows)
         {
-            batches.Row.Add(statement).Value(row);
-            await batches.AddAsync(token, cancellationToken);
+            batches.Row.Add(statement, new OneInt(row));
+            await batches.AddAsync(Replicas(session, token), cancellationToken);
         }
 
         await batches.SendAsync(cancellationToken);
@@ -258,4 +264,20 @@ public sealed class BatchSetTests
         [.. requests
             .Where(request => request.Opcode == Opcode.Execute)
             .Select(request => BinaryPrimitives.ReadInt32BigEndian(request.Body.AsSpan(request.Body.Length - sizeof(int))))];
+
+    private static ReplicaGroup Replicas(CqlSession session, long token) => new(session.ReplicasOf(token));
+
+    private readonly struct OneInt(int value) : IStatementValues
+    {
+        public void Write<TCells>(ref TCells cells)
+            where TCells : struct, ICells =>
+            cells.Int(value);
+    }
+
+    private readonly struct OneBlob(byte[] value) : IStatementValues
+    {
+        public void Write<TCells>(ref TCells cells)
+            where TCells : struct, ICells =>
+            cells.Blob(value);
+    }
 }

@@ -1,9 +1,10 @@
+using EcomStream.Cql.TestSupport;
 using EcomStream.Core;
 
 namespace EcomStream.Cassandra.Tests;
 
 /// <summary>The batches of one call on a real server, which refuses large ones of several partitions.</summary>
-public sealed class BatchTests(TestKeyspace keyspace) : IClassFixture<TestKeyspace>
+public sealed class BatchTests(StoreKeyspace keyspace) : IClassFixture<StoreKeyspace>
 {
     // Above Cassandra's batch_size_fail_threshold, 50 KiB.
     private const int Large = 60_000;

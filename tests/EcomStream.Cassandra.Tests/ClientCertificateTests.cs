@@ -1,3 +1,5 @@
+using EcomStream.Cql;
+using EcomStream.Cql.TestSupport;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -7,14 +9,14 @@ using EcomStream.TestSupport;
 namespace EcomStream.Cassandra.Tests;
 
 /// <summary>The store on a real Cassandra behind a gate that asks for the client's certificate.</summary>
-public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDisposable
+public sealed class ClientCertificateTests : IClassFixture<StoreKeyspace>, IDisposable
 {
-    private readonly TestKeyspace _keyspace;
+    private readonly StoreKeyspace _keyspace;
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("ecomstream-");
     private readonly X509Certificate2 _authority = TestCertificates.Authority("CN=the shop's authority");
     private readonly X509Certificate2 _node;
 
-    public ClientCertificateTests(TestKeyspace keyspace)
+    public ClientCertificateTests(StoreKeyspace keyspace)
     {
         _keyspace = keyspace;
         _node = TestCertificates.Issue(_authority, "CN=node", "127.0.0.1");
@@ -51,7 +53,7 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
         await using var gate = new TlsGate(CassandraServer.Endpoint, _node, _authority);
         using var otherAuthority = TestCertificates.Authority("CN=another authority");
         using var stranger = TestCertificates.Issue(otherAuthority, "CN=stranger");
-        foreach (var tls in new[] { new CassandraTls { CaFile = PathOf("ca.pem") }, Write(stranger, keyInItsOwnFile: false) })
+        foreach (var tls in new[] { new CqlTls { CaFile = PathOf("ca.pem") }, Write(stranger, keyInItsOwnFile: false) })
         {
             await using var store = Store(gate, tls);
             var error = await Should.ThrowAsync<StoreUnavailableException>(async () => await store.InitializeAsync(default));
@@ -144,14 +146,14 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
         return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null, X509KeyStorageFlags.Exportable);
     }
 
-    private CassandraTls Write(X509Certificate2 certificate, bool keyInItsOwnFile, params X509Certificate2[] between)
+    private CqlTls Write(X509Certificate2 certificate, bool keyInItsOwnFile, params X509Certificate2[] between)
     {
         using var key = certificate.GetRSAPrivateKey()!;
         var shown = string.Join('\n', between.Prepend(certificate).Select(part => part.ExportCertificatePem()));
         var secret = key.ExportPkcs8PrivateKeyPem();
         File.WriteAllText(PathOf("client.pem"), keyInItsOwnFile ? shown : $"{shown}\n{secret}\n");
         File.WriteAllText(PathOf("client.key"), secret);
-        return new CassandraTls
+        return new CqlTls
         {
             CaFile = PathOf("ca.pem"),
             CertificateFile = PathOf("client.pem"),
@@ -159,9 +161,9 @@ public sealed class ClientCertificateTests : IClassFixture<TestKeyspace>, IDispo
         };
     }
 
-    private CassandraFactStore Store(TlsGate gate, CassandraTls tls) => Store(gate.Endpoint, tls);
+    private CassandraFactStore Store(TlsGate gate, CqlTls tls) => Store(gate.Endpoint, tls);
 
-    private CassandraFactStore Store(string endpoint, CassandraTls tls, params string[] more) =>
+    private CassandraFactStore Store(string endpoint, CqlTls tls, params string[] more) =>
         new(_keyspace.Settings with { ContactPoints = [endpoint, .. more], Tls = tls });
 
     private string PathOf(string file) => Path.Combine(_folder.FullName, file);

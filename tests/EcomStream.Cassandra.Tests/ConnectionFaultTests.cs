@@ -1,3 +1,4 @@
+using EcomStream.Cql.TestSupport;
 using System.Diagnostics;
 using EcomStream.Core;
 using EcomStream.TestSupport;
@@ -5,7 +6,7 @@ using EcomStream.TestSupport;
 namespace EcomStream.Cassandra.Tests;
 
 /// <summary>The store on a real Cassandra behind a connection that is cut, stalled and delayed.</summary>
-public sealed class ConnectionFaultTests(TestKeyspace keyspace) : IClassFixture<TestKeyspace>
+public sealed class ConnectionFaultTests(StoreKeyspace keyspace) : IClassFixture<StoreKeyspace>
 {
     private const int Rows = 3_000;
 

@@ -1,3 +1,6 @@
+using EcomStream.Cassandra.Seam;
+using EcomStream.Cassandra.Writing;
+using EcomStream.Cql.TestSupport;
 using EcomStream.TestSupport;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -13,7 +16,7 @@ public sealed class RecentWritesTests : IAsyncDisposable
     private readonly List<int> _written = [];
     private readonly RecentWrites _recent;
     private bool _down;
-    private Exception _error = new CqlConnectionException("down");
+    private Exception _error = new CqlFault(FaultKind.Unavailable, "down");
 
     public RecentWritesTests() => _recent = new RecentWrites(TimeSpan.FromSeconds(10), Budget, NullLogger.Instance, _time);
 
@@ -54,7 +57,7 @@ public sealed class RecentWritesTests : IAsyncDisposable
         Confirm(2);
         _down = true;
         _recent.NodeLost();
-        await Should.ThrowAsync<CqlConnectionException>(() => _recent.WriteAsync(default));
+        await Should.ThrowAsync<CqlFault>(() => _recent.WriteAsync(default));
         _recent.IsPending.ShouldBeTrue();
         _down = false;
         await _recent.WriteAsync(default);
@@ -126,6 +129,58 @@ public sealed class RecentWritesTests : IAsyncDisposable
         _time.Advance(TimeSpan.FromSeconds(10));
         _time.Advance(TimeSpan.FromSeconds(10));
         _recent.Bytes.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Only_what_the_lost_node_may_have_held_is_written_again()
+    {
+        var (one, other) = (new ReplicaGroup(new object()), new ReplicaGroup(new object()));
+        _recent.Confirmed(_recent.Losses, 1, RowBytes, Write(1), one, [1]);
+        _recent.Confirmed(_recent.Losses, 1, RowBytes, Write(2), other, [2]);
+        _recent.NodeLost(replicas => replicas == other);
+        await _recent.WriteAsync(default);
+        Written.ShouldBe([2]);
+
+        // The first row is still within the window.
+        _recent.NodeLost(replicas => replicas == one);
+        await _recent.WriteAsync(default);
+        Written.ShouldBe([2, 1]);
+    }
+
+    [Fact]
+    public async Task Only_reads_of_the_rows_that_are_to_be_written_again_wait_for_them()
+    {
+        var written = new TaskCompletionSource();
+        _recent.Confirmed(_recent.Losses, 2, RowBytes, _ => written.Task, null, [1, 2]);
+        _recent.NodeLost();
+        _recent.RestoredAsync([3, 4], default).IsCompletedSuccessfully.ShouldBeTrue();
+        var waiting = _recent.RestoredAsync([2, 3], default);
+        waiting.IsCompleted.ShouldBeFalse();
+        written.SetResult();
+        await waiting.WaitAsync(TimeSpan.FromSeconds(20));
+        _recent.IsPending.ShouldBeFalse();
+        _recent.RestoredAsync([1], default).IsCompletedSuccessfully.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Several_writes_are_repeated_at_once()
+    {
+        var (under, all) = (0, new TaskCompletionSource());
+        for (var row = 0; row < 8; row++)
+        {
+            _recent.Confirmed(_recent.Losses, 1, 1, _ =>
+            {
+                if (Interlocked.Increment(ref under) == 8)
+                {
+                    all.SetResult();
+                }
+
+                return all.Task;
+            });
+        }
+
+        _recent.NodeLost();
+        await _recent.WriteAsync(default).WaitAsync(TimeSpan.FromSeconds(20));
     }
 
     public async ValueTask DisposeAsync()

@@ -1,8 +1,11 @@
+using EcomStream.Cassandra.Schema;
+using EcomStream.Cassandra.Tables;
+using EcomStream.Cql.TestSupport;
 using EcomStream.Core;
 
 namespace EcomStream.Cassandra.Tests;
 
-public sealed class SchemaTests(TestKeyspace keyspace) : IClassFixture<TestKeyspace>
+public sealed class SchemaTests(StoreKeyspace keyspace) : IClassFixture<StoreKeyspace>
 {
     // As public scripts make it.
     private const string PlainFacts =
@@ -23,7 +26,7 @@ public sealed class SchemaTests(TestKeyspace keyspace) : IClassFixture<TestKeysp
     {
         var actual = options.Split(',').Select(option => option.Split('=')).ToDictionary(option => option[0], option => option[1]);
         actual["class"] = $"org.apache.cassandra.locator.{strategy}";
-        Replication.Parse(asked).Gives(new Replication(actual)).ShouldBe(same);
+        KeyspaceReplication.Parse(asked).Gives(new KeyspaceReplication(actual)).ShouldBe(same);
     }
 
     [SkippableFact]
@@ -81,7 +84,7 @@ public sealed class SchemaTests(TestKeyspace keyspace) : IClassFixture<TestKeysp
             await session.QueryAsync($"ALTER TABLE {settings.Keyspace}.earlier DROP (attributes, history)", default);
             await session.QueryAsync(
                 $"INSERT INTO {settings.Keyspace}.earlier (bucket, order_id, payment_key, data, publish_time, message_id, subscription, reason, state, since, changed, detail, replays) "
-                + $"VALUES ({UnmatchedTable.Bucket(1)}, 1, '11', 0x7b7d, 5, '6', 's', 'no-matching-order', 'waiting', 7, 8, '', 0)",
+                + $"VALUES ({UnmatchedStatements.Bucket(1)}, 1, '11', 0x7b7d, 5, '6', 's', 'no-matching-order', 'waiting', 7, 8, '', 0)",
                 default);
         }
 

@@ -1,9 +1,11 @@
+using EcomStream.Cassandra.Tables;
+using EcomStream.Cql.TestSupport;
 using EcomStream.Core;
 
 namespace EcomStream.Cassandra.Tests;
 
 /// <summary>What Cassandra keeps of the rows of unmatched payments beside their columns: write timestamps and lifetimes.</summary>
-public sealed class UnmatchedRowTests(TestKeyspace keyspace) : IClassFixture<TestKeyspace>
+public sealed class UnmatchedRowTests(StoreKeyspace keyspace) : IClassFixture<StoreKeyspace>
 {
     [SkippableTheory]
     [InlineData(false)]
@@ -49,7 +51,7 @@ public sealed class UnmatchedRowTests(TestKeyspace keyspace) : IClassFixture<Tes
         async Task<int?[]> LifetimesAsync()
         {
             var rows = await session.QueryAsync(
-                $"SELECT TTL(state), TTL(since) FROM {keyspace.Settings.Keyspace}.unmatched_payments WHERE bucket = {UnmatchedTable.Bucket(waiting.OrderId)} AND order_id = {waiting.OrderId}",
+                $"SELECT TTL(state), TTL(since) FROM {keyspace.Settings.Keyspace}.unmatched_payments WHERE bucket = {UnmatchedStatements.Bucket(waiting.OrderId)} AND order_id = {waiting.OrderId}",
                 default);
             rows.Next().ShouldBeTrue();
             return [(int?)rows.Value(0), (int?)rows.Value(1)];

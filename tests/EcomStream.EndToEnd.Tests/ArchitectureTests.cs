@@ -12,6 +12,7 @@ public sealed class ArchitectureTests
     private const string Broker = "EcomStream.PubSub.Broker";
     private const string Sqlite = "EcomStream.Sqlite";
     private const string Cassandra = "EcomStream.Cassandra";
+    private const string Cql = "EcomStream.Cql";
     private const string Host = "ecomstream";
 
     [Fact]
@@ -22,17 +23,23 @@ public sealed class ArchitectureTests
     [InlineData(Actors, "Akka", "Google.Protobuf", "Reactive.Streams", "Microsoft.Extensions")]
     [InlineData(PubSub, "Akka", "Grpc", "Google.Protobuf", "Google.Api", "Microsoft.Extensions")]
     [InlineData(Broker, "Grpc", "Google.Protobuf", "Google.Api", "Microsoft.AspNetCore", "Microsoft.Extensions")]
-    [InlineData(Cassandra, "K4os.Compression.LZ4", "System.IO.Hashing", "Microsoft.Extensions")]
+    [InlineData(Cassandra, Cql, "Microsoft.Extensions")]
     [InlineData(Sqlite, "Microsoft.Data.Sqlite", "SQLitePCLRaw", "Microsoft.Extensions")]
     public void Each_project_references_core_and_its_own_libraries_only(string project, params string[] libraries) =>
         References(project).Where(name => !IsFramework(name) && name != Core)
             .ShouldAllBe(name => libraries.Any(library => name.StartsWith(library, StringComparison.Ordinal)));
+
+    [Fact]
+    public void The_CQL_client_references_its_libraries_and_nothing_of_EcomStream() =>
+        References(Cql).Where(name => !IsFramework(name)).ShouldAllBe(name =>
+            name.StartsWith("K4os.Compression.LZ4", StringComparison.Ordinal) || name.StartsWith("Microsoft.Extensions", StringComparison.Ordinal));
 
     [Theory]
     [InlineData(PubSub)]
     [InlineData(Broker)]
     [InlineData(Sqlite)]
     [InlineData(Cassandra)]
+    [InlineData(Cql)]
     [InlineData("EcomStream.Host")]
     public void Actors_know_no_adapter(string adapter) =>
         Types.InAssembly(Assembly.Load(Actors)).ShouldNot().HaveDependencyOn(adapter).GetResult().IsSuccessful.ShouldBeTrue();
@@ -52,7 +59,7 @@ public sealed class ArchitectureTests
     [Fact]
     public void The_host_is_where_everything_meets() =>
         References(Host).ShouldBe(
-            References(Host).Union([Actors, Core, PubSub, Broker, Cassandra, Sqlite]), ignoreOrder: true);
+            References(Host).Union([Actors, Core, PubSub, Broker, Cassandra, Cql, Sqlite]), ignoreOrder: true);
 
     private static string[] References(string assembly) =>
         [.. Assembly.Load(assembly).GetReferencedAssemblies().Select(name => name.Name!)];

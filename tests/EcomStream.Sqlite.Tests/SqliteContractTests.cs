@@ -1,5 +1,6 @@
 using EcomStream.Core;
 using EcomStream.TestSupport;
+using Microsoft.Data.Sqlite;
 
 namespace EcomStream.Sqlite.Tests;
 
@@ -20,6 +21,28 @@ public sealed class SqliteContractTests : FactStoreContract
         return await CreateAsync();
     }
 
+    protected override async Task ScriptInsertsAsync(Order order) => await ExecuteAsync(
+        """
+        INSERT OR REPLACE INTO orders_payments_facts VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, NULL, NULL, NULL, NULL)
+        """,
+        order.OrderId, order.CustomerId, order.Item, order.Quantity, order.Price, order.ShippingAddress, order.OrderStatus, order.CreationDate);
+
+    protected override async Task ScriptDeletesAsync(long orderId) => await ExecuteAsync("DELETE FROM orders_payments_facts WHERE order_id = $1", orderId);
+
+    private async Task ExecuteAsync(string text, params object?[] values)
+    {
+        await using var other = new SqliteConnection($"Data Source={_folder.File("ecomstream.db")};Pooling=False");
+        await other.OpenAsync();
+        await using var command = other.CreateCommand();
+        command.CommandText = text;
+        for (var i = 0; i < values.Length; i++)
+        {
+            command.Parameters.AddWithValue($"${i + 1}", values[i]);
+        }
+
+        await command.ExecuteNonQueryAsync();
+    }
+
     public override async Task DisposeAsync()
     {
         await base.DisposeAsync();
@@ -33,4 +56,16 @@ public sealed class InMemoryContractTests : FactStoreContract
     protected override Task<IFactStore> CreateAsync() => Task.FromResult<IFactStore>(new InMemoryFactStore());
 
     protected override Task<IFactStore?> ReopenAsync() => Task.FromResult<IFactStore?>(null);
+
+    protected override Task ScriptInsertsAsync(Order order)
+    {
+        ((InMemoryFactStore)Store).ScriptInserts(order);
+        return Task.CompletedTask;
+    }
+
+    protected override Task ScriptDeletesAsync(long orderId)
+    {
+        ((InMemoryFactStore)Store).ScriptDeletes(orderId);
+        return Task.CompletedTask;
+    }
 }

@@ -34,6 +34,41 @@ public sealed class UnmatchedRowsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_backlog_of_expired_rows_is_deleted_without_a_pause()
+    {
+        await using var store = await Open();
+        await store.WriteUnmatchedAsync([.. Enumerable.Range(0, 17_000).Select(id => Row(id, UnmatchedState.Healed, DeadLetterReason.NoMatchingOrder))], default);
+        _time.Advance(TimeSpan.FromDays(31));
+
+        for (var write = 0; write < 4; write++)
+        {
+            await store.WriteUnmatchedAsync([Row(20_000, UnmatchedState.Waiting, DeadLetterReason.NoMatchingOrder)], default);
+        }
+
+        (await Orders(store)).ShouldBe([20_000]);
+    }
+
+    [Theory]
+    [InlineData("reason")]
+    [InlineData("state")]
+    public async Task A_row_that_cannot_be_decoded_is_skipped(string column)
+    {
+        await using var store = await Open();
+        await store.WriteUnmatchedAsync([.. Enumerable.Range(1, 2_500).Select(id => Row(id, UnmatchedState.Waiting, DeadLetterReason.NoMatchingOrder))], default);
+        await using (var connection = new SqliteConnection($"Data Source={_folder.File("ecomstream.db")};Pooling=False"))
+        {
+            connection.Open();
+            var update = connection.CreateCommand();
+            update.CommandText = $"UPDATE unmatched_payments SET {column} = 'unknown' WHERE order_id = 7";
+            update.ExecuteNonQuery();
+        }
+
+        (await store.ReadUnmatchedAsync([7, 8], default)).ShouldHaveSingleItem().OrderId.ShouldBe(8);
+        (await Orders(store)).Count.ShouldBe(2_499);
+        (await store.ListHealableAsync(default).AnyAsync(row => row.OrderId == 8)).ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task A_file_of_an_earlier_version_gets_the_newer_columns_and_keeps_its_rows()
     {
         await using (var connection = new SqliteConnection($"Data Source={_folder.File("ecomstream.db")};Pooling=False"))

@@ -22,4 +22,16 @@ public static class Eventually
             await Task.Delay(Poll);
         }
     }
+
+    /// <summary>Waits until an asynchronous condition holds.</summary>
+    public static async Task True(Func<Task<bool>> condition, string what, TimeSpan? within = null)
+    {
+        var limit = within ?? TimeSpan.FromSeconds(20);
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        while (!await condition())
+        {
+            clock.Elapsed.ShouldBeLessThan(limit, $"Not within {limit.TotalSeconds} s: {what}");
+            await Task.Delay(100);
+        }
+    }
 }

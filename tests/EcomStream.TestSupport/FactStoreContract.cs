@@ -23,6 +23,15 @@ public abstract class FactStoreContract : IAsyncLifetime
     /// <summary>Makes another store over what <see cref="Store"/> has written, or null where it keeps nothing.</summary>
     protected abstract Task<IFactStore?> ReopenAsync();
 
+    /// <summary>
+    /// Another program inserts an order as the public scripts do: every column at the current time, with null in those of the
+    /// payment.
+    /// </summary>
+    protected abstract Task ScriptInsertsAsync(Order order);
+
+    /// <summary>Another program deletes a row at the current time.</summary>
+    protected abstract Task ScriptDeletesAsync(long orderId);
+
     public virtual async Task InitializeAsync()
     {
         _store = await CreateAsync();
@@ -209,6 +218,94 @@ public abstract class FactStoreContract : IAsyncLifetime
 
         (await Read(1)).ShouldBe(new OrderFact(
             Id(1), Order(1) with { Quantity = 9 }, new Stamp(9), Payment(1, 1009), new Stamp(9)));
+    }
+
+    [SkippableFact]
+    public async Task Order_columns_with_equal_stamps_are_resolved_one_by_one_whatever_the_order_of_the_writes()
+    {
+        var one = new Order { OrderId = 0, CustomerId = 1, Item = "a", Quantity = -1, Price = 2, OrderStatus = "\u00e9", CreationDate = "2024" };
+        var other = new Order { OrderId = 0, CustomerId = 2, Quantity = 5, Price = -2, ShippingAddress = "x", OrderStatus = "z", CreationDate = "20240" };
+
+        // Null wins, otherwise the larger bytes: a negative number is larger than a positive one, and a prefix is smaller.
+        var resolved = new Order { OrderId = 0, CustomerId = 2, Quantity = -1, Price = -2, OrderStatus = "\u00e9", CreationDate = "20240" };
+        foreach (var order in new[] { one, other, one })
+        {
+            await Write(new FactWrite { OrderId = Id(1), Order = order with { OrderId = Id(1) }, OrderStamp = new Stamp(100) });
+        }
+
+        foreach (var order in new[] { other, one })
+        {
+            await Write(new FactWrite { OrderId = Id(2), Order = order with { OrderId = Id(2) }, OrderStamp = new Stamp(100) });
+        }
+
+        (await Read(1))!.Order.ShouldBe(resolved with { OrderId = Id(1) });
+        (await Read(2))!.Order.ShouldBe(resolved with { OrderId = Id(2) });
+
+        await Write(new FactWrite { OrderId = Id(1), Order = one with { OrderId = Id(1) }, OrderStamp = new Stamp(101) });
+        (await Read(1))!.Order.ShouldBe(one with { OrderId = Id(1) });
+    }
+
+    [SkippableFact]
+    public async Task Of_two_payments_with_equal_stamps_the_one_with_a_later_detail_stamp_is_in_the_row_as_a_whole()
+    {
+        var (stamp, later) = (new Stamp(100), new Stamp(101));
+        for (var n = 1; n <= 2; n++)
+        {
+            var loser = new FactWrite { OrderId = Id(n), Payment = Payment(n, 1001) with { PaymentMethod = "z" }, PaymentStamp = stamp };
+            var winner = new FactWrite
+            {
+                OrderId = Id(n), Payment = Payment(n, 1002) with { PaymentMethod = "a", CardLastFour = null }, PaymentStamp = stamp, PaymentDetailStamp = later,
+            };
+            foreach (var write in n == 1 ? new[] { loser, winner, loser } : [winner, loser, winner])
+            {
+                await Write(write);
+            }
+
+            var row = (await Read(n)).ShouldNotBeNull();
+            row.Payment.ShouldBe(winner.Payment);
+            row.PaymentStamp.ShouldBe(stamp);
+            row.PaymentDetailStamp.ShouldBe(later);
+        }
+
+        await Write(PaymentWrite(1, 7, stamp: 102));
+        (await Read(1)).ShouldBe(new OrderFact(Id(1), null, Stamp.None, Payment(1, 7), new Stamp(102)));
+    }
+
+    [SkippableFact]
+    public async Task A_payment_that_was_published_before_a_script_inserted_the_order_is_in_the_row()
+    {
+        // As the public scripts do it: all columns, None for the payment's, at the current time.
+        await ScriptInsertsAsync(Order(1));
+        var published = Timestamps.Micros(DateTimeOffset.UtcNow.AddMinutes(-10));
+
+        await Write(PaymentWrite(1, 1001, published) with { PaymentGuarded = true });
+
+        var row = (await Read(1)).ShouldNotBeNull();
+        row.Order.ShouldBe(Order(1));
+        row.Payment.ShouldBe(Payment(1, 1001));
+        row.PaymentStamp.ShouldBe(new Stamp(published));
+    }
+
+    [SkippableFact]
+    public async Task An_order_and_payment_that_were_published_before_their_row_was_deleted_and_come_after_it_are_in_the_row()
+    {
+        await ScriptInsertsAsync(Order(1));
+        await ScriptDeletesAsync(Id(1));
+        var published = Timestamps.Micros(DateTimeOffset.UtcNow.AddMinutes(-10));
+
+        await Write(OrderWrite(1, published), PaymentWrite(2, 1002, published));
+        await Write(PaymentWrite(1, 1001, published), OrderWrite(2, published));
+
+        (await Read(1)).ShouldBe(new OrderFact(Id(1), Order(1), new Stamp(published), Payment(1, 1001), new Stamp(published)));
+    }
+
+    [SkippableFact]
+    public async Task What_a_script_wrote_gives_way_to_any_message()
+    {
+        await ScriptInsertsAsync(Order(1) with { Item = "by a script" });
+        await Write(OrderWrite(1, Timestamps.Micros(DateTimeOffset.UtcNow.AddDays(-30))));
+
+        (await Read(1))!.Order.ShouldBe(Order(1));
     }
 
     [SkippableFact]

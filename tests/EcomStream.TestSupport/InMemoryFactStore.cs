@@ -51,6 +51,24 @@ public sealed class InMemoryFactStore : IFactStore
 
     public IReadOnlyCollection<UnmatchedPayment> Unmatched => [.. _unmatched.Values];
 
+    /// <summary>Another program replaces a row, without a stamp.</summary>
+    public void ScriptInserts(Order order)
+    {
+        lock (_lock)
+        {
+            _facts[order.OrderId] = new OrderFact(order.OrderId, order, Stamp.None, null, Stamp.None);
+        }
+    }
+
+    /// <summary>Another program deletes a row.</summary>
+    public void ScriptDeletes(long orderId)
+    {
+        lock (_lock)
+        {
+            _facts.Remove(orderId);
+        }
+    }
+
     public async ValueTask InitializeAsync(CancellationToken cancellationToken) => await Before(StoreOperation.Initialize, cancellationToken);
 
     public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
@@ -142,24 +160,31 @@ public sealed class InMemoryFactStore : IFactStore
     {
         var row = _facts.GetValueOrDefault(write.OrderId);
         var (order, orderStamp) = (row?.Order, row?.OrderStamp ?? Stamp.None);
-        var (payment, paymentStamp) = (row?.Payment, row?.PaymentStamp ?? Stamp.None);
+        var (payment, paymentStamp, detailStamp) = (row?.Payment, row?.PaymentStamp ?? Stamp.None, row?.PaymentDetailStamp ?? Stamp.None);
         if (write.Order is not null && write.OrderStamp >= orderStamp)
         {
-            (order, orderStamp) = (write.Order, write.OrderStamp);
+            order = order is not null && write.OrderStamp == orderStamp ? CellOrder.Resolve(order, write.Order) : write.Order;
+            orderStamp = write.OrderStamp;
         }
 
         var refused = write is { Payment: not null, PaymentGuarded: true }
             && payment is not null && payment.PaymentId != write.Payment.PaymentId;
-        if (write.Payment is not null && !refused && write.PaymentStamp >= paymentStamp)
+        if (write.Payment is not null && !refused)
         {
-            (payment, paymentStamp) = (write.Payment, write.PaymentStamp);
+            var details = write.PaymentDetailStamp ?? write.PaymentStamp;
+            payment = payment is null
+                ? write.Payment
+                : CellOrder.Resolve(payment, paymentStamp, detailStamp, write.Payment, write.PaymentStamp, details);
+            (paymentStamp, detailStamp) = (Newer(paymentStamp, write.PaymentStamp), Newer(detailStamp, details));
         }
 
         if (order is not null || payment is not null)
         {
-            _facts[write.OrderId] = new OrderFact(write.OrderId, order, orderStamp, payment, paymentStamp);
+            _facts[write.OrderId] = new OrderFact(write.OrderId, order, orderStamp, payment, paymentStamp) { PaymentDetailStamp = detailStamp };
         }
 
         return !refused;
     }
+
+    private static Stamp Newer(Stamp one, Stamp other) => one > other ? one : other;
 }

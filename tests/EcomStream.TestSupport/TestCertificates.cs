@@ -16,15 +16,24 @@ public static class TestCertificates
         return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
     }
 
-    /// <summary>A certificate with its key, for an address where it is a server's.</summary>
-    public static X509Certificate2 Issue(X509Certificate2 authority, string subject, string? address = null)
+    /// <summary>A certificate with its key, for an address or a DNS name where it is a server's.</summary>
+    public static X509Certificate2 Issue(X509Certificate2 authority, string subject, string? address = null, string? dnsName = null)
     {
         using var key = RSA.Create(2048);
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        if (address is not null)
+        if ((address ?? dnsName) is not null)
         {
             var names = new SubjectAlternativeNameBuilder();
-            names.AddIpAddress(IPAddress.Parse(address));
+            if (address is not null)
+            {
+                names.AddIpAddress(IPAddress.Parse(address));
+            }
+
+            if (dnsName is not null)
+            {
+                names.AddDnsName(dnsName);
+            }
+
             request.CertificateExtensions.Add(names.Build());
         }
 

@@ -107,13 +107,14 @@ internal sealed class SubscriptionMonitor
     /// <summary>Makes a round trip to the broker.</summary>
     public async Task ProbeAsync(CancellationToken cancellationToken)
     {
-        var sentAt = Now;
+        var (sentAt, before) = (Now, _subscription.Status.OutstandingMessages);
         var answer = await _subscription.ProbeAsync(cancellationToken);
+        var after = _subscription.Status.OutstandingMessages;
         lock (_lock)
         {
             _brokerTellsTime = answer.BrokerTimeMicros is not null;
             _clock.Assume(Timestamps.Micros(_time.GetUtcNow()), Now);
-            _watermark.Probed(answer, sentAt, Now);
+            _watermark.Probed(answer, sentAt, Now, before == after ? before : null);
         }
 
         Update();

@@ -8,8 +8,8 @@ namespace EcomStream.Actors;
 /// in, all publish times are the broker's. Not thread-safe.
 /// </summary>
 /// <remarks>
-/// <para>A broker that reports its backlog decides alone: the watermark is the oldest publish time that is not acked,
-/// or the broker's time when all is acked.</para>
+/// <para>A broker that reports its backlog decides alone: the watermark is the oldest publish time that is not acked, or
+/// the broker's time when no message is unacked but those in flight here.</para>
 /// <para>For other brokers it is inferred. After a start or a reconnect the watermark is unknown until the longest lease
 /// has run out that a lost reader may hold, counted anew whenever a message from before that start arrives, and until a round trip on the same connection has shown that it carries
 /// data. Then it is the oldest publish time among the messages of the last one to two <paramref name="idle"/> windows,
@@ -33,7 +33,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     // The last arrival of a message that was published before reading began.
     private long _oldArrivedAt = LongAgo;
     private long _streamsOpened;
-    private (SubscriptionProbe Answer, long SentAt)? _probe;
+    private (SubscriptionProbe Answer, long SentAt, bool AllReceived)? _probe;
     private long _longestLease;
     private (WatermarkHold Hold, string MessageId, long Since) _held = (WatermarkHold.NotReading, "", 0);
 
@@ -82,7 +82,8 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     /// <param name="answer">The answer.</param>
     /// <param name="sentAt">When the probe was sent.</param>
     /// <param name="at">When the answer arrived.</param>
-    public void Probed(in SubscriptionProbe answer, long sentAt, long at)
+    /// <param name="outstanding">Messages in flight during the whole round trip; null when their number changed.</param>
+    public void Probed(in SubscriptionProbe answer, long sentAt, long at, int? outstanding = null)
     {
         if (answer.BrokerTimeMicros is { } brokerTime)
         {
@@ -90,7 +91,10 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
         }
 
         _longestLease = answer.LongestLease is { } lease ? (long)lease.TotalMicroseconds : _longestLease;
-        _probe = (answer, sentAt);
+
+        // When exactly the messages in flight here are unacked, every message was received, however long they stay there.
+        var allReceived = _receivedAt < sentAt && answer.Backlog is { } backlog && backlog.UnackedMessages == outstanding;
+        _probe = (answer, sentAt, allReceived);
     }
 
     /// <summary>The watermark at a time.</summary>
@@ -129,7 +133,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
 
         if (probe.Answer is { Backlog: { } backlog, BrokerTimeMicros: { } brokerTime })
         {
-            return backlog.UnackedMessages == 0 ? (brokerTime, WatermarkHold.None, "")
+            return backlog.UnackedMessages == 0 || probe.AllReceived ? (brokerTime, WatermarkHold.None, "")
                 : oldest is { } held && held.PublishTimeMicros <= backlog.OldestPublishTimeMicros
                     ? (backlog.OldestPublishTimeMicros, WatermarkHold.Unsettled, held.MessageId)
                 : (backlog.OldestPublishTimeMicros, WatermarkHold.Backlog, "");
@@ -140,13 +144,13 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
             return (null, WatermarkHold.Leases, "");
         }
 
-        return Infer(status, oldest, probe.SentAt, at);
+        return Infer(oldest, probe.SentAt, at);
     }
 
-    private (long? Micros, WatermarkHold Hold, string MessageId) Infer(
-        SubscriptionStatus status, OutstandingMessage? oldest, long probedAt, long at)
+    private (long? Micros, WatermarkHold Hold, string MessageId) Infer(OutstandingMessage? oldest, long probedAt, long at)
     {
-        if (status.OutstandingMessages == 0 && at - _receivedAt >= _idle && probedAt - _receivedAt >= _idle)
+        // Messages in flight do not matter here: they are received, and their orders' actors have them by now.
+        if (at - _receivedAt >= _idle && probedAt - _receivedAt >= _idle)
         {
             return clock.At(probedAt) is { } brokerTime
                 ? (brokerTime - _idle, WatermarkHold.None, "")

@@ -32,7 +32,7 @@ public enum WatermarkHold
 /// <param name="MessageId">The message that holds it, for <see cref="WatermarkHold.Unsettled"/>; otherwise empty.</param>
 public readonly record struct WatermarkReading(long? Micros, WatermarkHold Hold, TimeSpan HeldFor, string MessageId = "")
 {
-    /// <summary>Whether everything that was published up to the last look has been received and settled.</summary>
+    /// <summary>Whether everything that was published up to the last look has been received.</summary>
     public bool IsCaughtUp => Hold == WatermarkHold.None;
 
     /// <summary>The reading as a phrase for a log line.</summary>

@@ -8,9 +8,16 @@ namespace EcomStream.Core;
 /// <param name="PaymentStamp">Stamp of the message that set the payment columns; <see cref="Stamp.None"/> without one.</param>
 public sealed record OrderFact(long OrderId, Order? Order, Stamp OrderStamp, Payment? Payment, Stamp PaymentStamp)
 {
+    // Null where it is the same: two rows are then equal whichever way they were made.
+    private readonly Stamp? _paymentDetailStamp;
+
     /// <summary>
-    /// The largest write timestamp of the payment columns other than <c>payment_id</c>; <see cref="Stamp.None"/> in
-    /// stores whose stamps are per row. See <see cref="FactWrite.PaymentDetailStamp"/>.
+    /// The largest write timestamp of the payment columns other than payment_id; <see cref="PaymentStamp"/> unless two
+    /// payments with equal stamps were written.
     /// </summary>
-    public Stamp PaymentDetailStamp { get; init; } = Stamp.None;
+    public Stamp PaymentDetailStamp
+    {
+        get => _paymentDetailStamp ?? PaymentStamp;
+        init => _paymentDetailStamp = value == PaymentStamp ? null : value;
+    }
 }

@@ -33,6 +33,7 @@ internal sealed class StoreUnderTest
         return new StoreUnderTest(
             [
                 "--set", "ecomstream.store.kind=cassandra",
+                "--set", "ecomstream.store.cassandra.replication={'class': 'SimpleStrategy', 'replication_factor': 1}",
                 "--set", $"ecomstream.store.cassandra.contact-points={endpoint}",
                 "--set", "ecomstream.store.cassandra.username=admin",
                 "--set", "ecomstream.store.cassandra.password=admin",

@@ -1,0 +1,83 @@
+using EcomStream.Cassandra.Native;
+using EcomStream.Cassandra.Schema;
+using EcomStream.Cassandra.Seam;
+using EcomStream.Cassandra.Tables;
+using EcomStream.Core;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace EcomStream.Cassandra;
+
+/// <summary>The schema, for whoever makes or checks it by hand.</summary>
+/// <param name="settings">Where Cassandra is, and the names.</param>
+public sealed class CassandraAdmin(CassandraSettings settings)
+{
+    /// <summary>The schema as CQL, with the settings' names and replication.</summary>
+    /// <exception cref="StoreRejectedException">A name in the settings is none that CQL takes.</exception>
+    public string Print() => StoreErrors.Schema(settings).Text;
+
+    /// <summary>What the cluster lacks or has otherwise, one line each; empty when all is as it should be.</summary>
+    /// <exception cref="StoreUnavailableException">Cassandra does not answer.</exception>
+    /// <exception cref="StoreRejectedException">It refuses.</exception>
+    public Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken) =>
+        WithClient(client => DifferencesAsync(StoreErrors.Schema(settings), client, cancellationToken), cancellationToken);
+
+    /// <summary>Makes what is missing; what is there stays as it is.</summary>
+    /// <returns>What still differs.</returns>
+    /// <exception cref="StoreUnavailableException">Cassandra does not answer.</exception>
+    /// <exception cref="StoreRejectedException">It refuses.</exception>
+    public Task<IReadOnlyList<string>> ApplyAsync(CancellationToken cancellationToken) => WithClient(
+        async client =>
+        {
+            var schema = StoreErrors.Schema(settings);
+            await schema.ApplyAsync(client, cancellationToken);
+            return await DifferencesAsync(schema, client, cancellationToken);
+        },
+        cancellationToken);
+
+    // Everything that a run needs: the tables, what may lose data in them, and the permission to use them.
+    private async Task<IReadOnlyList<string>> DifferencesAsync(CassandraSchema schema, ICqlClient client, CancellationToken cancellationToken)
+    {
+        var differences = await schema.DifferencesAsync(client, cancellationToken);
+        if (differences.Count > 0)
+        {
+            return [.. differences, .. await schema.ReplicationDifferencesAsync(client, cancellationToken)];
+        }
+
+        return
+        [
+            .. await schema.WarningsAsync(client, cancellationToken),
+            .. await AccessDifferencesAsync(client, cancellationToken),
+            .. await schema.ReplicationDifferencesAsync(client, cancellationToken),
+        ];
+    }
+
+    private async Task<IReadOnlyList<string>> AccessDifferencesAsync(ICqlClient client, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await SchemaAccess.CheckAsync(
+                client,
+                await FactStatements.PrepareAsync(client, $"{settings.Keyspace}.{settings.FactsTable}", settings.WriteTimestampOffset, cancellationToken),
+                await UnmatchedStatements.PrepareAsync(client, $"{settings.Keyspace}.{settings.UnmatchedTable}", cancellationToken),
+                cancellationToken);
+            return [];
+        }
+        catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
+        {
+            return [$"the role {settings.Username} may not do what a run does: {refused.Message}"];
+        }
+    }
+
+    private async Task<T> WithClient<T>(Func<ICqlClient, Task<T>> work, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var client = await NativeClient.ConnectAsync(settings, NullLogger.Instance, TimeProvider.System, cancellationToken);
+            return await work(client);
+        }
+        catch (CqlFault failed)
+        {
+            throw StoreErrors.AtStart(failed, settings);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace EcomStream.Cql.Protocol;
+
+/// <summary>The TLS side of a connection: whom it trusts and what it shows.</summary>
+internal sealed class TlsHandshake : IDisposable
+{
+    private readonly CqlTls _settings;
+    private readonly X509Certificate2Collection? _trusted;
+    private readonly X509Certificate2? _certificate;
+    private readonly SslStreamCertificateContext? _shown;
+
+    /// <exception cref="CqlAuthenticationException">A file is missing, or holds no certificate or key.</exception>
+    public TlsHandshake(CqlTls settings)
+    {
+        _settings = settings;
+        try
+        {
+            if (settings.CaFile.Length > 0)
+            {
+                _trusted = [];
+                _trusted.ImportFromPemFile(settings.CaFile);
+                if (_trusted.Count == 0)
+                {
+                    throw new CryptographicException("it holds no certificate");
+                }
+            }
+
+            if (settings.CertificateFile.Length > 0)
+            {
+                using var pem = X509Certificate2.CreateFromPemFile(
+                    settings.CertificateFile, settings.KeyFile.Length > 0 ? settings.KeyFile : null);
+
+                // The platform's TLS wants the key in a form of its own.
+                _certificate = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
+
+                // The file's other certificates are those that lead to an authority that the node knows.
+                var chain = new X509Certificate2Collection();
+                chain.ImportFromPemFile(settings.CertificateFile);
+                _shown = SslStreamCertificateContext.Create(_certificate, chain, offline: true);
+            }
+        }
+        catch (Exception wrong) when (wrong is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw new CqlAuthenticationException(
+                $"The TLS files for Cassandra cannot be used (ca-file '{settings.CaFile}', certificate-file '{settings.CertificateFile}', key-file '{settings.KeyFile}'): {wrong.Message}", wrong);
+        }
+    }
+
+    /// <exception cref="CqlAuthenticationException">One side refuses the other, or they have no version of TLS in common.</exception>
+    /// <exception cref="CqlConnectionException">The connection was lost in the middle of the handshake.</exception>
+    public async Task<SslStream> SecureAsync(Stream stream, string host, string node, CancellationToken cancellationToken)
+    {
+        var refusal = "";
+        var tls = new SslStream(stream, leaveInnerStreamOpen: false);
+        try
+        {
+            await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions
+                {
+                    TargetHost = host,
+                    ClientCertificateContext = _shown,
+                    CertificateChainPolicy = TrustPolicy(),
+                    RemoteCertificateValidationCallback = (_, certificate, chain, errors) => (refusal = Refusal(certificate, chain, errors)).Length == 0,
+                },
+                cancellationToken);
+            return tls;
+        }
+        catch (Exception failed) when (failed is AuthenticationException or IOException)
+        {
+            await tls.DisposeAsync();
+            var message = $"The TLS handshake with {node} failed: {(refusal.Length > 0 ? refusal : failed.Message)} Check that the node requires TLS, and the setting Tls.";
+            throw failed is IOException && refusal.Length == 0
+                ? new CqlConnectionException(message, failed) { Setting = nameof(CqlSettings.Tls) }
+                : new CqlAuthenticationException(message, failed) { Setting = nameof(CqlSettings.Tls) };
+        }
+    }
+
+    public void Dispose() => _certificate?.Dispose();
+
+    // Null for the machine's own. Certificates between the node's and its authority come from the node or the file; a
+    // certificate that says what it is for must be for a server, which SslStream asks of the chain.
+    private X509ChainPolicy? TrustPolicy()
+    {
+        if (_trusted is null)
+        {
+            return null;
+        }
+
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.AddRange(_trusted);
+        return policy;
+    }
+
+    // Why the node is not who it should be; empty when it is.
+    private string Refusal(X509Certificate? node, X509Chain? chain, SslPolicyErrors errors)
+    {
+        if (node is null)
+        {
+            return "the node shows no certificate.";
+        }
+
+        if (_settings.VerifyHost && errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
+        {
+            return $"its certificate ({node.Subject}) is for another host.";
+        }
+
+        if (!errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors))
+        {
+            return "";
+        }
+
+        var why = string.Join(", ", chain?.ChainStatus.Select(status => status.Status) ?? []);
+        return _trusted is null
+            ? $"its certificate ({node.Subject}) is not trusted by this machine; give its authority as ca-file ({why})."
+            : $"its certificate ({node.Subject}) does not lead to {_settings.CaFile}: {why}.";
+    }
+}
