@@ -123,6 +123,34 @@ public sealed class SqliteFactStore : IFactStore
         }, cancellationToken);
 
     /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedRowsAsync(
+        IReadOnlyCollection<(long OrderId, string PaymentKey)> keys, CancellationToken cancellationToken) =>
+        await On(_reading, "Reading", () =>
+        {
+            var rows = new List<UnmatchedPayment>();
+            foreach (var (orderId, paymentKey) in keys.Distinct())
+            {
+                Reader.Unmatched.Read(orderId, paymentKey, rows);
+            }
+
+            return rows;
+        }, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadHealableAsync(
+        IReadOnlyList<long> orderIds, int limit, CancellationToken cancellationToken) =>
+        await On(_reading, "Reading", () =>
+        {
+            var rows = new List<UnmatchedPayment>();
+            foreach (var orderId in orderIds.Distinct())
+            {
+                Reader.Unmatched.ReadHealable(orderId, limit, rows);
+            }
+
+            return rows;
+        }, cancellationToken);
+
+    /// <inheritdoc/>
     public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
         UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

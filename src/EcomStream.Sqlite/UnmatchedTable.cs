@@ -13,6 +13,8 @@ internal sealed class UnmatchedTable : IDisposable
     private readonly UndecodableRows _undecodable;
     private readonly Statement _upsert;
     private readonly Statement _readByOrder;
+    private readonly Statement _readByKey;
+    private readonly Statement _readHealable;
     private readonly Statement _deleteFinished;
 
     public UnmatchedTable(SqliteConnection connection, UndecodableRows undecodable)
@@ -29,6 +31,15 @@ internal sealed class UnmatchedTable : IDisposable
                 replays = excluded.replays, attributes = excluded.attributes, history = excluded.history
             """);
         _readByOrder = new Statement(connection, $"SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1");
+        _readByKey = new Statement(connection, $"SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1 AND payment_key = ?2");
+
+        // "waiting" comes before "dead-lettered".
+        _readHealable = new Statement(
+            connection,
+            $"""
+            SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1 AND {SqliteSchema.Healable}
+            ORDER BY state DESC, publish_time, payment_key LIMIT ?2
+            """);
         _deleteFinished = new Statement(
             connection,
             $"""
@@ -58,18 +69,13 @@ internal sealed class UnmatchedTable : IDisposable
             .Execute();
 
     /// <summary>Adds all rows of an order to <paramref name="rows"/>.</summary>
-    public void Read(long orderId, List<UnmatchedPayment> rows)
-    {
-        _readByOrder.Bind(1, orderId);
-        try
-        {
-            ReadAll(_readByOrder, rows);
-        }
-        finally
-        {
-            _readByOrder.Reset();
-        }
-    }
+    public void Read(long orderId, List<UnmatchedPayment> rows) => Read(_readByOrder.Bind(1, orderId), rows);
+
+    /// <summary>Adds the row of a key to <paramref name="rows"/>, if there is one.</summary>
+    public void Read(long orderId, string paymentKey, List<UnmatchedPayment> rows) => Read(_readByKey.Bind(1, orderId).Bind(2, paymentKey), rows);
+
+    /// <summary>Adds the rows that an order would heal to <paramref name="rows"/>: those that wait first, each group by publish time.</summary>
+    public void ReadHealable(long orderId, int limit, List<UnmatchedPayment> rows) => Read(_readHealable.Bind(1, orderId).Bind(2, limit), rows);
 
     /// <summary>One page of a listing, oldest publish time first, after the row with the given keys.</summary>
     /// <returns>Its rows without the undecodable ones, and the place of its last row; null when there are no more.</returns>
@@ -138,10 +144,24 @@ internal sealed class UnmatchedTable : IDisposable
         return SQLitePCL.raw.sqlite3_changes(_connection.Handle);
     }
 
+    private void Read(Statement statement, List<UnmatchedPayment> rows)
+    {
+        try
+        {
+            ReadAll(statement, rows);
+        }
+        finally
+        {
+            statement.Reset();
+        }
+    }
+
     public void Dispose()
     {
         _upsert.Dispose();
         _readByOrder.Dispose();
+        _readByKey.Dispose();
+        _readHealable.Dispose();
         _deleteFinished.Dispose();
     }
 

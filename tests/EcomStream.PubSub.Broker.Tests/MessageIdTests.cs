@@ -23,6 +23,29 @@ public sealed class MessageIdTests : IDisposable
     }
 
     [Fact]
+    public async Task Publish_times_of_one_request_ascend_and_none_is_a_whole_millisecond()
+    {
+        // Readers complete a time without microseconds from the message id, which would put it behind later messages.
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        var micros = new List<long>();
+        for (var published = 0; published < 3_000; published += 1_000)
+        {
+            var request = new PublishRequest { Topic = BrokerClient.Topic };
+            request.Messages.AddRange(Enumerable.Range(0, 1_000).Select(_ => new PubsubMessage { Data = Google.Protobuf.ByteString.CopyFromUtf8("x") }));
+            await client.Publisher.PublishAsync(request);
+        }
+
+        while (micros.Count < 3_000)
+        {
+            micros.AddRange((await client.PullAsync(1_000)).Select(m => (m.Message.PublishTime.Seconds * 1_000_000) + (m.Message.PublishTime.Nanos / 1_000)));
+        }
+
+        micros.ShouldBeInOrder();
+        micros.Distinct().Count().ShouldBe(3_000);
+        micros.ShouldAllBe(time => time % 1_000 != 0);
+    }
+
+    [Fact]
     public async Task Not_in_two_topics()
     {
         await using var client = await BrokerClient.StartReadyAsync(_folder.Path);

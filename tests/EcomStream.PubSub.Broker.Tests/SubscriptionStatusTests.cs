@@ -13,9 +13,10 @@ public sealed class SubscriptionStatusTests : IDisposable
     private const long Second = 1_000_000;
 
     private readonly TemporaryFolder _folder = new();
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 24, 12, 0, 0, TimeSpan.Zero));
+    // Not a whole millisecond, which is never a publish time.
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 24, 12, 0, 0, TimeSpan.Zero).AddMicroseconds(1));
 
-    private long NowMicros => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
+    private long NowMicros => (_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
     public void Dispose() => _folder.Dispose();
 

@@ -728,6 +728,27 @@ public abstract class FactStoreContract : IAsyncLifetime
     }
 
     [SkippableFact]
+    public async Task Unmatched_rows_are_read_by_key_and_healable_ones_in_their_order_up_to_a_limit()
+    {
+        var rows = new[]
+        {
+            Unmatched(1, "5") with { PublishTimeMicros = 30 },
+            Unmatched(1, "6") with { PublishTimeMicros = 10, State = UnmatchedState.DeadLettered },
+            Unmatched(1, "7") with { PublishTimeMicros = 20 },
+            Unmatched(1, "8") with { PublishTimeMicros = 5, State = UnmatchedState.Discarded },
+            Unmatched(2, "5") with { State = UnmatchedState.Healed },
+        };
+        await Store.WriteUnmatchedAsync(rows, default);
+        var byKey = await Store.ReadUnmatchedRowsAsync([(Id(1), "8"), (Id(2), "5"), (Id(2), "none such"), (Id(3), "5")], default);
+        byKey.Select(row => (row.OrderId, row.PaymentKey)).ShouldBe([(Id(1), "8"), (Id(2), "5")], ignoreOrder: true);
+        (await Store.ReadUnmatchedRowsAsync([], default)).ShouldBeEmpty();
+
+        var healable = await Store.ReadHealableAsync([Id(1), Id(2), Id(3)], limit: 10, default);
+        healable.Select(row => row.PaymentKey).ShouldBe(["7", "5", "6"]);
+        (await Store.ReadHealableAsync([Id(1)], limit: 2, default)).Select(row => row.PaymentKey).ShouldBe(["7", "5"]);
+    }
+
+    [SkippableFact]
     public async Task A_cancelled_call_throws_and_the_next_one_works()
     {
         using var cancelled = new CancellationTokenSource();

@@ -303,19 +303,24 @@ internal sealed class TopicLog : IDisposable
     // Writes the records of messages into a buffer, and their sizes.
     private (int Count, int Bytes, long LastPublishMicros) Stamp(RawMessages messages, byte[] buffer, long first, long now)
     {
-        var (count, used) = (0, 0);
+        var (count, used, last) = (0, 0, 0L);
+        var time = now;
         foreach (var message in messages)
         {
+            // A time without microseconds would look like one of a service that gives milliseconds only, whose readers
+            // complete it from the message id.
+            last = time % 1_000 == 0 ? time + 1 : time;
+            time = last + 1;
             var record = buffer.AsSpan(used);
             message.CopyTo(record[LogRecord.HeaderBytes..]);
             var size = LogRecord.Size(message.Length);
-            size += MessageStamp.Write(record[size..], MessageId(first + count), now + count);
-            LogRecord.Seal(record[..size], now + count);
+            size += MessageStamp.Write(record[size..], MessageId(first + count), last);
+            LogRecord.Seal(record[..size], last);
             _sizes[count++] = size;
             used += size;
         }
 
-        return (count, used, now + count - 1);
+        return (count, used, last);
     }
 
     // The last segment, or a new one if that is full.
