@@ -116,7 +116,7 @@ public sealed class SubscriptionStatusTests : IDisposable
             Time = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(start.AddSeconds(-1)),
         });
 
-        (await StatusAsync(client)).ShouldBe(new SubscriptionBacklog(1, (start.ToUnixTimeMilliseconds() * 1_000) + 1, 0, 0, (await StatusAsync(client)).NowMicros));
+        (await StatusAsync(client)).ShouldBe(new SubscriptionBacklog(1, NowMicros + 1, 0, 0, (await StatusAsync(client)).NowMicros));
     }
 
     [Fact]
