@@ -113,6 +113,7 @@ public sealed class PipelineLifecycleTests
     public async Task A_drain_while_the_store_fails_ends_long_before_the_shutdown_timeout()
     {
         await using var pipeline = PipelineFixture.Start("ecomstream.shutdown-timeout = 60s");
+        await pipeline.Pipeline.Started;
         pipeline.Store.BeforeCall = _ => Task.FromException(new StoreUnavailableException("down"));
         pipeline.Orders.Publish(Shop.OrderData(1));
         await Eventually.True(() => pipeline.Orders.Status.OutstandingMessages == 1, "it is in flight");

@@ -79,6 +79,6 @@ public sealed class TlsTests
 
     private static CassandraSettings Settings(string endpoint, CqlTls? tls) => new()
     {
-        ContactPoints = [endpoint], Username = "cassandra", Password = "cassandra", Keyspace = "tls", Tls = tls, Consistency = Consistency.One,
+        ContactPoints = [endpoint], Username = "cassandra", Password = "cassandra", Replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}", Keyspace = "tls", Tls = tls, Consistency = Consistency.One,
     };
 }

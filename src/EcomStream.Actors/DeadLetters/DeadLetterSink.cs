@@ -20,7 +20,7 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
     private readonly Backoff _backoff;
     private readonly EcomStreamMetrics _metrics;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly Dictionary<string, Lane> _lanes = [];
+    private readonly Dictionary<string, TopicLane> _lanes = [];
     private bool _draining;
 
     /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
@@ -43,13 +43,13 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
             case PublishDeadLetters request:
                 Accept(request, Sender);
                 break;
-            case Published published:
+            case TopicAccepted published:
                 Complete(published);
                 break;
-            case Failed failed:
+            case TopicFailed failed:
                 Retry(failed);
                 break;
-            case TryAgain again:
+            case RepeatTopic again:
                 Publish(_lanes[again.Topic]);
                 break;
             case DrainDeadLetters:
@@ -70,7 +70,7 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
     {
         if (!_lanes.TryGetValue(request.Topic, out var lane))
         {
-            _lanes.Add(request.Topic, lane = new Lane(request.Topic));
+            _lanes.Add(request.Topic, lane = new TopicLane(request.Topic));
         }
 
         if (lane.Refusal is { } refusal && lane.Held + request.DeadLetters.Count > MostHeld)
@@ -88,14 +88,14 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
         }
     }
 
-    private void Publish(Lane lane)
+    private void Publish(TopicLane lane)
     {
         lane.IsPublishing = true;
         var messages = lane.Requests.Peek().Request.DeadLetters.Select(deadLetter => deadLetter.Message).ToList();
         PublishAsync(_publisher, lane.Topic, messages).PipeTo(
             Self,
-            success: refused => new Published(lane.Topic, refused),
-            failure: error => new Failed(lane.Topic, error));
+            success: refused => new TopicAccepted(lane.Topic, refused),
+            failure: error => new TopicFailed(lane.Topic, error));
     }
 
     // Halves a request until the message that the service never accepts stands alone.
@@ -123,7 +123,7 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
         }
     }
 
-    private void Complete(Published published)
+    private void Complete(TopicAccepted published)
     {
         var lane = _lanes[published.Topic];
         lane.IsPublishing = false;
@@ -148,7 +148,7 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
         }
     }
 
-    private void Retry(Failed failed)
+    private void Retry(TopicFailed failed)
     {
         var lane = _lanes[failed.Topic];
         lane.IsPublishing = false;
@@ -171,10 +171,10 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
             return;
         }
 
-        Timers.StartSingleTimer(lane.Topic, new TryAgain(lane.Topic), delay);
+        Timers.StartSingleTimer(lane.Topic, new RepeatTopic(lane.Topic), delay);
     }
 
-    private void Abandon(Lane lane)
+    private void Abandon(TopicLane lane)
     {
         Timers.Cancel(lane.Topic);
         foreach (var (request, replyTo) in lane.Requests)
@@ -188,7 +188,7 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
 
     private static string IdOf(OutgoingMessage message) => message.Attributes[DeadLetter.Id];
 
-    private sealed class Lane(string topic)
+    private sealed class TopicLane(string topic)
     {
         public string Topic { get; } = topic;
 
@@ -205,9 +205,9 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
         public string? Refusal { get; set; }
     }
 
-    private sealed record Published(string Topic, IReadOnlyList<(string Id, string Why)> Refused) : INoSerializationVerificationNeeded;
+    private sealed record TopicAccepted(string Topic, IReadOnlyList<(string Id, string Why)> Refused) : INoSerializationVerificationNeeded;
 
-    private sealed record Failed(string Topic, Exception Error) : INoSerializationVerificationNeeded;
+    private sealed record TopicFailed(string Topic, Exception Error) : INoSerializationVerificationNeeded;
 
-    private sealed record TryAgain(string Topic) : INoSerializationVerificationNeeded;
+    private sealed record RepeatTopic(string Topic) : INoSerializationVerificationNeeded;
 }

@@ -58,23 +58,23 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
     {
         switch (message)
         {
-            case Ended:
+            case PipelineEnded:
                 Context.Stop(Self);
                 break;
-            case not Ended when _isEnding:
+            case not PipelineEnded when _isEnding:
                 break;
-            case Opened:
+            case StoreOpened:
                 Start();
                 break;
-            case OpenFailed { Error: StoreUnavailableException unavailable }:
+            case StoreFailed { Error: StoreUnavailableException unavailable }:
                 var delay = _pipeline.Settings.WriteBackoff.After(++_attempts);
                 _log.Warning("The store is unavailable (attempt {Attempt}); next attempt in {Delay:0.0} s: {Error}", _attempts, delay.TotalSeconds, unavailable.Message);
-                Timers.StartSingleTimer(nameof(Open), TryAgain.Instance, delay);
+                Timers.StartSingleTimer(nameof(Open), RepeatOpen.Instance, delay);
                 break;
-            case OpenFailed failed:
+            case StoreFailed failed:
                 Fail(failed.Error);
                 break;
-            case TryAgain:
+            case RepeatOpen:
                 Open();
                 break;
             case StreamEnded { Failure: { } failure }:
@@ -98,7 +98,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
 
     private void Open()
     {
-        OpenAsync().PipeTo(Self, success: () => Opened.Instance, failure: error => new OpenFailed(error));
+        OpenAsync().PipeTo(Self, success: () => StoreOpened.Instance, failure: error => new StoreFailed(error));
 
         async Task OpenAsync()
         {
@@ -136,7 +136,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
     {
         _isEnding = true;
         _stopping.Cancel();
-        PipelineDrain.RunAsync(_pipeline, _parts).PipeTo(Self, success: () => Ended.Instance, failure: _ => Ended.Instance);
+        PipelineDrain.RunAsync(_pipeline, _parts).PipeTo(Self, success: () => PipelineEnded.Instance, failure: _ => PipelineEnded.Instance);
     }
 
     private void Fail(Exception failure)
@@ -150,7 +150,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
         _stopping.Cancel();
         _log.Error(failure, "The pipeline {Pipeline} has failed and stops; messages in flight go back to their subscriptions: {Error}", _pipeline.Name, failure.Message);
         _pipeline.MarkFailed(failure);
-        StopAsync().PipeTo(Self, success: () => Ended.Instance, failure: _ => Ended.Instance);
+        StopAsync().PipeTo(Self, success: () => PipelineEnded.Instance, failure: _ => PipelineEnded.Instance);
 
         async Task StopAsync()
         {
@@ -159,23 +159,23 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
         }
     }
 
-    private sealed record OpenFailed(Exception Error) : INoSerializationVerificationNeeded;
+    private sealed record StoreFailed(Exception Error) : INoSerializationVerificationNeeded;
 
     private sealed record StreamEnded(string Subscription, Exception? Failure) : INoSerializationVerificationNeeded;
 
-    private sealed class Opened : INoSerializationVerificationNeeded
+    private sealed class StoreOpened : INoSerializationVerificationNeeded
     {
-        public static readonly Opened Instance = new();
+        public static readonly StoreOpened Instance = new();
     }
 
-    private sealed class Ended : INoSerializationVerificationNeeded
+    private sealed class PipelineEnded : INoSerializationVerificationNeeded
     {
-        public static readonly Ended Instance = new();
+        public static readonly PipelineEnded Instance = new();
     }
 
-    private sealed class TryAgain : INoSerializationVerificationNeeded
+    private sealed class RepeatOpen : INoSerializationVerificationNeeded
     {
-        public static readonly TryAgain Instance = new();
+        public static readonly RepeatOpen Instance = new();
     }
 }
 

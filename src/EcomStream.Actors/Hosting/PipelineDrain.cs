@@ -54,10 +54,9 @@ internal static class PipelineDrain
         while (true)
         {
             parts.Router.Broadcast(ParkAll.Instance);
-            var isFailing = false;
             foreach (var writer in parts.Writers)
             {
-                isFailing |= (await writer.Ask<WriterDrained>(DrainWriter.Instance, deadline)).IsFailing;
+                await writer.Ask<WriterDrained>(DrainWriter.Instance, deadline);
             }
 
             await parts.Unmatched.Ask<UnmatchedDrained>(DrainUnmatched.Instance, deadline);

@@ -27,16 +27,16 @@ public static class SubscriptionSource
         return RestartSource
             .OnFailuresWithBackoff(
                 () => Source.From(() => subscription.ReceiveAsync(control.Stopping))
-                    .Select(batch => new Received(batch, null))
+                    .Select(batch => new Arrival(batch, null))
                     .Recover(failure => failure is SubscriptionFailedException
-                        ? Option<Received>.Create(new Received([], failure))
-                        : Option<Received>.None),
+                        ? Option<Arrival>.Create(new Arrival([], failure))
+                        : Option<Arrival>.None),
                 Restarts)
             .Select(received => received.Failure is { } failure ? throw failure : received.Batch)
             .MapMaterializedValue(_ => control);
     }
 
-    private sealed record Received(IReadOnlyList<Delivery> Batch, Exception? Failure);
+    private sealed record Arrival(IReadOnlyList<Delivery> Batch, Exception? Failure);
 }
 
 /// <summary>The materialized value of a <see cref="SubscriptionSource"/>: stops and drains it.</summary>

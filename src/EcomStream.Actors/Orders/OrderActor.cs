@@ -12,7 +12,7 @@ namespace EcomStream.Actors;
 /// It catches its own failures instead of being restarted: the messages that it holds unsettled are given back after a
 /// delay, so that the broker delivers them again, and it goes on knowing nothing, which is always safe.
 /// </remarks>
-internal sealed class OrderActor : ActorBase
+internal sealed partial class OrderActor : ActorBase
 {
     private readonly IActorRef _supervisor;
     private readonly IActorRef _writer;
@@ -23,7 +23,7 @@ internal sealed class OrderActor : ActorBase
     private long _handled;
     private bool _passivate;
     private object? _deciding;
-    private Requests? _requests;
+    private OrderRequests? _requests;
 
     /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
     public OrderActor(IActorRef supervisor, IActorRef writer, EcomStreamSettings settings) =>
@@ -174,70 +174,6 @@ internal sealed class OrderActor : ActorBase
         CarryOut(decision, message);
     }
 
-    private void CarryOut(in Decision decision, object? cause)
-    {
-        if (decision.Load)
-        {
-            Load(cause);
-            return;
-        }
-
-        if (decision.DeadLetters is { } deadLetters)
-        {
-            _requests ??= new Requests();
-            _requests.AfterDeadLetters = decision with { DeadLetters = null };
-            _requests.Awaited = ++_requests.Last;
-            _supervisor.Tell(new DeadLetterPayments(_state.OrderId, deadLetters, _requests.Awaited, Self), ActorRefs.NoSender);
-            Await(AwaitingDeadLetters);
-            return;
-        }
-
-        Write(decision);
-        if (decision.Settle is PaymentReceived again && IsParking && _state.OrderSide != OrderSide.Present)
-        {
-            // The row that makes it safe is still being written: it is settled behind that row, not before.
-            WriteRows([again]);
-        }
-        else if (decision.Settle is { } settle)
-        {
-            _writer.Tell(new SettleAfterWrites(settle), ActorRefs.NoSender);
-        }
-
-        if (decision.Wait is not null)
-        {
-            _supervisor.Tell(new PaymentWaits(_slot, _epoch), ActorRefs.NoSender);
-        }
-
-        if (decision.Park is { } park)
-        {
-            WriteRows([park]);
-        }
-
-        if (_state.NeedsMoreRows)
-        {
-            Load(null);
-        }
-    }
-
-    private void Write(in Decision decision)
-    {
-        if (decision.WriteOrder is not null || decision.WritePayment is not null || decision.Heal is not null || decision.SettleAlso is not null)
-        {
-            _writer.Tell(
-                new WriteFact
-                {
-                    OrderId = _state.OrderId,
-                    Order = decision.WriteOrder,
-                    Payment = decision.WritePayment,
-                    PaymentDetailStamp = decision.PaymentDetailStamp,
-                    Guarded = decision.Guarded,
-                    SettleAlso = decision.SettleAlso,
-                    Heal = decision.Heal,
-                },
-                ActorRefs.NoSender);
-        }
-    }
-
     private void Await(Receive state)
     {
         _requests!.IsAwaiting = true;
@@ -252,16 +188,6 @@ internal sealed class OrderActor : ActorBase
 
     private bool IsParking => _requests is { Parking: > 0 };
 
-    private void WriteRows(IReadOnlyList<PaymentReceived> payments)
-    {
-        if (payments.Count > 0)
-        {
-            _requests ??= new Requests();
-            _requests.Parking++;
-            _supervisor.Tell(new ParkPayments(_state.OrderId, payments, ++_requests.Last, Self), ActorRefs.NoSender);
-        }
-    }
-
     private void Parked(PaymentsParked parked)
     {
         if (_requests is not { } requests || parked.Correlation <= requests.Forgotten)
@@ -274,15 +200,6 @@ internal sealed class OrderActor : ActorBase
         {
             _state = _state.Without(discarded);
         }
-    }
-
-    private void Load(object? cause)
-    {
-        _requests ??= new Requests();
-        _requests.Cause = cause;
-        _requests.Awaited = ++_requests.Last;
-        _writer.Tell(new LoadOrder(_state.OrderId, _requests.Awaited, Self), ActorRefs.NoSender);
-        Await(AwaitingRow);
     }
 
     private void Loaded(OrderLoaded loaded)
@@ -363,92 +280,6 @@ internal sealed class OrderActor : ActorBase
 
         // Rows that are still being written hold it; it goes when they are durable.
         _passivate &= IsParking;
-    }
-
-    private void Fail(object message, Exception failure)
-    {
-        var held = Held(message).OfType<OrderMessage>().Select(m => m.Delivery).Distinct().ToList();
-        var delay = _settings.WriteBackoff.After(++_slot.Failures);
-        Context.GetLogger().Error(
-            failure,
-            "Order {OrderId} failed on {Message}; its {Deliveries} messages go back to their subscription in {Delay:0.0} s",
-            _state.OrderId, message.GetType().Name, held.Count, delay.TotalSeconds);
-        _supervisor.Tell(new ReturnDeliveries(held, delay), ActorRefs.NoSender);
-        if (_requests is { } requests)
-        {
-            requests.Recheck?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
-            (requests.Cause as RecheckOrder)?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
-            _requests = new Requests { Last = requests.Last, Forgotten = requests.Last };
-        }
-
-        _deciding = null;
-        _state = OrderState.New(_state.OrderId);
-        Become(Receive);
-    }
-
-    // Everything that was neither settled nor handed over.
-    private IEnumerable<object?> Held(object message)
-    {
-        yield return message is PaymentRefused refused ? refused.Payment : (message as LocalMessage)?.Message ?? message;
-        yield return _deciding is PaymentRefused decided ? decided.Payment : _deciding;
-        foreach (var waiting in _state.Waiting.Where(w => !w.HasRow))
-        {
-            yield return waiting.Message;
-        }
-
-        if (_requests is not { } requests)
-        {
-            yield break;
-        }
-
-        yield return requests.Cause is PaymentRefused cause ? cause.Payment : requests.Cause;
-        yield return requests.Again;
-        foreach (var putOff in requests.PutOff ?? [])
-        {
-            yield return putOff is PaymentRefused queued ? queued.Payment : putOff;
-        }
-
-        if (requests.AfterDeadLetters is { } rest)
-        {
-            foreach (var left in (IEnumerable<OrderMessage?>)[rest.WriteOrder, rest.WritePayment, rest.Settle, rest.Wait, rest.Park, .. rest.SettleAlso ?? []])
-            {
-                yield return left;
-            }
-        }
-    }
-
-    /// <summary>What an order awaits and puts off meanwhile; made when it first asks for something.</summary>
-    private sealed class Requests
-    {
-        /// <summary>The correlation id of the last request.</summary>
-        public long Last;
-
-        /// <summary>Answers up to this correlation id belong to requests that were forgotten after a failure.</summary>
-        public long Forgotten;
-
-        /// <summary>The correlation id of the row or the dead letters that are awaited.</summary>
-        public long Awaited;
-
-        /// <summary>Requests for rows of waiting payments that are not answered yet.</summary>
-        public int Parking;
-
-        /// <summary>What made the load necessary.</summary>
-        public object? Cause;
-
-        /// <summary>What is to be decided again, now that the row is known.</summary>
-        public OrderMessage? Again;
-
-        /// <summary>Who asked for the load, to be told when what follows is durable.</summary>
-        public RecheckOrder? Recheck;
-
-        /// <summary>What is carried out when the dead letters are durable.</summary>
-        public Decision? AfterDeadLetters;
-
-        /// <summary>What came in the meantime.</summary>
-        public Queue<object>? PutOff;
-
-        /// <summary>Whether a row or dead letters are awaited.</summary>
-        public bool IsAwaiting;
     }
 
     private sealed class Producer(IActorRef supervisor, IActorRef writer, EcomStreamSettings settings) : IIndirectActorProducer

@@ -3,15 +3,6 @@ using EcomStream.Core;
 
 namespace EcomStream.Actors;
 
-/// <summary>Look at an order's waiting payments again: from the sweeper to the supervisor, on to the order.</summary>
-/// <param name="OrderId">The order.</param>
-/// <param name="WatermarkMicros">The watermark of the orders, microseconds since the Unix epoch.</param>
-/// <param name="ReplyTo">Receives <see cref="OrderRechecked"/>.</param>
-internal sealed record RecheckOrder(long OrderId, long WatermarkMicros, IActorRef ReplyTo) : IOrderMessage, INoSerializationVerificationNeeded;
-
-/// <summary>The answer to <see cref="RecheckOrder"/>, when what follows from it is durable.</summary>
-internal sealed record OrderRechecked(long OrderId) : IOrderMessage, INoSerializationVerificationNeeded;
-
 /// <summary>What a supervisor may ask of an order's actor.</summary>
 internal enum OrderCommandKind
 {

@@ -134,3 +134,12 @@ internal sealed class UnmatchedDrained : INoSerializationVerificationNeeded
 {
     public static readonly UnmatchedDrained Instance = new();
 }
+
+/// <summary>Look at an order's waiting payments again: from the sweeper to the supervisor, on to the order.</summary>
+/// <param name="OrderId">The order.</param>
+/// <param name="WatermarkMicros">The watermark of the orders, microseconds since the Unix epoch.</param>
+/// <param name="ReplyTo">Receives <see cref="OrderRechecked"/>.</param>
+internal sealed record RecheckOrder(long OrderId, long WatermarkMicros, IActorRef ReplyTo) : IOrderMessage, INoSerializationVerificationNeeded;
+
+/// <summary>The answer to <see cref="RecheckOrder"/>, when what follows from it is durable.</summary>
+internal sealed record OrderRechecked(long OrderId) : IOrderMessage, INoSerializationVerificationNeeded;

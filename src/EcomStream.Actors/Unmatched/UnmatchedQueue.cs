@@ -6,7 +6,7 @@ namespace EcomStream.Actors;
 /// </summary>
 internal sealed class UnmatchedQueue
 {
-    private readonly Dictionary<long, Lane> _lanes = [];
+    private readonly Dictionary<long, OrderLane> _lanes = [];
     private readonly Queue<long> _ready = new();
 
     /// <summary>Commands that wait.</summary>
@@ -20,7 +20,7 @@ internal sealed class UnmatchedQueue
     {
         if (!_lanes.TryGetValue(command.RowOrderId, out var lane))
         {
-            _lanes.Add(command.RowOrderId, lane = new Lane());
+            _lanes.Add(command.RowOrderId, lane = new OrderLane());
             _ready.Enqueue(command.RowOrderId);
         }
 
@@ -67,7 +67,7 @@ internal sealed class UnmatchedQueue
         }
     }
 
-    private sealed class Lane
+    private sealed class OrderLane
     {
         public Queue<UnmatchedCommand> Commands { get; } = new();
     }

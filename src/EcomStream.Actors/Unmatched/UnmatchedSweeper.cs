@@ -60,15 +60,15 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
 
     protected override void PreStart()
     {
-        Timers.StartPeriodicTimer(nameof(Sweep), Sweep.Instance, _settings.SweepInterval);
-        Timers.StartPeriodicTimer(nameof(Search), Search.Instance, _settings.FullSweepInterval);
+        Timers.StartPeriodicTimer(nameof(SweepTick), SweepTick.Instance, _settings.SweepInterval);
+        Timers.StartPeriodicTimer(nameof(SearchTick), SearchTick.Instance, _settings.FullSweepInterval);
     }
 
     protected override void OnReceive(object message)
     {
         switch (message)
         {
-            case Sweep:
+            case SweepTick:
                 if (_awaited.Count == 0)
                 {
                     // What was asked about and still waits, because another message of it came, is due again.
@@ -88,11 +88,11 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
             case GiveUpWaiting:
                 _awaited.Clear();
                 break;
-            case Search when !_searching:
+            case SearchTick when !_searching:
                 _searching = true;
                 FindHealableAsync().PipeTo(Self);
                 break;
-            case Found found:
+            case PaymentsFound found:
                 _searching = false;
                 Heal(found.OrderIds);
                 break;
@@ -100,7 +100,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
                 _searching = false;
                 _log.Warning("The search for dead-lettered payments whose order exists failed; the next search tries again: {Error}", failure.Cause.Message);
                 break;
-            case Search:
+            case SearchTick:
                 break;
             default:
                 Unhandled(message);
@@ -168,7 +168,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     }
 
     // The rows of other programs, or of a heal that a crash cut short, are not in the index as they are in the table.
-    private async Task<Found> FindHealableAsync()
+    private async Task<PaymentsFound> FindHealableAsync()
     {
         var found = new List<long>();
         var page = new HashSet<long>();
@@ -186,7 +186,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         }
 
         await AddJoinable();
-        return new Found(found);
+        return new PaymentsFound(found);
 
         async Task AddJoinable()
         {
@@ -210,16 +210,16 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         }
     }
 
-    private sealed record Found(IReadOnlyList<long> OrderIds) : INoSerializationVerificationNeeded;
+    private sealed record PaymentsFound(IReadOnlyList<long> OrderIds) : INoSerializationVerificationNeeded;
 
-    private sealed class Sweep : INoSerializationVerificationNeeded
+    private sealed class SweepTick : INoSerializationVerificationNeeded
     {
-        public static readonly Sweep Instance = new();
+        public static readonly SweepTick Instance = new();
     }
 
-    private sealed class Search : INoSerializationVerificationNeeded
+    private sealed class SearchTick : INoSerializationVerificationNeeded
     {
-        public static readonly Search Instance = new();
+        public static readonly SearchTick Instance = new();
     }
 
     private sealed class GiveUpWaiting : INoSerializationVerificationNeeded

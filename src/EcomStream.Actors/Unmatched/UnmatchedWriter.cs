@@ -9,7 +9,7 @@ namespace EcomStream.Actors;
 /// dead letters published by the <see cref="DeadLetterSink"/>, writes the rows, and only then settles the messages. A
 /// step that fails is tried again; when one order's rows are at fault they are isolated, and the others go on.
 /// </summary>
-internal sealed class UnmatchedWriter : UntypedActor, IWithTimers
+internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
 {
     private const int BatchesAtOnce = 2;
     private const int MostPerLane = 100;
@@ -86,7 +86,7 @@ internal sealed class UnmatchedWriter : UntypedActor, IWithTimers
                 WriteAgain(failed);
                 Start();
                 break;
-            case Retry retry:
+            case RepeatStep retry:
                 _retrying.Remove(retry.Batch);
                 retry.Attempt(retry.Batch);
                 break;
@@ -217,159 +217,6 @@ internal sealed class UnmatchedWriter : UntypedActor, IWithTimers
         async Task WriteAsync(UnmatchedPayment[] changed) => await _store.WriteUnmatchedAsync(changed, CancellationToken.None);
     }
 
-    private void WriteAgain(WriteFailed failed)
-    {
-        if (failed is { Error: StoreRejectedException, Batch.Works: [{ WithoutData: false } work] })
-        {
-            // The data may be too large for the store. The dead letter has it; a waiting payment cannot wait without it.
-            var isPublished = work.Ledger!.DeadLetters.Count > 0;
-            _log.Error(
-                failed.Error,
-                "The store rejected the unmatched rows of order {OrderId}; {Consequence}",
-                work.RowOrderId,
-                isPublished ? "they are written without their data, which the dead letter carries" : "they are tried again");
-            if (isPublished)
-            {
-                work.WithoutData = true;
-                Write(failed.Batch);
-                return;
-            }
-        }
-        else if (failed is { Error: StoreRejectedException, Batch.Works: [{ WithoutData: true } kept] })
-        {
-            _log.Error(failed.Error, "The store rejected the unmatched rows of order {OrderId} even without data; their dead letters are published", kept.RowOrderId);
-            Complete(failed.Batch);
-            return;
-        }
-
-        Failed(failed.Batch, failed.Error, "write", batch => Write(batch));
-    }
-
-    // A failure that another attempt may not cure is isolated first, so that it holds up one order only.
-    private void Failed(UnmatchedBatch batch, Exception error, string operation, Action<UnmatchedBatch> attempt)
-    {
-        _metrics.Retried("dead-letter");
-        if (error is not StoreUnavailableException && batch.Works.Count > 1)
-        {
-            var (first, second) = batch.Split();
-            attempt(first);
-            attempt(second);
-            return;
-        }
-
-        _failures++;
-        var again = batch with { Failures = batch.Failures + 1 };
-        var delay = _settings.DeadLetterBackoff.After(again.Failures);
-        if (again.Failures is 1 || again.Failures % 10 == 0)
-        {
-            _log.Warning(
-                "The store failed to {Operation} the unmatched rows of {Orders} orders (attempt {Attempt}); their messages stay unacked, next attempt in {Delay:0.0} s: {Error}",
-                operation, batch.Works.Count, again.Failures, delay.TotalSeconds, error.Message);
-        }
-
-        _retrying.Add(again);
-        Timers.StartSingleTimer(++_timer, new Retry(again, attempt), delay);
-    }
-
-    private void Complete(UnmatchedBatch batch)
-    {
-        if (_failures > 0)
-        {
-            _failures = 0;
-            _log.Info("Unmatched rows are written again");
-        }
-
-        foreach (var work in batch.Works)
-        {
-            Index(work);
-            Settle(work);
-            Count(work.Ledger!);
-            _queue.Release(work.RowOrderId);
-        }
-
-        Start();
-    }
-
-    private void Index(UnmatchedWork work)
-    {
-        var rows = work.Ledger!.Rows.Where(row => !row.IsMessage).ToList();
-        var waiting = rows.Where(row => row.State == UnmatchedState.Waiting).ToList();
-        if (!work.ReadsHealable || work.HasMore)
-        {
-            // Not every row of the order is known: what is known is added, and nothing is removed.
-            foreach (var row in rows.Where(row => row.IsHealable))
-            {
-                _index.Add(new HealablePayment(row.OrderId, row.State, row.PublishTimeMicros));
-            }
-        }
-        else if (waiting.Count > 0)
-        {
-            _index.SetWaiting(work.RowOrderId, waiting.Min(row => row.PublishTimeMicros));
-        }
-        else if (rows.Any(row => row.IsHealable))
-        {
-            _index.SetDeadLettered(work.RowOrderId);
-        }
-        else
-        {
-            _index.Remove(work.RowOrderId);
-        }
-    }
-
-    private void Settle(UnmatchedWork work)
-    {
-        foreach (var command in work.Commands)
-        {
-            switch (command)
-            {
-                case ParkPayments park:
-                    Ack(park.Payments);
-                    var discarded = work.Ledger!.Discarded.Count == 0 ? null : work.Ledger.Discarded.Where(park.Payments.Contains).ToList();
-                    park.ReplyTo.Tell(new PaymentsParked(park.OrderId, park.Correlation, discarded is { Count: > 0 } ? discarded : null), ActorRefs.NoSender);
-                    break;
-                case DeadLetterPayments deadLetters:
-                    Ack(deadLetters.Payments.Select(deadLetter => deadLetter.Payment));
-                    deadLetters.ReplyTo.Tell(new PaymentsDeadLettered(deadLetters.OrderId, deadLetters.Correlation), ActorRefs.NoSender);
-                    break;
-                case DeadLetterMessage deadLetter:
-                    deadLetter.Delivery.Ack();
-                    break;
-            }
-        }
-    }
-
-    private void Ack(IEnumerable<PaymentReceived> payments)
-    {
-        foreach (var payment in payments)
-        {
-            if (HealReplayedMessage.For(payment) is { } replayed)
-            {
-                _queue.Enqueue(replayed);
-            }
-
-            payment.Delivery.Ack();
-        }
-    }
-
-    private void Count(UnmatchedLedger ledger)
-    {
-        foreach (var reason in ledger.DeadLetters.Values.GroupBy(deadLetter => deadLetter.Reason))
-        {
-            _metrics.DeadLettered(reason.Key, reason.Count());
-        }
-
-        if (ledger.Healed.Count > 0)
-        {
-            _metrics.Healed(ledger.Healed.Count);
-            _log.Debug("Healed {DeadLetterId} and {Others} more: the payment was joined with its order", ledger.Healed[^1], ledger.Healed.Count - 1);
-        }
-
-        if (ledger.Parked > 0)
-        {
-            _metrics.Parked(ledger.Parked);
-        }
-    }
-
     // Work whose last attempt failed is left unacked: whoever reads next receives its messages again.
     private void AnswerDrained()
     {
@@ -394,5 +241,5 @@ internal sealed class UnmatchedWriter : UntypedActor, IWithTimers
 
     private sealed record WriteFailed(UnmatchedBatch Batch, Exception Error) : INoSerializationVerificationNeeded;
 
-    private sealed record Retry(UnmatchedBatch Batch, Action<UnmatchedBatch> Attempt) : INoSerializationVerificationNeeded;
+    private sealed record RepeatStep(UnmatchedBatch Batch, Action<UnmatchedBatch> Attempt) : INoSerializationVerificationNeeded;
 }

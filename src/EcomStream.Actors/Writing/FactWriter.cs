@@ -10,7 +10,7 @@ namespace EcomStream.Actors;
 /// Because one order's writes are never in flight twice and a read waits for the writes before it, an order's actor may
 /// forget what it has handed over.
 /// </summary>
-internal sealed class FactWriter : UntypedActor, IWithTimers
+internal sealed partial class FactWriter : UntypedActor, IWithTimers
 {
     // An unexpected error may be that of one row, which must not hold up the others of its batch.
     private const int AttemptsBeforeHalving = 2;
@@ -87,23 +87,23 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
                 StartWrites(evenIfFew: true);
                 StartReads();
                 break;
-            case Written written:
+            case FactsWritten written:
                 _writesInFlight--;
                 Recovered();
                 Complete(written);
                 StartOrLinger();
                 break;
-            case Loaded loaded:
+            case OrdersLoaded loaded:
                 _readsInFlight--;
                 Recovered();
                 Complete(loaded);
                 StartOrLinger();
                 break;
-            case Failed failed:
+            case StoreCallFailed failed:
                 Retry(failed);
                 StartOrLinger();
                 break;
-            case TryAgain again:
+            case RepeatBatch again:
                 _retrying.Remove(again.Batch);
                 Run(again.Batch);
                 break;
@@ -128,25 +128,6 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
         else
         {
             _router.Route(new PaymentRefused(write.Payment!));
-        }
-    }
-
-    private void SettleNow(OrderMessage message)
-    {
-        HealReplay(message);
-        message.Delivery.Ack();
-    }
-
-    private void HealReplay(OrderMessage message)
-    {
-        if (HealReplayedMessage.For(message) is { } replayedMessage)
-        {
-            _unmatched.Tell(replayedMessage, ActorRefs.NoSender);
-        }
-
-        if (message is PaymentReceived { Replay: not null } payment)
-        {
-            _unmatched.Tell(new HealReplayedPayment(payment), ActorRefs.NoSender);
         }
     }
 
@@ -189,218 +170,12 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
     {
         if (batch is WriteBatch write)
         {
-            write.RunAsync(_store).PipeTo(Self, success: refused => new Written(write, refused), failure: error => new Failed(write, error));
+            write.RunAsync(_store).PipeTo(Self, success: refused => new FactsWritten(write, refused), failure: error => new StoreCallFailed(write, error));
         }
         else if (batch is ReadBatch read)
         {
-            read.RunAsync(_store, _index).PipeTo(Self, success: orders => new Loaded(read, orders), failure: error => new Failed(read, error));
+            read.RunAsync(_store, _index).PipeTo(Self, success: orders => new OrdersLoaded(read, orders), failure: error => new StoreCallFailed(read, error));
         }
-    }
-
-    private void Recovered()
-    {
-        if (_failures > 0)
-        {
-            _log.Info("The store works again after {Attempts} failed attempts", _failures);
-            _failures = 0;
-        }
-    }
-
-    private void Complete(Written written)
-    {
-        var batch = written.Batch;
-        HashSet<long>? refused = written.Refused.Count > 0 ? [.. written.Refused] : null;
-        var payments = 0;
-        var measure = _metrics.MeasuresLatency;
-        var nowMicros = measure ? Timestamps.Micros(_time.GetUtcNow()) : 0;
-        foreach (var work in batch.Work)
-        {
-            // Before the acks: when nothing is outstanding any more, the unmatched writer knows all that is left to do.
-            if (refused?.Contains(work.OrderId) != true)
-            {
-                Heal(work.Current!);
-            }
-        }
-
-        foreach (var work in batch.Work)
-        {
-            var done = work.Current!;
-            payments += done.Payment is null ? 0 : 1;
-            if (measure)
-            {
-                _metrics.Latency((nowMicros - done.NewestPublishTimeMicros) / 1e6);
-            }
-
-            if (refused is not null && refused.Contains(work.OrderId))
-            {
-                payments--;
-                done.AckOrders();
-                foreach (var payment in done.Payments)
-                {
-                    _router.Route(new PaymentRefused(payment));
-                }
-            }
-            else
-            {
-                done.AckAll();
-            }
-
-            Next(work, batch);
-        }
-
-        _rowsWritten += batch.Work.Count;
-        _metrics.Written(batch.Work.Count, payments);
-        if (refused is not null)
-        {
-            _metrics.Refused(refused.Count);
-        }
-    }
-
-    private void Heal(PendingWrite done)
-    {
-        if (done.Heal is { } heal)
-        {
-            _unmatched.Tell(new HealPayments(heal[0].OrderId, heal), ActorRefs.NoSender);
-        }
-
-        if (done.HasReplay)
-        {
-            foreach (var message in done.Messages.Where(message => message.Replay is not null))
-            {
-                HealReplay(message);
-            }
-        }
-    }
-
-    // After an order write that was divided from its payment comes that payment.
-    private void Next(OrderWork work, WriteBatch written)
-    {
-        work.Current = work.PaymentPart;
-        work.PaymentPart = null;
-        if (work.Current is null)
-        {
-            _queue.Release(work);
-            return;
-        }
-
-        _writesInFlight++;
-        Run(new WriteBatch([work]) { RejectedAt = written.RejectedAt });
-    }
-
-    private void Complete(Loaded loaded)
-    {
-        for (var i = 0; i < loaded.Batch.Work.Count; i++)
-        {
-            var work = loaded.Batch.Work[i];
-            var (row, unmatched, hasMore) = loaded.Orders[i];
-            foreach (var reader in work.Readers!)
-            {
-                reader.ReplyTo.Tell(new OrderLoaded(work.OrderId, reader.Correlation, row, unmatched, hasMore), ActorRefs.NoSender);
-            }
-
-            work.Readers = null;
-            work.Reading = false;
-            _queue.Release(work);
-        }
-
-        _metrics.Loaded(loaded.Batch.Work.Count);
-    }
-
-    private void Retry(Failed failed)
-    {
-        var batch = failed.Batch;
-        batch.RejectedAt ??= failed.Error is StoreRejectedException ? _rowsWritten : null;
-        if (failed.Error is not StoreUnavailableException && batch.Work.Count > 1
-            && (failed.Error is StoreRejectedException || batch.Failures >= AttemptsBeforeHalving))
-        {
-            Halve(batch);
-            return;
-        }
-
-        if (failed.Error is StoreRejectedException && batch is WriteBatch && Rejected(batch, failed.Error.Message))
-        {
-            return;
-        }
-
-        _failures++;
-        batch.Failures++;
-        _metrics.Retried(batch.Operation);
-        var delay = _settings.WriteBackoff.After(batch.Failures);
-        if (batch.Failures is 1 || batch.Failures % 10 == 0)
-        {
-            _log.Warning(
-                "The store failed to {Operation} {Orders} orders (attempt {Attempt}); the sources wait and nothing is lost, next attempt in {Delay:0.0} s: {Error}",
-                batch.Operation, batch.Work.Count, batch.Failures, delay.TotalSeconds, failed.Error.Message);
-        }
-
-        _retrying.Add(batch);
-        Timers.StartSingleTimer(++_timer, new TryAgain(batch), delay);
-    }
-
-    // One row of the batch is rejected: halves are tried until it stands alone.
-    private void Halve(StoreBatch batch)
-    {
-        if (batch is WriteBatch)
-        {
-            _writesInFlight++;
-        }
-        else
-        {
-            _readsInFlight++;
-        }
-
-        var half = batch.Work.Count / 2;
-        Run(batch.Part(0, half));
-        Run(batch.Part(half, batch.Work.Count - half));
-    }
-
-    // A row is at fault only when the store accepts another one meanwhile; otherwise the store refuses everything, and the
-    // row is tried again like any other failure.
-    private bool Rejected(StoreBatch batch, string why)
-    {
-        if (batch.RejectedAt == _rowsWritten)
-        {
-            return false;
-        }
-
-        var work = batch.Work[0];
-        var done = work.Current!;
-        if (done.HasBothSides)
-        {
-            // Only one side may be at fault. The order comes first: without it, its payment has to wait.
-            (work.Current, work.PaymentPart) = done.Divide();
-            Run(new WriteBatch([work]) { RejectedAt = batch.RejectedAt });
-            return true;
-        }
-
-        _writesInFlight--;
-        var messages = done.Messages.ToList();
-        _metrics.Rejected(messages.Count);
-        _log.Error("The store rejected the row of order {OrderId}, whose {Messages} messages are dead-lettered: {Error}", work.OrderId, messages.Count, why);
-        foreach (var message in messages)
-        {
-            _unmatched.Tell(
-                new DeadLetterMessage(
-                    message.Delivery,
-                    message is OrderReceived ? _settings.OrdersDeadLetterTopic : _settings.PaymentsDeadLetterTopic,
-                    DeadLetterReason.StoreRejected,
-                    why,
-                    message.OrderId,
-                    (message as PaymentReceived)?.Payment.IdAsText),
-                ActorRefs.NoSender);
-        }
-
-        _router.Route(new WriteRejected(work.OrderId));
-        if (work.PaymentPart is { } orphan)
-        {
-            // Its order is not in the row: each payment is decided again.
-            _router.Route([.. orphan.Payments]);
-            work.PaymentPart = null;
-        }
-
-        work.Current = null;
-        _queue.Release(work);
-        return true;
     }
 
     // Batches whose last attempt failed are left: whoever reads next receives their messages again.
@@ -413,19 +188,19 @@ internal sealed class FactWriter : UntypedActor, IWithTimers
 
         foreach (var waiting in _draining)
         {
-            waiting.Tell(new WriterDrained(IsFailing: !_queue.IsEmpty), ActorRefs.NoSender);
+            waiting.Tell(WriterDrained.Instance, ActorRefs.NoSender);
         }
 
         _draining.Clear();
     }
 
-    private sealed record Written(WriteBatch Batch, IReadOnlyList<long> Refused) : INoSerializationVerificationNeeded;
+    private sealed record FactsWritten(WriteBatch Batch, IReadOnlyList<long> Refused) : INoSerializationVerificationNeeded;
 
-    private sealed record Loaded(ReadBatch Batch, IReadOnlyList<LoadedOrder> Orders) : INoSerializationVerificationNeeded;
+    private sealed record OrdersLoaded(ReadBatch Batch, IReadOnlyList<LoadedOrder> Orders) : INoSerializationVerificationNeeded;
 
-    private sealed record Failed(StoreBatch Batch, Exception Error) : INoSerializationVerificationNeeded;
+    private sealed record StoreCallFailed(StoreBatch Batch, Exception Error) : INoSerializationVerificationNeeded;
 
-    private sealed record TryAgain(StoreBatch Batch) : INoSerializationVerificationNeeded;
+    private sealed record RepeatBatch(StoreBatch Batch) : INoSerializationVerificationNeeded;
 
     private sealed class LingerElapsed : INoSerializationVerificationNeeded
     {

@@ -18,9 +18,6 @@ internal sealed class WriteQueue
     /// <summary>Orders whose read can be started.</summary>
     public int Readable => _readable.Count;
 
-    /// <summary>Whether nothing is pending or in flight.</summary>
-    public bool IsEmpty => _orders.Count == 0;
-
     /// <summary>Adds a write.</summary>
     /// <returns>
     /// False, with nothing added, when its payment is guarded and another payment is pending: that one counts as the

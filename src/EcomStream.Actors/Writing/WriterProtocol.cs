@@ -61,5 +61,7 @@ internal sealed class DrainWriter : INoSerializationVerificationNeeded
 }
 
 /// <summary>The answer to <see cref="DrainWriter"/>.</summary>
-/// <param name="IsFailing">Whether writes are left that the store does not accept now.</param>
-internal sealed record WriterDrained(bool IsFailing) : INoSerializationVerificationNeeded;
+internal sealed class WriterDrained : INoSerializationVerificationNeeded
+{
+    public static readonly WriterDrained Instance = new();
+}

@@ -33,25 +33,25 @@ internal sealed class SubscriptionMonitorActor : UntypedActor, IWithTimers
 
     protected override void PreStart()
     {
-        Timers.StartPeriodicTimer(nameof(Tick), Tick.Instance, _interval);
-        Self.Tell(Tick.Instance);
+        Timers.StartPeriodicTimer(nameof(ProbeTick), ProbeTick.Instance, _interval);
+        Self.Tell(ProbeTick.Instance);
     }
 
     protected override void OnReceive(object message)
     {
         switch (message)
         {
-            case Tick:
+            case ProbeTick:
                 _monitor.Update();
                 LogHold();
                 if (!_isProbing)
                 {
                     _isProbing = true;
-                    ProbeAsync().PipeTo(Self, success: () => Probed.Instance, failure: error => new ProbeFailed(error));
+                    ProbeAsync().PipeTo(Self, success: () => ProbeAnswered.Instance, failure: error => new ProbeFailed(error));
                 }
 
                 break;
-            case Probed:
+            case ProbeAnswered:
                 _isProbing = false;
                 LogSkew();
                 break;
@@ -102,13 +102,13 @@ internal sealed class SubscriptionMonitorActor : UntypedActor, IWithTimers
 
     private sealed record ProbeFailed(Exception Error) : INoSerializationVerificationNeeded;
 
-    private sealed class Probed : INoSerializationVerificationNeeded
+    private sealed class ProbeAnswered : INoSerializationVerificationNeeded
     {
-        public static readonly Probed Instance = new();
+        public static readonly ProbeAnswered Instance = new();
     }
 
-    private sealed class Tick : INoSerializationVerificationNeeded
+    private sealed class ProbeTick : INoSerializationVerificationNeeded
     {
-        public static readonly Tick Instance = new();
+        public static readonly ProbeTick Instance = new();
     }
 }

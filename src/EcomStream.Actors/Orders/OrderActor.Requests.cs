@@ -1,0 +1,91 @@
+using Akka.Actor;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>How an order's actor carries out decisions: what it sends to the writer and, by way of its supervisor, to the unmatched writer.</summary>
+internal sealed partial class OrderActor
+{
+    private void CarryOut(in Decision decision, object? cause)
+    {
+        if (decision.Load)
+        {
+            Load(cause);
+            return;
+        }
+
+        if (decision.DeadLetters is { } deadLetters)
+        {
+            _requests ??= new OrderRequests();
+            _requests.AfterDeadLetters = decision with { DeadLetters = null };
+            _requests.Awaited = ++_requests.Last;
+            _supervisor.Tell(new DeadLetterPayments(_state.OrderId, deadLetters, _requests.Awaited, Self), ActorRefs.NoSender);
+            Await(AwaitingDeadLetters);
+            return;
+        }
+
+        Write(decision);
+        if (decision.Settle is PaymentReceived again && IsParking && _state.OrderSide != OrderSide.Present)
+        {
+            // The row that makes it safe is still being written: it is settled behind that row, not before.
+            WriteRows([again]);
+        }
+        else if (decision.Settle is { } settle)
+        {
+            _writer.Tell(new SettleAfterWrites(settle), ActorRefs.NoSender);
+        }
+
+        if (decision.Wait is not null)
+        {
+            _supervisor.Tell(new PaymentWaits(_slot, _epoch), ActorRefs.NoSender);
+        }
+
+        if (decision.Park is { } park)
+        {
+            WriteRows([park]);
+        }
+
+        if (_state.NeedsMoreRows)
+        {
+            Load(null);
+        }
+    }
+
+    private void Write(in Decision decision)
+    {
+        if (decision.WriteOrder is not null || decision.WritePayment is not null || decision.Heal is not null || decision.SettleAlso is not null)
+        {
+            _writer.Tell(
+                new WriteFact
+                {
+                    OrderId = _state.OrderId,
+                    Order = decision.WriteOrder,
+                    Payment = decision.WritePayment,
+                    PaymentDetailStamp = decision.PaymentDetailStamp,
+                    Guarded = decision.Guarded,
+                    SettleAlso = decision.SettleAlso,
+                    Heal = decision.Heal,
+                },
+                ActorRefs.NoSender);
+        }
+    }
+
+    private void WriteRows(IReadOnlyList<PaymentReceived> payments)
+    {
+        if (payments.Count > 0)
+        {
+            _requests ??= new OrderRequests();
+            _requests.Parking++;
+            _supervisor.Tell(new ParkPayments(_state.OrderId, payments, ++_requests.Last, Self), ActorRefs.NoSender);
+        }
+    }
+
+    private void Load(object? cause)
+    {
+        _requests ??= new OrderRequests();
+        _requests.Cause = cause;
+        _requests.Awaited = ++_requests.Last;
+        _writer.Tell(new LoadOrder(_state.OrderId, _requests.Awaited, Self), ActorRefs.NoSender);
+        Await(AwaitingRow);
+    }
+}

@@ -1,0 +1,37 @@
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>What an order awaits and puts off meanwhile; made when it first asks for something.</summary>
+internal sealed class OrderRequests
+{
+    /// <summary>The correlation id of the last request.</summary>
+    public long Last;
+
+    /// <summary>Answers up to this correlation id belong to requests that were forgotten after a failure.</summary>
+    public long Forgotten;
+
+    /// <summary>The correlation id of the row or the dead letters that are awaited.</summary>
+    public long Awaited;
+
+    /// <summary>Requests for rows of waiting payments that are not answered yet.</summary>
+    public int Parking;
+
+    /// <summary>What made the load necessary.</summary>
+    public object? Cause;
+
+    /// <summary>What is to be decided again, now that the row is known.</summary>
+    public OrderMessage? Again;
+
+    /// <summary>Who asked for the load, to be told when what follows is durable.</summary>
+    public RecheckOrder? Recheck;
+
+    /// <summary>What is carried out when the dead letters are durable.</summary>
+    public Decision? AfterDeadLetters;
+
+    /// <summary>What came in the meantime.</summary>
+    public Queue<object>? PutOff;
+
+    /// <summary>Whether a row or dead letters are awaited.</summary>
+    public bool IsAwaiting;
+}

@@ -1,0 +1,108 @@
+using Akka.Actor;
+using Akka.Event;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>Work whose rows are durable: the index is set, messages are settled, requests answered, and lanes released.</summary>
+internal sealed partial class UnmatchedWriter
+{
+    private void Complete(UnmatchedBatch batch)
+    {
+        if (_failures > 0)
+        {
+            _failures = 0;
+            _log.Info("Unmatched rows are written again");
+        }
+
+        foreach (var work in batch.Works)
+        {
+            Index(work);
+            Settle(work);
+            Count(work.Ledger!);
+            _queue.Release(work.RowOrderId);
+        }
+
+        Start();
+    }
+
+    private void Index(UnmatchedWork work)
+    {
+        var rows = work.Ledger!.Rows.Where(row => !row.IsMessage).ToList();
+        var waiting = rows.Where(row => row.State == UnmatchedState.Waiting).ToList();
+        if (!work.ReadsHealable || work.HasMore)
+        {
+            // Not every row of the order is known: what is known is added, and nothing is removed.
+            foreach (var row in rows.Where(row => row.IsHealable))
+            {
+                _index.Add(new HealablePayment(row.OrderId, row.State, row.PublishTimeMicros));
+            }
+        }
+        else if (waiting.Count > 0)
+        {
+            _index.SetWaiting(work.RowOrderId, waiting.Min(row => row.PublishTimeMicros));
+        }
+        else if (rows.Any(row => row.IsHealable))
+        {
+            _index.SetDeadLettered(work.RowOrderId);
+        }
+        else
+        {
+            _index.Remove(work.RowOrderId);
+        }
+    }
+
+    private void Settle(UnmatchedWork work)
+    {
+        foreach (var command in work.Commands)
+        {
+            switch (command)
+            {
+                case ParkPayments park:
+                    Ack(park.Payments);
+                    var discarded = work.Ledger!.Discarded.Count == 0 ? null : work.Ledger.Discarded.Where(park.Payments.Contains).ToList();
+                    park.ReplyTo.Tell(new PaymentsParked(park.OrderId, park.Correlation, discarded is { Count: > 0 } ? discarded : null), ActorRefs.NoSender);
+                    break;
+                case DeadLetterPayments deadLetters:
+                    Ack(deadLetters.Payments.Select(deadLetter => deadLetter.Payment));
+                    deadLetters.ReplyTo.Tell(new PaymentsDeadLettered(deadLetters.OrderId, deadLetters.Correlation), ActorRefs.NoSender);
+                    break;
+                case DeadLetterMessage deadLetter:
+                    deadLetter.Delivery.Ack();
+                    break;
+            }
+        }
+    }
+
+    private void Ack(IEnumerable<PaymentReceived> payments)
+    {
+        foreach (var payment in payments)
+        {
+            if (HealReplayedMessage.For(payment) is { } replayed)
+            {
+                _queue.Enqueue(replayed);
+            }
+
+            payment.Delivery.Ack();
+        }
+    }
+
+    private void Count(UnmatchedLedger ledger)
+    {
+        foreach (var reason in ledger.DeadLetters.Values.GroupBy(deadLetter => deadLetter.Reason))
+        {
+            _metrics.DeadLettered(reason.Key, reason.Count());
+        }
+
+        if (ledger.Healed.Count > 0)
+        {
+            _metrics.Healed(ledger.Healed.Count);
+            _log.Debug("Healed {DeadLetterId} and {Others} more: the payment was joined with its order", ledger.Healed[^1], ledger.Healed.Count - 1);
+        }
+
+        if (ledger.Parked > 0)
+        {
+            _metrics.Parked(ledger.Parked);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using Akka.Actor;
+using Akka.Event;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>Steps that fail: repeated, split until one order stands alone, and rows that the store rejects.</summary>
+internal sealed partial class UnmatchedWriter
+{
+    private void WriteAgain(WriteFailed failed)
+    {
+        if (failed is { Error: StoreRejectedException, Batch.Works: [{ WithoutData: false } work] })
+        {
+            // The data may be too large for the store. The dead letter has it; a waiting payment cannot wait without it.
+            var isPublished = work.Ledger!.DeadLetters.Count > 0;
+            _log.Error(
+                failed.Error,
+                "The store rejected the unmatched rows of order {OrderId}; {Consequence}",
+                work.RowOrderId,
+                isPublished ? "they are written without their data, which the dead letter carries" : "they are tried again");
+            if (isPublished)
+            {
+                work.WithoutData = true;
+                Write(failed.Batch);
+                return;
+            }
+        }
+        else if (failed is { Error: StoreRejectedException, Batch.Works: [{ WithoutData: true } kept] })
+        {
+            _log.Error(failed.Error, "The store rejected the unmatched rows of order {OrderId} even without data; their dead letters are published", kept.RowOrderId);
+            Complete(failed.Batch);
+            return;
+        }
+
+        Failed(failed.Batch, failed.Error, "write", batch => Write(batch));
+    }
+
+    // A failure that another attempt may not cure is isolated first, so that it holds up one order only.
+    private void Failed(UnmatchedBatch batch, Exception error, string operation, Action<UnmatchedBatch> attempt)
+    {
+        _metrics.Retried("dead-letter");
+        if (error is not StoreUnavailableException && batch.Works.Count > 1)
+        {
+            var (first, second) = batch.Split();
+            attempt(first);
+            attempt(second);
+            return;
+        }
+
+        _failures++;
+        var again = batch with { Failures = batch.Failures + 1 };
+        var delay = _settings.DeadLetterBackoff.After(again.Failures);
+        if (again.Failures is 1 || again.Failures % 10 == 0)
+        {
+            _log.Warning(
+                "The store failed to {Operation} the unmatched rows of {Orders} orders (attempt {Attempt}); their messages stay unacked, next attempt in {Delay:0.0} s: {Error}",
+                operation, batch.Works.Count, again.Failures, delay.TotalSeconds, error.Message);
+        }
+
+        _retrying.Add(again);
+        Timers.StartSingleTimer(++_timer, new RepeatStep(again, attempt), delay);
+    }
+}
