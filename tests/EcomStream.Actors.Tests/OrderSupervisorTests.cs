@@ -245,6 +245,22 @@ public sealed class OrderSupervisorTests : TestKit
     }
 
     [Fact]
+    public void An_answer_to_a_request_from_before_a_failure_is_not_taken_for_a_later_one()
+    {
+        var shard = Shard();
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1)]));
+        var first = _writer.ExpectMsg<LoadOrder>();
+        first.ReplyTo.Tell(new OrderLoaded(1, first.Correlation, null, null!, false));
+        WaitUntilIdle(shard);
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1), Shop.Order(_orders, 1)]));
+        var second = _writer.ExpectMsg<LoadOrder>();
+        first.ReplyTo.Tell(first.Answer());
+        _writer.ExpectNoMsg(TimeSpan.FromMilliseconds(100));
+        second.ReplyTo.Tell(second.Answer());
+        _writer.ExpectMsg<WriteFact>().Payment.ShouldNotBeNull();
+    }
+
+    [Fact]
     public void A_vacancy_is_refused_when_more_was_sent_meanwhile()
     {
         // Each pair completes its order, so its actor offers its vacancy while more of the same order is on its way.

@@ -20,10 +20,11 @@ internal sealed partial class OrderActor
         {
             requests.Recheck?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
             (requests.Cause as RecheckOrder)?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
-            _requests = new OrderRequests { Last = requests.Last, Forgotten = requests.Last };
+            _requests = null;
         }
 
         _deciding = null;
+        _forgottenRequests = _lastRequest;
         _state = OrderState.New(_state.OrderId);
         Become(Receive);
     }

@@ -18,7 +18,7 @@ internal sealed partial class OrderActor
         {
             _requests ??= new OrderRequests();
             _requests.AfterDeadLetters = decision with { DeadLetters = null };
-            _requests.Awaited = ++_requests.Last;
+            _requests.Awaited = ++_lastRequest;
             _supervisor.Tell(new DeadLetterPayments(_state.OrderId, deadLetters, _requests.Awaited, Self), ActorRefs.NoSender);
             Await(AwaitingDeadLetters);
             return;
@@ -76,7 +76,7 @@ internal sealed partial class OrderActor
         {
             _requests ??= new OrderRequests();
             _requests.Parking++;
-            _supervisor.Tell(new ParkPayments(_state.OrderId, payments, ++_requests.Last, Self), ActorRefs.NoSender);
+            _supervisor.Tell(new ParkPayments(_state.OrderId, payments, ++_lastRequest, Self), ActorRefs.NoSender);
         }
     }
 
@@ -84,7 +84,7 @@ internal sealed partial class OrderActor
     {
         _requests ??= new OrderRequests();
         _requests.Cause = cause;
-        _requests.Awaited = ++_requests.Last;
+        _requests.Awaited = ++_lastRequest;
         _writer.Tell(new LoadOrder(_state.OrderId, _requests.Awaited, Self), ActorRefs.NoSender);
         Await(AwaitingRow);
     }

@@ -23,6 +23,11 @@ internal sealed partial class OrderActor : ActorBase
     private long _handled;
     private bool _passivate;
     private object? _deciding;
+
+    // Correlation ids are never used twice by one actor, whatever orders it is handed to. Answers up to the second one
+    // belong to requests that were forgotten after a failure.
+    private long _lastRequest;
+    private long _forgottenRequests;
     private OrderRequests? _requests;
 
     /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
@@ -190,7 +195,7 @@ internal sealed partial class OrderActor : ActorBase
 
     private void Parked(PaymentsParked parked)
     {
-        if (_requests is not { } requests || parked.Correlation <= requests.Forgotten)
+        if (_requests is not { } requests || parked.Correlation <= _forgottenRequests)
         {
             return;
         }

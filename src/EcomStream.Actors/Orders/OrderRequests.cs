@@ -5,12 +5,6 @@ namespace EcomStream.Actors;
 /// <summary>What an order awaits and puts off meanwhile; made when it first asks for something.</summary>
 internal sealed class OrderRequests
 {
-    /// <summary>The correlation id of the last request.</summary>
-    public long Last;
-
-    /// <summary>Answers up to this correlation id belong to requests that were forgotten after a failure.</summary>
-    public long Forgotten;
-
     /// <summary>The correlation id of the row or the dead letters that are awaited.</summary>
     public long Awaited;
 
