@@ -19,13 +19,14 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
     private long _handedBytes;
     private TaskCompletionSource? _change;
 
-    public (int Messages, long Bytes) Outstanding
+    public (int Messages, long Bytes, bool IsFull) Outstanding
     {
         get
         {
             lock (_lock)
             {
-                return (_messages, _bytes);
+                // Messages that were received and not handed out wait for room as well.
+                return (_messages, _bytes, _messages >= maxMessages || _bytes >= maxBytes || _messages != _handedMessages);
             }
         }
     }

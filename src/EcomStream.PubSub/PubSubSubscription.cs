@@ -60,10 +60,13 @@ public sealed class PubSubSubscription : ISubscription
     {
         get
         {
-            var (messages, bytes) = _flow.Outstanding;
+            var (messages, bytes, isFull) = _flow.Outstanding;
             var streams = _streams;
             return new SubscriptionStatus(
-                streams.Length > 0 && Array.TrueForAll(streams, stream => stream.IsOpen), messages, bytes, streams.Sum(stream => stream.Openings));
+                streams.Length > 0 && Array.TrueForAll(streams, stream => stream.IsOpen), messages, bytes, streams.Sum(stream => stream.Openings))
+            {
+                IsFull = isFull,
+            };
         }
     }
 

@@ -136,7 +136,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
     {
         _isEnding = true;
         _stopping.Cancel();
-        PipelineDrain.RunAsync(_pipeline, _parts).PipeTo(Self, success: () => PipelineEnded.Instance, failure: _ => PipelineEnded.Instance);
+        PipelineDrain.RunAsync(_pipeline, _parts, _log).PipeTo(Self, success: () => PipelineEnded.Instance, failure: _ => PipelineEnded.Instance);
     }
 
     private void Fail(Exception failure)

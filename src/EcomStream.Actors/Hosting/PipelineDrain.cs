@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using EcomStream.Core;
 
 namespace EcomStream.Actors;
@@ -16,7 +17,7 @@ internal static class PipelineDrain
     private static readonly TimeSpan LongestClose = TimeSpan.FromSeconds(5);
 
     /// <summary>Drains; <paramref name="parts"/> is null when the pipeline had not started.</summary>
-    public static async Task RunAsync(EcomStreamPipeline pipeline, PipelineParts? parts)
+    public static async Task RunAsync(EcomStreamPipeline pipeline, PipelineParts? parts, ILoggingAdapter log)
     {
         var (time, timeout) = (pipeline.Time, pipeline.Settings.ShutdownTimeout);
         var close = timeout / 4 < LongestClose ? timeout / 4 : LongestClose;
@@ -30,9 +31,13 @@ internal static class PipelineDrain
                 await FinishAsync(pipeline, parts, deadline.Token);
                 await Task.WhenAll(pipeline.Ports.Subscriptions.Select(s => s.FlushAsync(deadline.Token)));
             }
-            catch (Exception unfinished) when (unfinished is OperationCanceledException or TimeoutException || parts.Streams.Any(s => s.Ended.IsFaulted))
+            catch (OperationCanceledException)
             {
                 // What is not finished in time is given back below.
+            }
+            catch (Exception unfinished)
+            {
+                log.Warning("Draining ended early, messages in flight go back to their subscriptions: {Error}", unfinished.Message);
             }
         }
 

@@ -19,6 +19,11 @@ internal sealed partial class OrderActor
         if (_requests is { } requests)
         {
             requests.Recheck?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
+            foreach (var recheck in (requests.PutOff ?? []).OfType<RecheckOrder>())
+            {
+                recheck.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
+            }
+
             (requests.Cause as RecheckOrder)?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
             _requests = null;
         }

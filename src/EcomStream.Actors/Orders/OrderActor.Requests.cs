@@ -45,10 +45,7 @@ internal sealed partial class OrderActor
             WriteRows([park]);
         }
 
-        if (_state.NeedsMoreRows)
-        {
-            Load(null);
-        }
+        LoadMoreRows();
     }
 
     private void Write(in Decision decision)
@@ -77,6 +74,15 @@ internal sealed partial class OrderActor
             _requests ??= new OrderRequests();
             _requests.Parking++;
             _supervisor.Tell(new ParkPayments(_state.OrderId, payments, ++_lastRequest, Self), ActorRefs.NoSender);
+        }
+    }
+
+    // Rows that are being written are not in the index yet: they are waited for.
+    private void LoadMoreRows()
+    {
+        if (_state.NeedsMoreRows && !IsParking && _requests is not { IsAwaiting: true })
+        {
+            Load(null);
         }
     }
 

@@ -50,6 +50,7 @@ internal sealed partial class OrderActor : ActorBase
         {
             case PaymentsParked parked:
                 order.Parked(parked);
+                order.LoadMoreRows();
                 break;
             case OrderSlot slot:
                 order._slot = slot;
@@ -263,6 +264,7 @@ internal sealed partial class OrderActor : ActorBase
             }
             else
             {
+                LoadMoreRows();
                 OfferVacancyIfDone();
                 return;
             }

@@ -9,11 +9,8 @@ internal sealed class UnmatchedQueue
     private readonly Dictionary<long, OrderLane> _lanes = [];
     private readonly Queue<long> _ready = new();
 
-    /// <summary>Commands that wait.</summary>
-    public int Waiting { get; private set; }
-
-    /// <summary>Whether nothing waits and nothing is taken.</summary>
-    public bool IsEmpty => _lanes.Count == 0;
+    /// <summary>Whether commands wait in a lane that nobody holds.</summary>
+    public bool HasReady => _ready.Count > 0;
 
     /// <summary>Adds a command.</summary>
     public void Enqueue(UnmatchedCommand command)
@@ -25,7 +22,6 @@ internal sealed class UnmatchedQueue
         }
 
         lane.Commands.Enqueue(command);
-        Waiting++;
     }
 
     /// <summary>
@@ -50,7 +46,6 @@ internal sealed class UnmatchedQueue
             taken.Add((rowOrderId, commands));
         }
 
-        Waiting -= count;
         return taken;
     }
 

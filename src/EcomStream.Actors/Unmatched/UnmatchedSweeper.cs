@@ -24,6 +24,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly HashSet<long> _awaited = [];
     private readonly List<long> _asked = [];
+    private List<long> _page = [];
     private bool _pageWasFull;
     private bool _clockStopped;
     private bool _searching;
@@ -122,6 +123,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         }
 
         _pageWasFull = page.Count == _settings.SweepBatch;
+        _page = [.. page];
         _asked.AddRange(page);
         foreach (var orderId in page)
         {
@@ -137,7 +139,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         Timers.Cancel(nameof(AnswerTimeout));
 
         // Of one that still waits after its turn, the row may have been changed by another program.
-        var unchanged = _asked.Where(_index.IsWaiting).ToList();
+        var unchanged = _page.Where(_index.IsWaiting).ToList();
         foreach (var orderId in unchanged)
         {
             _unmatched.Tell(new RefreshIndex(orderId), ActorRefs.NoSender);

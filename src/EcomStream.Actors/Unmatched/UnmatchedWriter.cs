@@ -220,7 +220,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
     // Work whose last attempt failed is left unacked: whoever reads next receives its messages again.
     private void AnswerDrained()
     {
-        if (_draining.Count == 0 || _queue.Waiting > 0 || _reading + _writing + _publishing.Count > 0)
+        if (_draining.Count == 0 || _queue.HasReady || _reading + _writing + _publishing.Count > 0)
         {
             return;
         }

@@ -107,14 +107,15 @@ internal sealed class SubscriptionMonitor
     /// <summary>Makes a round trip to the broker.</summary>
     public async Task ProbeAsync(CancellationToken cancellationToken)
     {
-        var (sentAt, before) = (Now, _subscription.Status.OutstandingMessages);
+        var (sentAt, before) = (Now, _subscription.Status);
         var answer = await _subscription.ProbeAsync(cancellationToken);
-        var after = _subscription.Status.OutstandingMessages;
+        var after = _subscription.Status;
+        var isSteady = before.OutstandingMessages == after.OutstandingMessages && !before.IsFull && !after.IsFull;
         lock (_lock)
         {
             _brokerTellsTime = answer.BrokerTimeMicros is not null;
             _clock.Assume(Timestamps.Micros(_time.GetUtcNow()), Now);
-            _watermark.Probed(answer, sentAt, Now, before == after ? before : null);
+            _watermark.Probed(answer, sentAt, Now, isSteady ? after.OutstandingMessages : null);
         }
 
         Update();

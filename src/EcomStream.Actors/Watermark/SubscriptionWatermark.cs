@@ -21,6 +21,7 @@ namespace EcomStream.Actors;
 internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
 {
     // Far enough in the past for every comparison, and no difference to it overflows.
+    private const long ProbeIsOld = 15_000_000;
     private const long LongAgo = long.MinValue / 4;
 
     private readonly long _idle = (long)idle.TotalMicroseconds;
@@ -28,6 +29,9 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     private long _previous = long.MaxValue;
     private long _windowStart = LongAgo;
     private long _receivedAt = LongAgo;
+
+    // When it was last seen that the subscription takes no more messages.
+    private long _fullAt = LongAgo;
     private long? _readingSince;
 
     // The last arrival of a message that was published before reading began.
@@ -50,6 +54,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
             _readingSince = at;
         }
 
+        _fullAt = status.IsFull ? at : _fullAt;
         _streamsOpened = status.StreamsOpened;
         UpdateHold(status, null, at);
     }
@@ -133,7 +138,9 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
 
         if (probe.Answer is { Backlog: { } backlog, BrokerTimeMicros: { } brokerTime })
         {
-            return backlog.UnackedMessages == 0 || probe.AllReceived ? (brokerTime, WatermarkHold.None, "")
+            // What was true when it was reported stays true, but it does not say that nothing was published since.
+            return backlog.UnackedMessages == 0 || probe.AllReceived
+                    ? (brokerTime, at - probe.SentAt > ProbeIsOld ? WatermarkHold.Unconfirmed : WatermarkHold.None, "")
                 : oldest is { } held && held.PublishTimeMicros <= backlog.OldestPublishTimeMicros
                     ? (backlog.OldestPublishTimeMicros, WatermarkHold.Unsettled, held.MessageId)
                 : (backlog.OldestPublishTimeMicros, WatermarkHold.Backlog, "");
@@ -144,13 +151,14 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
             return (null, WatermarkHold.Leases, "");
         }
 
-        return Infer(oldest, probe.SentAt, at);
+        return Infer(status.IsFull, oldest, probe.SentAt, at);
     }
 
-    private (long? Micros, WatermarkHold Hold, string MessageId) Infer(OutstandingMessage? oldest, long probedAt, long at)
+    private (long? Micros, WatermarkHold Hold, string MessageId) Infer(bool isFull, OutstandingMessage? oldest, long probedAt, long at)
     {
         // Messages in flight do not matter here: they are received, and their orders' actors have them by now.
-        if (at - _receivedAt >= _idle && probedAt - _receivedAt >= _idle)
+        var quietSince = Math.Max(_receivedAt, _fullAt);
+        if (!isFull && at - quietSince >= _idle && probedAt - quietSince >= _idle)
         {
             return clock.At(probedAt) is { } brokerTime
                 ? (brokerTime - _idle, WatermarkHold.None, "")

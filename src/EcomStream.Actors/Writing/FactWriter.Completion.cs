@@ -45,7 +45,7 @@ internal sealed partial class FactWriter
         {
             var done = work.Current!;
             payments += done.Payment is null ? 0 : 1;
-            if (measure)
+            if (measure && done.NewestPublishTimeMicros != long.MinValue)
             {
                 _metrics.Latency((nowMicros - done.NewestPublishTimeMicros) / 1e6);
             }

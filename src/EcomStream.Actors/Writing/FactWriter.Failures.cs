@@ -43,6 +43,7 @@ internal sealed partial class FactWriter
                 batch.Operation, batch.Work.Count, batch.Failures, delay.TotalSeconds, failed.Error.Message);
         }
 
+        batch.IsIsolated = failed.Error is not StoreUnavailableException && batch.Work.Count == 1;
         _retrying.Add(batch);
         Timers.StartSingleTimer(++_timer, new RepeatBatch(batch), delay);
     }
@@ -84,7 +85,8 @@ internal sealed partial class FactWriter
         }
 
         _writesInFlight--;
-        var messages = done.Messages.ToList();
+        // Only the message whose columns were written is at fault; what was merged with it is decided again.
+        var (messages, others) = done.SplitRejected();
         _metrics.Rejected(messages.Count);
         _log.Error("The store rejected the row of order {OrderId}, whose {Messages} messages are dead-lettered: {Error}", work.OrderId, messages.Count, why);
         foreach (var message in messages)
@@ -104,9 +106,17 @@ internal sealed partial class FactWriter
         if (work.PaymentPart is { } orphan)
         {
             // Its order is not in the row: each payment is decided again.
-            _router.Route([.. orphan.Payments]);
+            others.AddRange(orphan.Messages);
             work.PaymentPart = null;
         }
+
+        if (done.HasOrder && work.Pending is { HasOrder: false } later)
+        {
+            others.AddRange(later.Messages);
+            work.Pending = null;
+        }
+
+        _router.Route(others);
 
         work.Current = null;
         _queue.Release(work);

@@ -14,6 +14,7 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
 {
     // An unexpected error may be that of one row, which must not hold up the others of its batch.
     private const int AttemptsBeforeHalving = 2;
+    private const int MostIsolated = 16;
 
     private readonly EcomStreamSettings _settings;
     private readonly IFactStore _store;
@@ -148,7 +149,7 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
 
     private void StartWrites(bool evenIfFew)
     {
-        while (_writesInFlight < _settings.MaxWritesInFlight
+        while (_writesInFlight - Spare<WriteBatch>() < _settings.MaxWritesInFlight
             && (_queue.Writable >= _settings.WriteBatchSize || (evenIfFew && _queue.Writable > 0)))
         {
             _writesInFlight++;
@@ -159,12 +160,15 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
     // Reads do not linger behind writes: an order's actor waits for each.
     private void StartReads()
     {
-        while (_readsInFlight < _settings.MaxWritesInFlight && _queue.Readable > 0)
+        while (_readsInFlight - Spare<ReadBatch>() < _settings.MaxWritesInFlight && _queue.Readable > 0)
         {
             _readsInFlight++;
             Run(new ReadBatch(_queue.TakeReads(_settings.WriteBatchSize)));
         }
     }
+
+    // Slots of single orders that fail on their own. The bound keeps a store that refuses everything from being flooded.
+    private int Spare<TBatch>() => Math.Min(MostIsolated, _retrying.Count(batch => batch is TBatch && batch.IsIsolated));
 
     private void Run(StoreBatch batch)
     {
@@ -181,7 +185,9 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
     // Batches whose last attempt failed are left: whoever reads next receives their messages again.
     private void AnswerDrained()
     {
-        if (_draining.Count == 0 || _queue.Writable + _queue.Readable > 0 || _writesInFlight + _readsInFlight > _retrying.Count)
+        if (_draining.Count == 0
+            || (_retrying.Count == 0 && _queue.Writable + _queue.Readable > 0)
+            || _writesInFlight + _readsInFlight > _retrying.Count)
         {
             return;
         }

@@ -27,6 +27,9 @@ internal sealed class PendingWrite
     /// <summary>The newest payment.</summary>
     public PaymentReceived? Payment { get; private set; }
 
+    /// <summary>Whether it writes order columns.</summary>
+    public bool HasOrder => _order is not null;
+
     /// <summary>Whether it writes both order and payment columns.</summary>
     public bool HasBothSides => _order is not null && Payment is not null;
 
@@ -65,6 +68,10 @@ internal sealed class PendingWrite
 
     /// <summary>The payment messages among them.</summary>
     public IEnumerable<PaymentReceived> Payments => Messages.OfType<PaymentReceived>();
+
+    /// <summary>The message whose columns the store rejected, and the others, which may be accepted without it.</summary>
+    public (List<OrderMessage> Rejected, List<OrderMessage> Others) SplitRejected() =>
+        ([.. new OrderMessage?[] { _order, Payment }.OfType<OrderMessage>()], [.. _more ?? []]);
 
     /// <summary>Adds a later write of the same order.</summary>
     /// <returns>False, with nothing added, when its payment is guarded and another payment is pending.</returns>

@@ -12,6 +12,12 @@ internal abstract record StoreBatch(List<OrderWork> Work)
     /// <summary>How many rows the writer had written when the store first rejected it; null while it has not.</summary>
     public long? RejectedAt { get; set; }
 
+    /// <summary>
+    /// Whether it is a single order that fails although the store may accept others: it does not occupy a slot of its
+    /// writer while it waits.
+    /// </summary>
+    public bool IsIsolated { get; set; }
+
     /// <summary>What it does, for log messages: "write" or "read".</summary>
     public abstract string Operation { get; }
 

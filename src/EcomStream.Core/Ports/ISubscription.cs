@@ -42,7 +42,14 @@ public interface ISubscription : IAsyncDisposable
 /// <param name="OutstandingMessages">Messages received and not yet settled.</param>
 /// <param name="OutstandingBytes">Their bytes.</param>
 /// <param name="StreamsOpened">Streams opened so far; it grows when a stream was lost and is open again.</param>
-public readonly record struct SubscriptionStatus(bool IsReading, int OutstandingMessages, long OutstandingBytes, long StreamsOpened = 0);
+public readonly record struct SubscriptionStatus(bool IsReading, int OutstandingMessages, long OutstandingBytes, long StreamsOpened = 0)
+{
+    /// <summary>
+    /// Whether its bounds keep it from taking or handing out more messages: its silence then says nothing about the
+    /// broker.
+    /// </summary>
+    public bool IsFull { get; init; }
+}
 
 /// <summary>A message that was received and not settled.</summary>
 /// <param name="MessageId">Its id.</param>

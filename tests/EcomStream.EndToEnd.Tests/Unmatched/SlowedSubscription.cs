@@ -9,11 +9,13 @@ internal class CountedSubscription(ISubscription inner) : ISubscription
 {
     private readonly Stopwatch _clock = new();
     private long _received;
+    private volatile bool _holds;
     private TimeSpan _lastReceived;
 
     public string Name => inner.Name;
 
-    public SubscriptionStatus Status => inner.Status;
+    // A batch that is held back here has not been handed out.
+    public SubscriptionStatus Status => inner.Status is var status && _holds ? status with { IsFull = true } : status;
 
     public long Received => Volatile.Read(ref _received);
 
@@ -25,9 +27,11 @@ internal class CountedSubscription(ISubscription inner) : ISubscription
         _clock.Start();
         await foreach (var batch in inner.ReceiveAsync(stop))
         {
+            _holds = true;
             await BeforeAsync(batch.Count, stop);
             Interlocked.Add(ref _received, batch.Count);
             _lastReceived = _clock.Elapsed;
+            _holds = false;
             yield return batch;
         }
     }

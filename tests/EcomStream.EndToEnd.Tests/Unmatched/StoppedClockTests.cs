@@ -17,7 +17,7 @@ public sealed class StoppedClockTests
         using var run = EcomStreamProcess.Start(
             new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = place.Endpoint },
             "run", "--data", place.Folder, "--set", "ecomstream.unmatched.grace=5s", "--set", "ecomstream.status-interval=200ms");
-        await Eventually.True(() => run.Output.Contains("the orders have been read up to", StringComparison.Ordinal), "the log shows the watermark", TimeSpan.FromSeconds(60));
+        await Eventually.True(() => run.Output.Contains("all orders published before", StringComparison.Ordinal), "the log shows the watermark", TimeSpan.FromSeconds(60));
         using var produce = EcomStreamProcess.Start(place.Produce("--orders", "0", "--payments", "20"));
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
         await Eventually.True(() => place.Unmatched("waiting") == 20, "the payments wait", TimeSpan.FromSeconds(20));

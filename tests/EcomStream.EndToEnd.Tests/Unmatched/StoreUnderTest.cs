@@ -29,6 +29,7 @@ internal sealed class StoreUnderTest
         var settings = new CassandraSettings
         {
             ContactPoints = [endpoint!], Username = "admin", Password = "admin", Keyspace = $"e2e_{Guid.NewGuid():n}"[..16],
+            Replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}",
         };
         return new StoreUnderTest(
             [
