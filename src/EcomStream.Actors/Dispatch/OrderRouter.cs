@@ -21,9 +21,36 @@ internal sealed class OrderRouter
     /// <summary>Routes a batch; messages of one order keep their order.</summary>
     public void Route(IReadOnlyList<OrderMessage> messages)
     {
-        foreach (var (shard, batch) in Partition(messages))
+        if (messages.Count == 0)
         {
-            _shards[shard].Tell(new ShardBatch(batch), ActorRefs.NoSender);
+            return;
+        }
+
+        // A counting sort: how many messages each shard gets, then arrays of exactly that size.
+        var shards = _shards.Count;
+        Span<int> counts = shards <= 256 ? stackalloc int[shards] : new int[shards];
+        var shardOf = new int[messages.Count];
+        for (var i = 0; i < messages.Count; i++)
+        {
+            var shard = Shards.Of(messages[i].OrderId, shards);
+            shardOf[i] = shard;
+            counts[shard]++;
+        }
+
+        var batches = new OrderMessage[shards][];
+        for (var i = 0; i < messages.Count; i++)
+        {
+            var shard = shardOf[i];
+            var batch = batches[shard] ??= new OrderMessage[counts[shard]];
+            batch[^counts[shard]--] = messages[i];
+        }
+
+        for (var shard = 0; shard < shards; shard++)
+        {
+            if (batches[shard] is { } batch)
+            {
+                _shards[shard].Tell(new ShardBatch(batch), ActorRefs.NoSender);
+            }
         }
     }
 
@@ -38,33 +65,5 @@ internal sealed class OrderRouter
         {
             shard.Tell(message, ActorRefs.NoSender);
         }
-    }
-
-    private IEnumerable<(int Shard, OrderMessage[] Messages)> Partition(IReadOnlyList<OrderMessage> messages)
-    {
-        if (messages.Count == 0)
-        {
-            return [];
-        }
-
-        // A counting sort: how many messages each shard gets, then arrays of exactly that size.
-        var counts = new int[_shards.Count];
-        var shardOf = new int[messages.Count];
-        for (var i = 0; i < messages.Count; i++)
-        {
-            var shard = Shards.Of(messages[i].OrderId, counts.Length);
-            shardOf[i] = shard;
-            counts[shard]++;
-        }
-
-        var batches = new OrderMessage[counts.Length][];
-        for (var i = 0; i < messages.Count; i++)
-        {
-            var shard = shardOf[i];
-            var batch = batches[shard] ??= new OrderMessage[counts[shard]];
-            batch[^counts[shard]--] = messages[i];
-        }
-
-        return batches.Index().Where(batch => batch.Item is not null);
     }
 }

@@ -26,8 +26,6 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
         var (clock, clockLock) = (new BrokerClock(), new Lock());
         _monitors = [.. ports.Subscriptions.Select(s => new SubscriptionMonitor(s, clock, clockLock, settings.WatermarkIdle, time))];
         Metrics.Observe(() => Index.Waiting, _monitors[0].Read, time);
-        _ = _started.Task.Exception;
-        _ = _completion.Task.Exception;
     }
 
     /// <summary>The name of its actor, and the tag <c>ecomstream.pipeline</c> of its metrics.</summary>

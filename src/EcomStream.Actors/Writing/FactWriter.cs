@@ -149,8 +149,8 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
 
     private void StartWrites(bool evenIfFew)
     {
-        while (_writesInFlight - Spare<WriteBatch>() < _settings.MaxWritesInFlight
-            && (_queue.Writable >= _settings.WriteBatchSize || (evenIfFew && _queue.Writable > 0)))
+        while ((_queue.Writable >= _settings.WriteBatchSize || (evenIfFew && _queue.Writable > 0))
+            && _writesInFlight - Spare<WriteBatch>() < _settings.MaxWritesInFlight)
         {
             _writesInFlight++;
             Run(new WriteBatch(_queue.TakeWrites(_settings.WriteBatchSize)));
@@ -160,7 +160,7 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
     // Reads do not linger behind writes: an order's actor waits for each.
     private void StartReads()
     {
-        while (_readsInFlight - Spare<ReadBatch>() < _settings.MaxWritesInFlight && _queue.Readable > 0)
+        while (_queue.Readable > 0 && _readsInFlight - Spare<ReadBatch>() < _settings.MaxWritesInFlight)
         {
             _readsInFlight++;
             Run(new ReadBatch(_queue.TakeReads(_settings.WriteBatchSize)));
