@@ -37,7 +37,7 @@ internal static class BrokerCommand
         command.SetAction((result, stop) => Exit.CodeOf(async () =>
         {
             using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Information));
-            await using var broker = await EmbeddedBroker.StartAsync(
+            await using var broker = await BrokerStart.StartAsync(
                 new EmbeddedBrokerOptions
                 {
                     DataDirectory = result.GetValue(data)!,
