@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Akka.Configuration;
+using EcomStream.Actors;
 using EcomStream.Core;
 using EcomStream.Hosting;
 using EcomStream.TestSupport;
@@ -46,7 +47,13 @@ public sealed class RunningDashboard : IAsyncLifetime
             "the messages are joined and dead-lettered");
     }
 
-    public async Task StartAsync(string address)
+    /// <summary>What happens when the pipeline fails.</summary>
+    internal PipelineFailureAction OnFailure { get; init; } = PipelineFailureAction.StopHost;
+
+    /// <summary>The file of the store.</summary>
+    internal string Database => Path.Combine(_folder.FullName, "ecomstream.db");
+
+    public async Task StartAsync(string address, bool waits = true)
     {
         var config = ConfigurationFactory.ParseString(
             $$"""
@@ -61,10 +68,14 @@ public sealed class RunningDashboard : IAsyncLifetime
         var http = HttpSettings.Read(address, settings.Operations);
         _process = await JoinProcess.StartAsync(
             settings, logging => logging.SetMinimumLevel(LogLevel.Information), CancellationToken.None,
-            services => HttpService.Add(services, http, settings.Operations.TraceRatio));
+            services => HttpService.Add(services, http, settings.Operations.TraceRatio),
+            OnFailure);
         Url = _process.Get<HttpService>().Url!;
         Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = new Uri(Url) };
-        await _process.Pipeline.Started;
+        if (waits)
+        {
+            await _process.Pipeline.Started;
+        }
     }
 
     public async Task StopAsync()
