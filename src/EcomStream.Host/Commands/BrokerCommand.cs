@@ -34,9 +34,12 @@ internal static class BrokerCommand
         AtLeast(interval, 1, "ms");
         AtLeast(segment, 1 << 10, "bytes");
         var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync, interval, segment, lenient };
+        var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
+        http.AddTo(command);
+        log.AddTo(command);
         command.SetAction((result, stop) => Exit.CodeOf(async () =>
         {
-            using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Information));
+            using var loggers = LoggerFactory.Create(log.Read(result));
             await using var broker = await BrokerStart.StartAsync(
                 new EmbeddedBrokerOptions
                 {
@@ -51,6 +54,7 @@ internal static class BrokerCommand
                 },
                 stop);
             Console.WriteLine($"export PUBSUB_EMULATOR_HOST={broker.Endpoint}");
+            await using var endpoint = await BrokerEndpoint.StartAsync(http.Address(result), loggers, stop);
             var stopped = new TaskCompletionSource();
             await using var registration = stop.Register(stopped.SetResult);
             await stopped.Task;

@@ -40,7 +40,18 @@ internal sealed class CommonOptions
         var user = Load(result);
         return ConfigurationCheck.Problems(user, EmulatorHost) is { Count: > 0 } problems
             ? throw new UsageException(string.Join(Environment.NewLine, problems))
-            : HostSettings.Read(user, EmulatorHost);
+            : HostSettings.Read(user, EmulatorHost) with { CommandLine = Paths(result) };
+    }
+
+    private List<string> Paths(ParseResult result)
+    {
+        var paths = (result.GetValue(Set) ?? []).Select(set => set.Split('=', 2)[0].Trim()).ToList();
+        if (result.GetValue(Data) is not null)
+        {
+            paths.Add("ecomstream.data-dir");
+        }
+
+        return paths;
     }
 
     public static string? EmulatorHost => Environment.GetEnvironmentVariable(PubSubSettings.EmulatorVariable);

@@ -13,19 +13,24 @@ internal static class RunCommand
         {
             Description = "End when nothing has arrived, waits or is in flight for so long, such as 5s",
         };
-        var verbose = new Option<bool>("--verbose", "-v") { Description = "Log more" };
+        var verbose = new Option<bool>("--verbose", "-v") { Description = "The same as --log-level Debug" };
         var command = new Command("run", "Run the pipeline") { untilIdle, verbose };
+        var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
         common.AddTo(command);
+        http.AddTo(command);
+        log.AddTo(command);
         command.SetAction((result, stop) => Exit.CodeOf(async () =>
         {
             var settings = common.Read(result);
             var idle = result.GetValue(untilIdle) is { } text ? Times.Parse(text, "--until-idle") : (TimeSpan?)null;
-            using var counters = new PipelineCounters();
-            var logging = Logging.ToConsole(result.GetValue(verbose) ? LogLevel.Debug : LogLevel.Information);
+            var logging = log.Read(result, result.GetValue(verbose));
+            using var forced = ForcedExit.Listen();
             using var loggers = LoggerFactory.Create(logging);
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
-            await using (var process = await JoinProcess.StartAsync(settings, logging, stop))
+            PipelineCounters counters;
+            await using (var process = await JoinProcess.StartAsync(settings, logging, stop, HttpOption.Services(http.Read(result, settings), settings)))
             {
+                counters = process.Counters;
                 var status = StatusLog.RunAsync(
                     process.Pipeline, counters, settings.StatusInterval, loggers.CreateLogger("EcomStream.Host.Status"), ended.Token);
                 try
