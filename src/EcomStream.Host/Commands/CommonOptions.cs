@@ -1,21 +1,26 @@
 using System.CommandLine;
 using Akka.Configuration;
-using EcomStream.PubSub;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands;
 
 /// <summary>The options that say which configuration a command works with.</summary>
-internal sealed class CommonOptions
+internal sealed class CommonOptions(CommandContext context)
 {
-    public Option<string?> File { get; } = new("--config", "-c") { Description = "HOCON file; profiles: embedded.conf, emulator.conf" };
+    public Option<string?> File { get; } = new("--config", "-c") { Description = "HOCON file; profiles: embedded.conf, emulator.conf, gcp.conf", HelpName = "file" };
 
     public Option<string[]> Set { get; } = new("--set", "-s")
     {
         Description = "A single key: path=value, such as ecomstream.unmatched.grace=5s; may be repeated",
+        HelpName = "path=value",
         DefaultValueFactory = _ => [],
     };
 
-    public Option<string?> Data { get; } = new("--data", "-d") { Description = "Folder of the embedded broker and store" };
+    public Option<string?> Data { get; } = new("--data", "-d")
+    {
+        Description = "Data folder: the embedded store is DIR/ecomstream.db, the embedded broker's files are in DIR/broker",
+        HelpName = "dir",
+    };
 
     public void AddTo(Command command)
     {
@@ -27,7 +32,7 @@ internal sealed class CommonOptions
     /// <summary>What the user set, without the defaults.</summary>
     public Config Load(ParseResult result)
     {
-        var config = ConfigurationLoader.Load(result.GetValue(File), result.GetValue(Set) ?? [], Environment.GetEnvironmentVariables());
+        var config = ConfigurationLoader.Load(result.GetValue(File), result.GetValue(Set) ?? [], context.Environment);
         return result.GetValue(Data) is { } data
             ? ConfigurationLoader.Load(null, [$"ecomstream.data-dir={data}"], new Dictionary<string, string>()).WithFallback(config)
             : config;
@@ -38,14 +43,8 @@ internal sealed class CommonOptions
     public HostSettings Read(ParseResult result)
     {
         var user = Load(result);
-        return ConfigurationCheck.Problems(user, EmulatorHost) is { Count: > 0 } problems
+        return ConfigurationCheck.Problems(user, context.EmulatorHost) is { Count: > 0 } problems
             ? throw new UsageException(string.Join(Environment.NewLine, problems))
-            : HostSettings.Read(user, EmulatorHost);
+            : HostSettings.Read(user, context.EmulatorHost);
     }
-
-    public static string? EmulatorHost => Environment.GetEnvironmentVariable(PubSubSettings.EmulatorVariable);
 }
-
-/// <summary>The user has to change something: one clear text, exit code 2.</summary>
-/// <param name="message">What to change.</param>
-internal sealed class UsageException(string message) : Exception(message);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace EcomStream.Host.Commands;
 
@@ -15,6 +16,7 @@ internal static class Logging
         builder.AddSimpleConsole(console =>
         {
             console.SingleLine = true;
+            console.ColorBehavior = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
             console.TimestampFormat = "HH:mm:ss.fff ";
         });
     };

@@ -74,7 +74,7 @@ internal sealed class PubSubAccess : IAsyncDisposable
                 new EmbeddedBrokerOptions { DataDirectory = settings.BrokerDirectory, Host = settings.BrokerHost, Port = 0 }, cancellationToken);
             return (broker, broker.Endpoint);
         }
-        catch (BrokerStartException) when (BrokerEndpointFile.Read(settings) is { } running)
+        catch (BrokerStartException inUse) when (inUse.IsFolderInUse && BrokerEndpointFile.Read(settings) is { } running)
         {
             return (null, running);
         }
