@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Akka.Configuration;
 using EcomStream.Core;
 using EcomStream.Host;
+using EcomStream.Hosting;
 using EcomStream.PubSub;
 using Google.Cloud.PubSub.V1;
 using Grpc.Net.Client;

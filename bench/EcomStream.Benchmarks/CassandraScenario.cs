@@ -5,6 +5,7 @@ using EcomStream.Cassandra;
 using EcomStream.Cql;
 using EcomStream.Core;
 using EcomStream.Host;
+using EcomStream.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.Benchmarks;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Configuration;
 using EcomStream.Core;
 using EcomStream.Host;
+using EcomStream.Hosting;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
 using Microsoft.Data.Sqlite;

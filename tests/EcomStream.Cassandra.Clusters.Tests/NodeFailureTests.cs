@@ -5,6 +5,7 @@ using EcomStream.Cql;
 using EcomStream.EndToEnd.Tests;
 using EcomStream.EndToEnd.Tests.Unmatched;
 using EcomStream.Host;
+using EcomStream.Hosting;
 using EcomStream.PubSub;
 using EcomStream.TestSupport;
 using Microsoft.Extensions.Logging.Abstractions;

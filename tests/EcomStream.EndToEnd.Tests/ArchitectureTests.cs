@@ -1,4 +1,6 @@
 using System.Reflection;
+using System.Text.RegularExpressions;
+using EcomStream.TestSupport;
 using NetArchTest.Rules;
 
 namespace EcomStream.EndToEnd.Tests;
@@ -13,6 +15,7 @@ public sealed class ArchitectureTests
     private const string Sqlite = "EcomStream.Sqlite";
     private const string Cassandra = "EcomStream.Cassandra";
     private const string Cql = "EcomStream.Cql";
+    private const string Hosting = "EcomStream.Hosting";
     private const string Host = "ecomstream";
 
     [Fact]
@@ -40,6 +43,7 @@ public sealed class ArchitectureTests
     [InlineData(Sqlite)]
     [InlineData(Cassandra)]
     [InlineData(Cql)]
+    [InlineData(Hosting)]
     [InlineData("EcomStream.Host")]
     public void Actors_know_no_adapter(string adapter) =>
         Types.InAssembly(Assembly.Load(Actors)).ShouldNot().HaveDependencyOn(adapter).GetResult().IsSuccessful.ShouldBeTrue();
@@ -57,9 +61,31 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void The_host_is_where_everything_meets() =>
-        References(Host).ShouldBe(
-            References(Host).Union([Actors, Core, PubSub, Broker, Cassandra, Cql, Sqlite]), ignoreOrder: true);
+    public void Hosting_is_where_everything_meets() =>
+        References(Hosting).ShouldBe(
+            References(Hosting).Union([Actors, Core, PubSub, Broker, Cassandra, Sqlite]), ignoreOrder: true);
+
+    [Fact]
+    public void The_command_line_uses_hosting() => References(Host).ShouldContain(Hosting);
+
+    // Configuration <- Connections <- Telemetry, Pipeline: an arrow back would be a circle between folders.
+    [Theory]
+    [InlineData("Configuration", "Connections", "Telemetry", "Pipeline")]
+    [InlineData("Connections", "Telemetry", "Pipeline")]
+    [InlineData("Telemetry", "Pipeline")]
+    public void A_folder_of_hosting_does_not_use_the_folders_above_it(string folder, params string[] above)
+    {
+        var project = Path.Combine(SourceTree.Root, "src", Hosting);
+        var forbidden = above.SelectMany(name => Directory.GetFiles(Path.Combine(project, name), "*.cs"))
+            .Select(file => Path.GetFileNameWithoutExtension(file))
+            .ToList();
+        forbidden.ShouldNotBeEmpty();
+        foreach (var file in Directory.GetFiles(Path.Combine(project, folder), "*.cs"))
+        {
+            var words = Regex.Split(string.Join('\n', File.ReadLines(file).Where(line => !line.TrimStart().StartsWith("///", StringComparison.Ordinal))), @"\W+");
+            words.Intersect(forbidden).ShouldBeEmpty(file);
+        }
+    }
 
     private static string[] References(string assembly) =>
         [.. Assembly.Load(assembly).GetReferencedAssemblies().Select(name => name.Name!)];

@@ -35,7 +35,7 @@ internal static class BrokerCommand
         {
             var settings = common.Read(result);
             using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Information));
-            await using var broker = await EmbeddedBroker.StartAsync(
+            await using var broker = await BrokerStart.StartAsync(
                 new EmbeddedBrokerOptions
                 {
                     DataDirectory = settings.BrokerDirectory,

@@ -36,7 +36,7 @@ internal sealed class PubSubAccess : IAsyncDisposable
             var pubsub = settings.PubSub;
             if (settings.RunsBroker)
             {
-                (broker, var endpoint) = await OwnOrRunningBrokerAsync(settings, cancellationToken);
+                (broker, var endpoint) = await BrokerStart.StartOrFindAsync(settings, cancellationToken);
                 pubsub = pubsub with { EmulatorHost = endpoint };
             }
 
@@ -64,19 +64,5 @@ internal sealed class PubSubAccess : IAsyncDisposable
         }
 
         _loggers.Dispose();
-    }
-
-    private static async Task<(EmbeddedBroker? Broker, string Endpoint)> OwnOrRunningBrokerAsync(HostSettings settings, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var broker = await EmbeddedBroker.StartAsync(
-                new EmbeddedBrokerOptions { DataDirectory = settings.BrokerDirectory, Host = settings.BrokerHost, Port = 0 }, cancellationToken);
-            return (broker, broker.Endpoint);
-        }
-        catch (BrokerStartException inUse) when (inUse.IsFolderInUse && BrokerEndpointFile.Read(settings) is { } running)
-        {
-            return (null, running);
-        }
     }
 }

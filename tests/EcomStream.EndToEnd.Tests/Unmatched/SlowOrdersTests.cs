@@ -3,6 +3,7 @@ using Akka.Configuration;
 using EcomStream.Actors;
 using EcomStream.Core;
 using EcomStream.Host;
+using EcomStream.Hosting;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
 using EcomStream.TestSupport;

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using EcomStream.Actors;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>Subscribes to the pipeline's meter and adds up what it counts, for displays and summaries.</summary>
 internal sealed class PipelineCounters : IDisposable

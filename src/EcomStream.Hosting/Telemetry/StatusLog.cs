@@ -3,7 +3,7 @@ using EcomStream.Actors;
 using EcomStream.Core;
 using Microsoft.Extensions.Logging;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>Says now and then how far the pipeline is, in one line of the log.</summary>
 internal static partial class StatusLog

@@ -3,14 +3,7 @@ using EcomStream.Core;
 using EcomStream.Sqlite;
 using Microsoft.Extensions.Logging;
 
-namespace EcomStream.Host;
-
-/// <summary>Which fact store a process writes to.</summary>
-internal enum StoreKind
-{
-    Sqlite,
-    Cassandra,
-}
+namespace EcomStream.Hosting;
 
 /// <summary>Makes the fact store that the settings name.</summary>
 internal static class Stores

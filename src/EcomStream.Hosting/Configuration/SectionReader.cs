@@ -1,6 +1,6 @@
 using Akka.Configuration;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>Reads values of one HOCON section of the process; every error names the whole path and what it must be.</summary>
 internal sealed class SectionReader(Config section, string root)

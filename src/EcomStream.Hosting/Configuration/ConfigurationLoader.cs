@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 using Akka.Configuration;
 using Akka.Configuration.Hocon;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>
 /// Puts the configuration together: --set before the environment, the environment before the file, and the file before

@@ -2,7 +2,7 @@ using Akka.Configuration;
 using EcomStream.Cassandra;
 using EcomStream.Cql;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>Reads <c>ecomstream.store.cassandra</c>.</summary>
 internal static class CassandraSettingsReader

@@ -5,7 +5,7 @@ using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
 using EcomStream.Sqlite;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>All settings of the process, read once and validated.</summary>
 internal sealed record HostSettings
@@ -76,7 +76,7 @@ internal sealed record HostSettings
 
     /// <summary>The defaults of the whole process.</summary>
     public static Config Reference { get; } =
-        ConfigurationFactory.FromResource<HostSettings>("EcomStream.Host.reference.conf")
+        ConfigurationFactory.FromResource<HostSettings>("EcomStream.Hosting.reference.conf")
             .WithFallback(PubSubSettings.Reference)
             .WithFallback(EcomStreamSettings.Reference);
 

@@ -1,4 +1,4 @@
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>
 /// Finds brackets that do not match before the parser sees them: it takes an object that is never closed for a whole

@@ -5,7 +5,7 @@ using Akka.Event;
 using Microsoft.Extensions.Logging;
 using LogLevel = Microsoft.Extensions.Logging.LogLevel;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>Where <see cref="AkkaLog"/> finds the process's loggers.</summary>
 /// <param name="loggers">The loggers.</param>

@@ -1,7 +1,7 @@
 using Akka.Configuration;
 using Akka.Configuration.Hocon;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>Finds keys under <c>ecomstream</c> that do not exist, each with the nearest one that does.</summary>
 internal static class ConfigurationCheck

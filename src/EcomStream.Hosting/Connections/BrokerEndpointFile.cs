@@ -1,4 +1,4 @@
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>Where the embedded broker of a data folder listens, for the commands that are run beside it.</summary>
 internal static class BrokerEndpointFile

@@ -2,7 +2,7 @@ using EcomStream.PubSub;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
-namespace EcomStream.Host;
+namespace EcomStream.Hosting;
 
 /// <summary>Makes the topics and subscriptions that are missing.</summary>
 internal static class Setup
@@ -16,7 +16,7 @@ internal static class Setup
             return;
         }
 
-        var logger = loggers.CreateLogger("EcomStream.Host.Setup");
+        var logger = loggers.CreateLogger("EcomStream.Hosting.Setup");
         using var slow = new CancellationTokenSource(TimeSpan.FromSeconds(3));
         using var warning = slow.Token.Register(() => logger.LogWarning(
             "Pub/Sub at {Endpoint} does not answer; it is tried again until it does", connection.Settings.Endpoint));

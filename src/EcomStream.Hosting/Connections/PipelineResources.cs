@@ -1,0 +1,88 @@
+using EcomStream.Actors;
+using EcomStream.Core;
+using EcomStream.PubSub;
+using EcomStream.PubSub.Broker;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Hosting;
+
+/// <summary>What a pipeline uses: the embedded broker where there is one, the connection, the store and the ports over them.</summary>
+internal sealed class PipelineResources : IAsyncDisposable
+{
+    private readonly HostSettings _settings;
+    private IFactStore? _store;
+    private PubSubPublisher? _publisher;
+    private EcomStreamPorts? _ports;
+
+    private PipelineResources(HostSettings settings) => _settings = settings;
+
+    /// <summary>The embedded broker; null when Pub/Sub is another server.</summary>
+    public EmbeddedBroker? Broker { get; private set; }
+
+    /// <summary>The connection to Pub/Sub.</summary>
+    public PubSubConnection? Connection { get; private set; }
+
+    /// <summary>What the pipeline reads from and writes to.</summary>
+    public EcomStreamPorts Ports => _ports ?? throw new InvalidOperationException("The resources are not open.");
+
+    /// <summary>Opens everything, and creates missing topics and subscriptions. When it fails, nothing stays open.</summary>
+    /// <exception cref="BrokerStartException">The embedded broker cannot start.</exception>
+    /// <exception cref="PubSubCredentialsException">The credentials for Google Cloud are missing or wrong.</exception>
+    /// <exception cref="StoreRejectedException">The settings of the store cannot be used.</exception>
+    public static async Task<PipelineResources> OpenAsync(HostSettings settings, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        var resources = new PipelineResources(settings);
+        try
+        {
+            await resources.OpenAsync(loggers, cancellationToken);
+            return resources;
+        }
+        catch
+        {
+            await resources.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Closes everything, in the reverse order.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_publisher is not null)
+        {
+            await _publisher.DisposeAsync();
+        }
+
+        if (_store is not null)
+        {
+            await _store.DisposeAsync();
+        }
+
+        Connection?.Dispose();
+        if (Broker is not null)
+        {
+            BrokerEndpointFile.Delete(_settings);
+            await Broker.DisposeAsync();
+        }
+    }
+
+    private async Task OpenAsync(ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        var pubsub = _settings.PubSub;
+        if (_settings.RunsBroker)
+        {
+            Broker = await BrokerStart.StartForPipelineAsync(_settings, loggers, cancellationToken);
+            pubsub = pubsub with { EmulatorHost = Broker.Endpoint };
+        }
+
+        Connection = await PubSubConnection.OpenAsync(pubsub, loggers, cancellationToken: cancellationToken);
+        _store = Stores.Create(_settings, loggers, isPipeline: true);
+        await Setup.CreateMissingAsync(_settings, Connection, loggers, cancellationToken);
+        _publisher = new PubSubPublisher(Connection);
+        _ports = new EcomStreamPorts(
+            _store,
+            new PubSubSubscription(Connection, _settings.Pipeline.OrdersSubscription),
+            new PubSubSubscription(Connection, _settings.Pipeline.PaymentsSubscription),
+            _publisher,
+            _settings.Pipeline.HealFromSubscription is { } letters ? new PubSubSubscription(Connection, letters) : null);
+    }
+}

@@ -1,0 +1,137 @@
+using EcomStream.Actors;
+using EcomStream.Core;
+using EcomStream.PubSub;
+using EcomStream.PubSub.Broker;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Hosting;
+
+/// <summary>A started host with a pipeline, which handles SIGTERM and Ctrl-C.</summary>
+internal sealed class JoinProcess : IAsyncDisposable
+{
+    private readonly IHost _host;
+    private readonly PipelineService _service;
+
+    private JoinProcess(IHost host)
+    {
+        _host = host;
+        _service = host.Services.GetRequiredService<PipelineService>();
+        (Pipeline, Publisher, Store, Broker) = (_service.Pipeline, _service.Resources.Ports.Publisher, _service.Resources.Ports.Store, _service.Resources.Broker);
+    }
+
+    /// <summary>The pipeline.</summary>
+    public EcomStreamPipeline Pipeline { get; }
+
+    /// <summary>Publishes to any topic.</summary>
+    public IPublisher Publisher { get; }
+
+    /// <summary>The store.</summary>
+    public IFactStore Store { get; }
+
+    /// <summary>The embedded broker; null when Pub/Sub is another server.</summary>
+    public EmbeddedBroker? Broker { get; }
+
+    /// <summary>The services of the host.</summary>
+    public IServiceProvider Services => _host.Services;
+
+    /// <summary>Cancelled on SIGTERM and Ctrl-C.</summary>
+    public CancellationToken Stopping => _host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+
+    /// <summary>Starts everything. It is ready when the pipeline's <see cref="EcomStreamPipeline.Started"/> completes.</summary>
+    /// <param name="settings">The settings.</param>
+    /// <param name="logging">Where it logs.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
+    /// <param name="build">Builds another kind of host, with the services that it is given; a plain host by default.</param>
+    /// <exception cref="BrokerStartException">The embedded broker cannot start.</exception>
+    /// <exception cref="PubSubCredentialsException">The credentials for Google Cloud are missing or wrong.</exception>
+    public static async Task<JoinProcess> StartAsync(
+        HostSettings settings,
+        Action<ILoggingBuilder> logging,
+        CancellationToken cancellationToken,
+        Func<Action<IHostApplicationBuilder>, IHost>? build = null)
+    {
+        var host = (build ?? BuildPlainHost)(builder =>
+        {
+            builder.Logging.ClearProviders();
+            logging(builder.Logging);
+
+            // The host logs a failed start with its stack trace; the caller reports the exception.
+            builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
+            builder.Services.AddEcomStream(settings);
+        });
+        try
+        {
+            await host.StartAsync(cancellationToken);
+            return new JoinProcess(host);
+        }
+        catch (Exception failure)
+        {
+            var completion = host.Services.GetRequiredService<PipelineService>().PipelineOrNull?.Completion;
+            await DisposeAsync(host);
+            if (failure is OperationCanceledException && completion is { IsFaulted: true })
+            {
+                // The pipeline failed while the host was starting, which cancelled the start.
+                await completion;
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Completes when the pipeline fails, when it has been idle for so long, or when the process is told to stop.</summary>
+    /// <param name="untilIdle">How long nothing may have arrived, waited or been in flight; null to run until stopped.</param>
+    /// <param name="stop">Stops it too.</param>
+    /// <exception cref="Exception">What the pipeline failed with.</exception>
+    public async Task RunAsync(TimeSpan? untilIdle, CancellationToken stop)
+    {
+        using var stopped = CancellationTokenSource.CreateLinkedTokenSource(stop, Stopping);
+        try
+        {
+            await Pipeline.Started.WaitAsync(stopped.Token);
+            while (!(untilIdle is { } idle && Pipeline.Status.IsIdleFor(idle)))
+            {
+                var tick = Task.Delay(TimeSpan.FromMilliseconds(100), stopped.Token);
+                await await Task.WhenAny(tick, Pipeline.Completion);
+                if (Pipeline.Completion.IsCompleted)
+                {
+                    // It may have failed just after the tick.
+                    await Pipeline.Completion;
+                    return;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stopped.IsCancellationRequested)
+        {
+            // Told to stop: whoever called disposes, and that drains.
+        }
+    }
+
+    /// <summary>Drains the pipeline, then closes what it used.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync();
+        await _service.DisposeAsync();
+        await DisposeAsync(_host);
+    }
+
+    private static IHost BuildPlainHost(Action<IHostApplicationBuilder> configure)
+    {
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        configure(builder);
+        return builder.Build();
+    }
+
+    private static async ValueTask DisposeAsync(IHost host)
+    {
+        if (host is IAsyncDisposable disposable)
+        {
+            await disposable.DisposeAsync();
+        }
+        else
+        {
+            host.Dispose();
+        }
+    }
+}
