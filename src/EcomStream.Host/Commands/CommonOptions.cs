@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Akka.Configuration;
 using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands;
@@ -30,12 +29,11 @@ internal sealed class CommonOptions(CommandContext context)
     }
 
     /// <summary>What the user set, without the defaults.</summary>
-    public Config Load(ParseResult result)
+    public LoadedConfiguration Load(ParseResult result)
     {
-        var config = ConfigurationLoader.Load(result.GetValue(File), result.GetValue(Set) ?? [], context.Environment);
-        return result.GetValue(Data) is { } data
-            ? ConfigurationLoader.Load(null, [$"ecomstream.data-dir={data}"], new Dictionary<string, string>()).WithFallback(config)
-            : config;
+        var sets = result.GetValue(Set) ?? [];
+        return ConfigurationLoader.Read(
+            result.GetValue(File), result.GetValue(Data) is { } data ? [.. sets, $"ecomstream.data-dir={data}"] : sets, context.Environment);
     }
 
     /// <summary>All settings, checked.</summary>
@@ -45,6 +43,6 @@ internal sealed class CommonOptions(CommandContext context)
         var user = Load(result);
         return ConfigurationCheck.Problems(user, context.EmulatorHost) is { Count: > 0 } problems
             ? throw new UsageException(string.Join(Environment.NewLine, problems))
-            : HostSettings.Read(user, context.EmulatorHost);
+            : HostSettings.Read(user.Config, context.EmulatorHost);
     }
 }

@@ -1,24 +1,29 @@
 using System.CommandLine;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands;
 
-/// <summary><c>ecomstream config check</c>: every wrong or unknown key of the configuration.</summary>
+/// <summary><c>ecomstream config check|show</c>: what is wrong with the configuration, and what is in effect.</summary>
 internal static class ConfigCommand
 {
-    public static Command Create(CommandContext context) => new("config", "Check and show the configuration") { Check(context) };
+    private static readonly JsonSerializerOptions _line = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static Command Create(CommandContext context) => new("config", "Check and show the configuration") { Check(context), Show(context) };
 
     private static Command Check(CommandContext context)
     {
         var common = new CommonOptions(context);
-        var check = new Command("check", "Read the configuration and report every wrong or unknown key");
+        var check = new Command("check", "Report every wrong, unknown or misplaced key, with its file and line");
         common.AddTo(check);
         return check.Runs(context, async (result, _) =>
         {
-            var problems = ConfigurationCheck.Problems(common.Load(result), context.EmulatorHost);
-            foreach (var problem in problems)
+            var user = common.Load(result);
+            var problems = ConfigurationCheck.Problems(user, context.EmulatorHost);
+            foreach (var line in problems.Concat(user.Notes.Select(note => $"note: {note}")))
             {
-                await context.Error.WriteLineAsync(problem);
+                await context.Error.WriteLineAsync(line);
             }
 
             if (problems.Count == 0)
@@ -27,6 +32,48 @@ internal static class ConfigCommand
             }
 
             return problems.Count == 0 ? Exit.Ok : Exit.Differences;
+        });
+    }
+
+    private static Command Show(CommandContext context)
+    {
+        var common = new CommonOptions(context);
+        var format = OutputFormats.Option();
+        var isChanged = new Option<bool>("--changed") { Description = "Only settings that a file, the environment or the command line sets" };
+        var show = new Command("show", "Show the settings in effect and where each comes from; secrets are masked") { format, isChanged };
+        common.AddTo(show);
+        return show.Runs(context, async (result, _) =>
+        {
+            var settings = EffectiveSettings.Of(common.Load(result)).Where(setting => setting.Origin is not null || !result.GetValue(isChanged));
+            switch (result.GetValue(format))
+            {
+                case OutputFormat.Json:
+                    foreach (var setting in settings)
+                    {
+                        await context.Out.WriteLineAsync(JsonSerializer.Serialize(
+                            new Dictionary<string, string> { ["path"] = setting.Path, ["value"] = setting.Text, ["origin"] = setting.Origin ?? "default" }, _line));
+                    }
+
+                    break;
+                case OutputFormat.Csv:
+                    await context.Out.WriteLineAsync(Csv.Line(["path", "value", "origin"]));
+                    foreach (var setting in settings)
+                    {
+                        await context.Out.WriteLineAsync(Csv.Line([setting.Path, setting.Text, setting.Origin ?? "default"]));
+                    }
+
+                    break;
+                default:
+                    foreach (var setting in settings)
+                    {
+                        await context.Out.WriteLineAsync(
+                            Printable.Escape($"{setting.Path} = {setting.Text}") + (setting.Origin is { } origin ? $"  # {Printable.Escape(origin)}" : ""));
+                    }
+
+                    break;
+            }
+
+            return Exit.Ok;
         });
     }
 }
