@@ -109,6 +109,13 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
         return _ended.Task;
     }
 
+    /// <summary>Returns what the actor of an order knows; null when the order has no live actor.</summary>
+    /// <param name="orderId">The order.</param>
+    /// <param name="timeout">How long the answer may take.</param>
+    /// <exception cref="AskTimeoutException">The pipeline has ended or is too busy to answer in time.</exception>
+    public async Task<OrderSnapshot?> InspectAsync(long orderId, TimeSpan timeout) =>
+        (await _actor.Ask<OrderInspected>(replyTo => new InspectOrder(orderId, replyTo), timeout, CancellationToken.None)).Snapshot;
+
     /// <summary>Drains it.</summary>
     public async ValueTask DisposeAsync() => await DrainAsync();
 

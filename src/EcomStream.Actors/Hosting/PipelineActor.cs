@@ -87,6 +87,12 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
             case Terminated terminated:
                 Fail(new InvalidOperationException($"The actor {terminated.ActorRef.Path.Name} of the pipeline stopped."));
                 break;
+            case InspectOrder inspect when _parts is null:
+                inspect.ReplyTo.Tell(new OrderInspected(null), ActorRefs.NoSender);
+                break;
+            case InspectOrder inspect:
+                _parts!.Router.Route(inspect);
+                break;
             case DrainPipeline:
                 Drain();
                 break;

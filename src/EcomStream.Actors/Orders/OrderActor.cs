@@ -58,6 +58,9 @@ internal sealed partial class OrderActor : ActorBase
             case OrderLoaded or PaymentsDeadLettered:
                 // It answers a request that was forgotten after a failure.
                 return;
+            case InspectOrder inspect:
+                order.Inspect(inspect);
+                return;
             default:
                 order.Count();
                 order.Decide(received is LocalMessage local ? local.Message : received);
@@ -130,12 +133,24 @@ internal sealed partial class OrderActor : ActorBase
                 break;
             case OrderLoaded or PaymentsDeadLettered:
                 break;
+            case InspectOrder inspect:
+                Inspect(inspect);
+                break;
             default:
                 Count();
                 (_requests!.PutOff ??= new Queue<object>()).Enqueue(message is LocalMessage local ? local.Message : message);
                 break;
         }
     }
+
+    // Not counted as a message of the order: it changes nothing, and does not keep the actor from leaving.
+    private void Inspect(InspectOrder inspect) => inspect.ReplyTo.Tell(
+        new OrderInspected(_state.OrderId != inspect.OrderId
+            ? null
+            : new OrderSnapshot(
+                _state.OrderId, _state.OrderSide, _state.PaymentSide, _state.OrderStamp, _state.Payment?.Payment.Key,
+                _state.Waiting, _state.HasMoreRows, _requests is { IsAwaiting: true })),
+        ActorRefs.NoSender);
 
     private void Decide(object message)
     {

@@ -94,6 +94,12 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
             case WriteRejected:
                 // The order is not in memory: nothing wrong is known of it.
                 break;
+            case InspectOrder inspect when _live.TryGetValue(inspect.OrderId, out var inspected):
+                inspected.Actor.Tell(inspect, ActorRefs.NoSender);
+                break;
+            case InspectOrder inspect:
+                inspect.ReplyTo.Tell(new OrderInspected(null), ActorRefs.NoSender);
+                break;
             case ReturnDeliveries deliveries:
                 Timers.StartSingleTimer(deliveries, new GiveBack(deliveries.Deliveries), deliveries.Delay);
                 break;

@@ -77,7 +77,7 @@ internal static class Exit
         NotFoundException => (NotFound, error.Message),
         UsageException or ConfigurationException or BrokerStartException or SubscriptionFailedException or StoreRejectedException
             or PublishFailedException or PubSubAdminException or PubSubCredentialsException => (Usage, error.Message),
-        StoreUnavailableException or CommandFailedException => (Failed, error.Message),
+        StoreUnavailableException or CommandFailedException or TimeoutException => (Failed, error.Message),
         RpcException rpc => (
             rpc.StatusCode is StatusCode.NotFound or StatusCode.InvalidArgument or StatusCode.PermissionDenied ? Usage : Failed,
             $"Pub/Sub answers {rpc.StatusCode}: {rpc.Status.Detail}"),

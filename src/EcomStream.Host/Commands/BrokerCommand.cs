@@ -30,11 +30,14 @@ internal static class BrokerCommand
             Description = "Keep and return fields of topics and subscriptions that have no effect here, with a warning, instead of rejecting them",
         };
         var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { host, port, fsync, interval, segment, lenient };
+        var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
         common.AddTo(command);
+        http.AddTo(command);
+        log.AddTo(command);
         return command.Runs(context, async (result, stop) =>
         {
             var settings = common.Read(result);
-            using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Information));
+            using var loggers = LoggerFactory.Create(log.Read(result));
             await using var broker = await BrokerStart.StartAsync(
                 new EmbeddedBrokerOptions
                 {
@@ -52,6 +55,7 @@ internal static class BrokerCommand
             try
             {
                 await context.Out.WriteLineAsync($"export PUBSUB_EMULATOR_HOST={broker.Endpoint}");
+                await using var endpoint = await BrokerEndpoint.StartAsync(http.Read(result, settings), settings, loggers, stop);
                 await Task.Delay(Timeout.Infinite, stop);
             }
             finally

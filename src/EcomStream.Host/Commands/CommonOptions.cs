@@ -43,6 +43,17 @@ internal sealed class CommonOptions(CommandContext context)
         var user = Load(result);
         return ConfigurationCheck.Problems(user, context.EmulatorHost) is { Count: > 0 } problems
             ? throw new UsageException(string.Join(Environment.NewLine, problems))
-            : HostSettings.Read(user.Config, context.EmulatorHost);
+            : HostSettings.Read(user.Config, context.EmulatorHost) with { CommandLine = Paths(result) };
+    }
+
+    private List<string> Paths(ParseResult result)
+    {
+        var paths = (result.GetValue(Set) ?? []).Select(set => set.Split('=', 2)[0].Trim()).ToList();
+        if (result.GetValue(Data) is not null)
+        {
+            paths.Add("ecomstream.data-dir");
+        }
+
+        return paths;
     }
 }

@@ -44,14 +44,14 @@ internal static class ConfigCommand
         common.AddTo(show);
         return show.Runs(context, async (result, _) =>
         {
-            var settings = EffectiveSettings.Of(common.Load(result)).Where(setting => setting.Origin is not null || !result.GetValue(isChanged));
+            var settings = EffectiveSettings.Of(common.Load(result)).Where(setting => !setting.IsDefault || !result.GetValue(isChanged));
             switch (result.GetValue(format))
             {
                 case OutputFormat.Json:
                     foreach (var setting in settings)
                     {
                         await context.Out.WriteLineAsync(JsonSerializer.Serialize(
-                            new Dictionary<string, string> { ["path"] = setting.Path, ["value"] = setting.Text, ["origin"] = setting.Origin ?? "default" }, _line));
+                            new Dictionary<string, string> { ["path"] = setting.Path, ["value"] = setting.Value, ["origin"] = setting.Origin }, _line));
                     }
 
                     break;
@@ -59,7 +59,7 @@ internal static class ConfigCommand
                     await context.Out.WriteLineAsync(Csv.Line(["path", "value", "origin"]));
                     foreach (var setting in settings)
                     {
-                        await context.Out.WriteLineAsync(Csv.Line([setting.Path, setting.Text, setting.Origin ?? "default"]));
+                        await context.Out.WriteLineAsync(Csv.Line([setting.Path, setting.Value, setting.Origin]));
                     }
 
                     break;
@@ -67,7 +67,7 @@ internal static class ConfigCommand
                     foreach (var setting in settings)
                     {
                         await context.Out.WriteLineAsync(
-                            Printable.Escape($"{setting.Path} = {setting.Text}") + (setting.Origin is { } origin ? $"  # {Printable.Escape(origin)}" : ""));
+                            Printable.Escape($"{setting.Path} = {setting.Value}") + (setting.IsDefault ? "" : $"  # {Printable.Escape(setting.Origin)}"));
                     }
 
                     break;

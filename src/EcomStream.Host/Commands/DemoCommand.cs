@@ -3,6 +3,7 @@ using System.Diagnostics;
 using EcomStream.Core;
 using EcomStream.Host.Cli;
 using EcomStream.PubSub;
+using EcomStream.Web;
 using Microsoft.Extensions.Logging;
 using Spectre.Console;
 
@@ -11,6 +12,9 @@ namespace EcomStream.Host.Commands;
 /// <summary><c>ecomstream demo</c>: broker, store, simulator and pipeline in one process, with live progress.</summary>
 internal static class DemoCommand
 {
+    // Any free port: the demo must not fail because of another program.
+    private const string FreeAddress = "127.0.0.1:0";
+
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1);
 
     public static Command Create(CommandContext context)
@@ -19,14 +23,29 @@ internal static class DemoCommand
         var simulator = new SimulatorArguments(
             orders: 50_000, payments: 50_000, rate: 10_000, orphans: 0.01, malformed: 0.001, duplicates: 0.01, reordered: 0.05);
         var command = new Command("demo", "Embedded broker, SQLite, simulator and pipeline in one process, with nothing else installed") { data };
+        var hold = new Option<bool>("--hold") { Description = "Keep the dashboard open after the last message, until Ctrl-C" };
+        var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Warning));
+        command.Options.Add(hold);
         simulator.AddTo(command);
+        http.AddTo(command);
+        log.AddTo(command);
         return command.Runs(
             context,
-            (result, stop) => Run(context, result.GetValue(data), simulator.Read(result, ProduceSequence.Interleaved), simulator.Rate(result), stop),
+            (result, stop) => Run(
+                context, result.GetValue(data), simulator.Read(result, ProduceSequence.Interleaved), simulator.Rate(result), http.Address(result),
+                result.GetValue(hold), log.Read(result), stop),
             isService: true);
     }
 
-    private static async Task<int> Run(CommandContext context, string? data, SimulatorOptions options, double rate, CancellationToken stop)
+    private static async Task<int> Run(
+        CommandContext context,
+        string? data,
+        SimulatorOptions options,
+        double rate,
+        string? address,
+        bool hold,
+        Action<ILoggingBuilder> logging,
+        CancellationToken stop)
     {
         if (!string.IsNullOrWhiteSpace(context.EmulatorHost))
         {
@@ -41,16 +60,20 @@ internal static class DemoCommand
                 [
                     $"ecomstream.data-dir={folder}", "ecomstream.broker.port=0", "ecomstream.pubsub.project-id=demo",
                     "ecomstream.pubsub.emulator-host=", "ecomstream.broker.embedded=on", "ecomstream.store.kind=sqlite",
-                    "ecomstream.unmatched.grace=3s", "ecomstream.unmatched.watermark-idle=1s",
+                    "ecomstream.unmatched.grace=3s", "ecomstream.unmatched.watermark-idle=1s", "ecomstream.http.actions=on",
                 ],
                 context.Environment);
             var settings = HostSettings.Read(config, emulatorHost: null);
-            using var counters = new PipelineCounters();
+            var http = HttpSettings.Read(address ?? FreeAddress, settings.Operations);
+            using var forced = ForcedExit.Listen();
             var shop = new Simulator(options);
             var clock = Stopwatch.StartNew();
             Producer producer;
-            await using (var process = await JoinProcess.StartAsync(settings, Logging.ToConsole(LogLevel.Warning), stop))
+            PipelineCounters counters;
+            await using (var process = await JoinProcess.StartAsync(settings, logging, stop, HttpOption.Services(http, settings)))
             {
+                counters = process.Counters;
+                await context.Out.WriteLineAsync($"Dashboard on {process.Get<HttpService>().Url}");
                 await process.Pipeline.Started.WaitAsync(stop);
                 await context.Out.WriteLineAsync($"Broker on {process.Broker!.Endpoint}, store {settings.StorePath}; Ctrl-C ends it.");
                 producer = new Producer(process.Publisher, settings.OrdersTopic, settings.PaymentsTopic);
@@ -60,7 +83,7 @@ internal static class DemoCommand
                 try
                 {
                     await producer.RunAsync(shop.Messages(), rate, ending.Token);
-                    await process.RunAsync(Idle, ending.Token);
+                    await process.RunAsync(hold ? null : Idle, ending.Token);
                 }
                 catch (OperationCanceledException) when (ending.IsCancellationRequested)
                 {

@@ -6,18 +6,37 @@ namespace EcomStream.Host.Commands;
 /// <summary>What the process logs: one line each, to standard error, so that standard output is the command's.</summary>
 internal static class Logging
 {
-    public static Action<ILoggingBuilder> ToConsole(LogLevel level) => builder =>
+    // UTC, with the date: lines of several machines and days are compared.
+    private const string Timestamp = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+
+    public static Action<ILoggingBuilder> ToConsole(LogLevel level, LogFormat format = LogFormat.Text) => builder =>
     {
         builder.SetMinimumLevel(level);
-        builder.AddFilter("Microsoft", LogLevel.Warning);
-        builder.AddFilter("Grpc", LogLevel.Warning);
+        builder.AddFilter("Microsoft", level > LogLevel.Warning ? level : LogLevel.Warning);
+        builder.AddFilter("Grpc", level > LogLevel.Warning ? level : LogLevel.Warning);
         builder.AddFilter("Akka", level > LogLevel.Warning ? level : LogLevel.Warning);
-        builder.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.AddSimpleConsole(console =>
+        builder.AddConsole(console =>
         {
-            console.SingleLine = true;
-            console.ColorBehavior = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
-            console.TimestampFormat = "HH:mm:ss.fff ";
+            console.LogToStandardErrorThreshold = LogLevel.Trace;
+            console.FormatterName = format == LogFormat.Json ? ConsoleFormatterNames.Json : ConsoleFormatterNames.Simple;
         });
+        if (format == LogFormat.Json)
+        {
+            builder.AddJsonConsole(console =>
+            {
+                console.UseUtcTimestamp = true;
+                console.TimestampFormat = Timestamp;
+            });
+        }
+        else
+        {
+            builder.AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.ColorBehavior = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) ? LoggerColorBehavior.Default : LoggerColorBehavior.Disabled;
+                console.UseUtcTimestamp = true;
+                console.TimestampFormat = Timestamp + " ";
+            });
+        }
     };
 }

@@ -12,9 +12,12 @@ internal static class RunCommand
     {
         var common = new CommonOptions(context);
         var untilIdle = Options.Duration("--until-idle", "End when nothing has arrived, waits or is in flight for this long");
-        var verbose = new Option<bool>("--verbose", "-v") { Description = "Log more" };
+        var verbose = new Option<bool>("--verbose", "-v") { Description = "The same as --log-level debug" };
         var command = new Command("run", "Run the pipeline") { untilIdle, verbose };
+        var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
         common.AddTo(command);
+        http.AddTo(command);
+        log.AddTo(command);
         return command.Runs(context, async (result, stop) =>
         {
             var settings = common.Read(result);
@@ -23,12 +26,14 @@ internal static class RunCommand
                 await context.Error.WriteLineAsync(ignored);
             }
 
-            using var counters = new PipelineCounters();
-            var logging = Logging.ToConsole(result.GetValue(verbose) ? LogLevel.Debug : LogLevel.Information);
+            var logging = log.Read(result, result.GetValue(verbose));
+            using var forced = ForcedExit.Listen();
             using var loggers = LoggerFactory.Create(logging);
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
-            await using (var process = await JoinProcess.StartAsync(settings, logging, stop))
+            PipelineCounters counters;
+            await using (var process = await JoinProcess.StartAsync(settings, logging, stop, HttpOption.Services(http.Read(result, settings), settings)))
             {
+                counters = process.Counters;
                 var status = StatusLog.RunAsync(
                     process.Pipeline, counters, settings.StatusInterval, loggers.CreateLogger("EcomStream.Host.Status"), ended.Token);
                 try

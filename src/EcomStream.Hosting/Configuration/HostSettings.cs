@@ -16,7 +16,16 @@ internal sealed record HostSettings
 
     public required Config Config { get; init; }
 
+    /// <summary>What the user has set, without the defaults.</summary>
+    public required Config User { get; init; }
+
+    /// <summary>Paths of the settings that were given on the command line.</summary>
+    public IReadOnlyCollection<string> CommandLine { get; init; } = [];
+
     public required EcomStreamSettings Pipeline { get; init; }
+
+    /// <summary>Health checks, telemetry and the HTTP endpoint.</summary>
+    public required OperationsSettings Operations { get; init; }
 
     public required PubSubSettings PubSub { get; init; }
 
@@ -89,6 +98,8 @@ internal sealed record HostSettings
         return new HostSettings
         {
             Config = config,
+            User = user,
+            Operations = OperationsSettings.Read(config),
             Pipeline = EcomStreamSettings.Read(config),
             PubSub = PubSubSettings.Read(config, emulatorHost),
             DataDirectory = host.Text("data-dir"),

@@ -10,7 +10,7 @@ namespace EcomStream.Hosting;
 internal sealed class PipelineResources : IAsyncDisposable
 {
     private readonly HostSettings _settings;
-    private IFactStore? _store;
+    private MonitoredStore? _store;
     private PubSubPublisher? _publisher;
     private EcomStreamPorts? _ports;
 
@@ -22,8 +22,14 @@ internal sealed class PipelineResources : IAsyncDisposable
     /// <summary>The connection to Pub/Sub.</summary>
     public PubSubConnection? Connection { get; private set; }
 
+    /// <summary>What the calls of the store have shown about it.</summary>
+    public StoreCondition StoreCondition => _store?.Condition ?? default;
+
     /// <summary>What the pipeline reads from and writes to.</summary>
     public EcomStreamPorts Ports => _ports ?? throw new InvalidOperationException("The resources are not open.");
+
+    /// <summary>The subscriptions that the pipeline reads.</summary>
+    public IEnumerable<ISubscription> Subscriptions => Ports.DeadLetters is { } letters ? [Ports.Orders, Ports.Payments, letters] : [Ports.Orders, Ports.Payments];
 
     /// <summary>Opens everything, and creates missing topics and subscriptions. When it fails, nothing stays open.</summary>
     /// <exception cref="BrokerStartException">The embedded broker cannot start.</exception>
@@ -75,7 +81,7 @@ internal sealed class PipelineResources : IAsyncDisposable
         }
 
         Connection = await PubSubConnection.OpenAsync(pubsub, loggers, cancellationToken: cancellationToken);
-        _store = Stores.Create(_settings, loggers, isPipeline: true);
+        _store = new MonitoredStore(Stores.Create(_settings, loggers, isPipeline: true), TimeProvider.System);
         await Setup.CreateMissingAsync(_settings, Connection, loggers, cancellationToken);
         _publisher = new PubSubPublisher(Connection);
         _ports = new EcomStreamPorts(

@@ -24,6 +24,9 @@ internal sealed class PipelineService(
     /// <summary>The pipeline; null before the host has started it.</summary>
     public EcomStreamPipeline? PipelineOrNull => _pipeline;
 
+    /// <summary>What the pipeline uses; null before the start and after the end of the host.</summary>
+    public PipelineResources? ResourcesOrNull => _resources;
+
     /// <summary>What the pipeline uses.</summary>
     /// <exception cref="InvalidOperationException">The host has not started.</exception>
     public PipelineResources Resources => _resources ?? throw NotStarted();

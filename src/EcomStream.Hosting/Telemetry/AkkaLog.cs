@@ -15,8 +15,8 @@ internal sealed class AkkaLogSetup(ILoggerFactory loggers) : Akka.Actor.Setup.Se
 }
 
 /// <summary>
-/// Hands what actors log to the process's loggers, under the class that logged it and as the message alone: time and
-/// level are the console's to print.
+/// Passes what actors log to the process's loggers, under the class that logged it. Templates and their values are
+/// passed on as they are, so that the placeholders stay structured properties.
 /// </summary>
 internal sealed class AkkaLog : UntypedActor, IRequiresMessageQueue<ILoggerMessageQueueSemantics>
 {
@@ -31,8 +31,22 @@ internal sealed class AkkaLog : UntypedActor, IRequiresMessageQueue<ILoggerMessa
                 Sender.Tell(new LoggerInitialized());
                 break;
             case LogEvent log:
-                _loggers.CreateLogger(log.LogClass.FullName ?? log.LogSource).Log(Level(log), log.Cause, "{Message}", log.Message);
+                Write(_loggers.CreateLogger(log.LogClass.FullName ?? log.LogSource), log);
                 break;
+        }
+    }
+
+    private static void Write(ILogger logger, LogEvent log)
+    {
+        if (log.Message is LogMessage { Format: { } template } message)
+        {
+#pragma warning disable CA2254 // The template is a constant where the actor logs.
+            logger.Log(Level(log), log.Cause, template, [.. message.Parameters()]);
+#pragma warning restore CA2254
+        }
+        else
+        {
+            logger.Log(Level(log), log.Cause, "{Message}", log.Message);
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed class PipelineCounters : IDisposable
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Name == EcomStreamMetrics.MeterName)
+            if (instrument.Meter.Name == EcomStreamMetrics.MeterName && !instrument.IsObservable)
             {
                 listener.EnableMeasurementEvents(instrument);
             }
@@ -56,9 +56,16 @@ internal sealed class PipelineCounters : IDisposable
     public long DeadLetteredFor(string reason) => Total($"ecomstream.messages.dead_lettered:{reason}");
 
     /// <summary>The latency from publish to row below which a share of all rows stayed, with a precision of a tenth; null without rows.</summary>
-    public TimeSpan? LatencyQuantile(double share)
+    public TimeSpan? LatencyQuantile(double share) => Quantile(LatencyCounts(), share);
+
+    /// <summary>How many rows had a latency in each bucket until now.</summary>
+    public long[] LatencyCounts() => Array.ConvertAll(_latency, count => count);
+
+    /// <summary>The latency below which a share of the counted rows stayed; null without rows.</summary>
+    /// <param name="counts">Rows per bucket, as <see cref="LatencyCounts"/> returns them.</param>
+    /// <param name="share">The share, 0 to 1.</param>
+    public static TimeSpan? Quantile(long[] counts, double share)
     {
-        var counts = Array.ConvertAll(_latency, count => count);
         var total = counts.Sum();
         if (total == 0)
         {

@@ -34,7 +34,7 @@ public sealed class ConfigCommandTests : IDisposable
         show.Lines.ShouldContain($"ecomstream.join.shards = 3  # {file}:3");
         show.Lines.ShouldContain("ecomstream.unmatched.grace = 7s  # ECOMSTREAM__UNMATCHED__GRACE");
         show.Lines.ShouldContain("ecomstream.store.kind = cassandra  # --set");
-        show.Lines.ShouldContain($"ecomstream.store.cassandra.password = ******  # {file}:2");
+        show.Lines.ShouldContain($"ecomstream.store.cassandra.password = ********  # {file}:2");
         show.Lines.ShouldContain(line => line.StartsWith("ecomstream.data-dir = here"));
         show.Out.ShouldNotContain("hush");
         (await CommandLineRun.In(place, "config", "show", "--changed", "--format", "csv", "--config", file)).Lines.Length.ShouldBe(4);

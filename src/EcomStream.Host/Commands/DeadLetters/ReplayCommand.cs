@@ -7,8 +7,6 @@ namespace EcomStream.Host.Commands.DeadLetters;
 /// <summary><c>ecomstream dlq replay</c>: publishes dead letters again to the topics that they came from.</summary>
 internal static class ReplayCommand
 {
-    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(30);
-
     public static Command Create(CommandContext context)
     {
         var common = new CommonOptions(context);
@@ -39,7 +37,7 @@ internal static class ReplayCommand
 
             await using var pubSub = await PubSubAccess.OpenAsync(settings, stop);
             var replayer = new Replayer(
-                store, pubSub.Publisher, row => TopicOf(row, settings), result.GetValue(timeout) ?? DefaultTimeout, context.Time);
+                store, pubSub.Publisher, row => TopicOf(row, settings), result.GetValue(timeout) ?? Replayer.DefaultTimeout, context.Time);
             var pace = new Pace(result.GetValue(rate), context.Time);
             var replayed = await plan.RunAsync(context, store, "replayed", pace, replayer.SendAsync, stop);
             await context.Out.WriteLineAsync($"replayed {replayed}: {summary}{plan.Skipped(replayed)}");

@@ -75,7 +75,7 @@ internal sealed class RowPlan
         {
             throw new CommandInterruptedException($"{verb} {changed} of {Count}");
         }
-        catch (Exception error) when (error is StoreUnavailableException or CommandFailedException or PublishFailedException)
+        catch (Exception error) when (error is StoreUnavailableException or TimeoutException or PublishFailedException)
         {
             throw new CommandFailedException($"{error.Message} Of {Count} rows, {changed} were {verb}.");
         }

@@ -1,7 +1,6 @@
 using EcomStream.Core;
-using EcomStream.Host.Cli;
 
-namespace EcomStream.Host.Commands.DeadLetters;
+namespace EcomStream.Hosting;
 
 /// <summary>
 /// Publishes dead letters again and records it in their rows. A row whose payment names another order or payment now would
@@ -12,17 +11,21 @@ namespace EcomStream.Host.Commands.DeadLetters;
 /// <param name="topicOf">The topic that a row came from.</param>
 /// <param name="timeout">How long one batch may take to publish.</param>
 /// <param name="time">The clock.</param>
+/// <param name="because">Why; it is kept in the history of each row. Empty for no reason.</param>
 internal sealed class Replayer(
-    IFactStore store, IPublisher publisher, Func<UnmatchedPayment, string> topicOf, TimeSpan timeout, TimeProvider time)
+    IFactStore store, IPublisher publisher, Func<UnmatchedPayment, string> topicOf, TimeSpan timeout, TimeProvider time, string because = "")
 {
     private const int RecordAttempts = 5;
     private static readonly TimeSpan GraceOnStop = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a batch may take unless the user says otherwise.</summary>
+    public static TimeSpan DefaultTimeout { get; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Replays rows.</summary>
     /// <param name="rows">The rows as they were read.</param>
     /// <param name="published">Called with how many were published and recorded.</param>
     /// <param name="stop">Gives the publish up, five seconds after it is cancelled.</param>
-    /// <exception cref="CommandFailedException">The broker did not confirm in time; nothing is recorded for its rows.</exception>
+    /// <exception cref="TimeoutException">The broker did not confirm in time; nothing is recorded for its rows.</exception>
     public async Task SendAsync(IReadOnlyList<UnmatchedPayment> rows, Action<int> published, CancellationToken stop)
     {
         foreach (var topic in rows.GroupBy(topicOf))
@@ -65,7 +68,7 @@ internal sealed class Replayer(
     {
         var nowMicros = Timestamps.Micros(time.GetUtcNow());
         var changes = rows.ConvertAll(row => new UnmatchedChange(row, row.Become(
-            UnmatchedState.Discarded, nowMicros, $"replay {row.Replays + 1} to {topic} as {MovesTo(row)}") with
+            UnmatchedState.Discarded, nowMicros, Note(row.Replays + 1, topic, $" as {MovesTo(row)}")) with
         {
             Replays = row.Replays + 1,
             Detail = $"moves to {MovesTo(row)}: its replay is not confirmed, replay it again",
@@ -88,7 +91,7 @@ internal sealed class Replayer(
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            throw new CommandFailedException(
+            throw new TimeoutException(
                 $"The broker did not confirm {rows.Count} messages to {topic} within {timeout.TotalSeconds:0.#} s. Check that it runs and answers, and replay again.");
         }
     }
@@ -96,7 +99,7 @@ internal sealed class Replayer(
     // The pipeline may have the message already, and its row with it: what it wrote stays, and this is added to it.
     private async Task RecordAsync(UnmatchedPayment replayed, string topic)
     {
-        var note = $"replay {replayed.Replays} to {topic}";
+        var note = Note(replayed.Replays, topic);
         var before = replayed with { Replays = replayed.Replays - 1 };
         for (var attempt = 0; attempt < RecordAttempts; attempt++)
         {
@@ -119,4 +122,6 @@ internal sealed class Replayer(
             before = row;
         }
     }
+
+    private string Note(int replay, string topic, string target = "") => $"replay {replay} to {topic}{target}{(because.Length > 0 ? ": " + because : "")}";
 }

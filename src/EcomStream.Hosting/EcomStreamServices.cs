@@ -3,6 +3,8 @@ using Akka.Hosting;
 using EcomStream.Actors;
 using EcomStream.PubSub;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -15,7 +17,8 @@ public static class EcomStreamServices
     /// Adds everything from configuration to a running pipeline: the store, the connection to Pub/Sub or the embedded
     /// broker, and the pipeline in an actor system of its own. The pipeline starts and drains with the host. After the
     /// start, <see cref="EcomStreamPipeline"/> is a service; its <see cref="EcomStreamPipeline.Started"/> completes when
-    /// the store is open and the subscriptions are being read. A start that fails closes what it has opened.
+    /// the store is open and the subscriptions are being read. A start that fails closes what it has opened. Health checks
+    /// with the tags <c>ecomstream</c> and <c>ready</c> are added.
     /// </summary>
     /// <param name="services">The services of the host.</param>
     /// <param name="configuration">
@@ -42,9 +45,25 @@ public static class EcomStreamServices
         services.AddLogging();
         services.AddSingleton(settings);
         services.AddSingleton(options);
+        services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<PipelineService>();
+        services.AddSingleton<PipelineCounters>();
+        services.AddSingleton<PipelineMonitor>();
+        services.AddSingleton<PipelineGauges>();
+        services.AddHostedService(provider =>
+        {
+            provider.GetRequiredService<PipelineGauges>();
+            return provider.GetRequiredService<PipelineMonitor>();
+        });
         services.AddHostedService(provider => provider.GetRequiredService<PipelineService>());
         services.AddSingleton(provider => provider.GetRequiredService<PipelineService>().Pipeline);
+        var checks = services.AddHealthChecks();
+        foreach (var name in HealthRules.Names)
+        {
+            checks.Add(new HealthCheckRegistration(
+                $"ecomstream-{name}", provider => new PipelineHealthCheck(provider.GetRequiredService<PipelineMonitor>(), name), null, ["ecomstream", "ready"]));
+        }
+
         services.PostConfigure<HostOptions>(host =>
         {
             // The host must not give up before the pipeline has drained.

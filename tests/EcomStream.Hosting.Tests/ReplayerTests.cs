@@ -1,9 +1,7 @@
 using EcomStream.Core;
-using EcomStream.Host.Cli;
-using EcomStream.Host.Commands.DeadLetters;
 using EcomStream.TestSupport;
 
-namespace EcomStream.Host.Tests.DeadLetters;
+namespace EcomStream.Hosting.Tests;
 
 public sealed class ReplayerTests
 {
@@ -16,7 +14,7 @@ public sealed class ReplayerTests
     [Fact]
     public async Task A_replay_is_published_with_its_count_and_recorded()
     {
-        var row = await Stored(StoreFolder.Dead(17));
+        var row = await Stored(Dead(17));
 
         await SendAsync(row);
 
@@ -34,9 +32,9 @@ public sealed class ReplayerTests
     [Fact]
     public async Task What_the_pipeline_wrote_before_the_replay_is_recorded_stays()
     {
-        var row = await Stored(StoreFolder.Dead(17));
+        var row = await Stored(Dead(17));
         _publisher.BeforePublish = (_, _) => _store.WriteUnmatchedAsync(
-            [(row with { Replays = 1 }).Become(UnmatchedState.Healed, StoreFolder.Time + 9_000_000, "joined")], default).AsTask().Wait();
+            [(row with { Replays = 1 }).Become(UnmatchedState.Healed, Time + 9_000_000, "joined")], default).AsTask().Wait();
 
         await SendAsync(row);
 
@@ -50,10 +48,10 @@ public sealed class ReplayerTests
     [Fact]
     public async Task A_broker_that_does_not_answer_is_an_error_in_time_and_records_nothing()
     {
-        var row = await Stored(StoreFolder.Dead(17));
+        var row = await Stored(Dead(17));
         _publisher.BeforeCall = _ => Task.Delay(Timeout.Infinite);
 
-        var error = await Should.ThrowAsync<CommandFailedException>(() => SendAsync(row, TimeSpan.FromMilliseconds(50)).WaitAsync(TimeSpan.FromSeconds(30)));
+        var error = await Should.ThrowAsync<TimeoutException>(() => SendAsync(row, TimeSpan.FromMilliseconds(50)).WaitAsync(TimeSpan.FromSeconds(30)));
 
         error.Message.ShouldContain("payments_data");
         (await Row(17)).HasSameContent(row).ShouldBeTrue();
@@ -63,7 +61,7 @@ public sealed class ReplayerTests
     [Fact]
     public async Task A_payment_that_names_another_order_now_is_given_up_under_its_own_before_it_is_published()
     {
-        var row = await Stored(StoreFolder.Dead(17) with { Data = StoreFolder.Payment(18, 1017) });
+        var row = await Stored(Dead(17) with { Data = Data(18, 1017) });
         UnmatchedState? atPublish = null;
         _publisher.BeforePublish = (_, _) => atPublish = _store.Unmatched.Single().State;
 
@@ -80,10 +78,10 @@ public sealed class ReplayerTests
     [Fact]
     public async Task A_move_whose_message_is_not_confirmed_says_so_in_its_row()
     {
-        var row = await Stored(StoreFolder.Dead(17) with { Data = StoreFolder.Payment(18, 1017) });
+        var row = await Stored(Dead(17) with { Data = Data(18, 1017) });
         _publisher.BeforeCall = _ => Task.Delay(Timeout.Infinite);
 
-        await Should.ThrowAsync<CommandFailedException>(() => SendAsync(row, TimeSpan.FromMilliseconds(50)));
+        await Should.ThrowAsync<TimeoutException>(() => SendAsync(row, TimeSpan.FromMilliseconds(50)));
 
         var now = await Row(17);
         now.State.ShouldBe(UnmatchedState.Discarded);
@@ -93,8 +91,8 @@ public sealed class ReplayerTests
     [Fact]
     public async Task A_move_of_a_row_that_was_healed_in_the_meantime_is_not_published()
     {
-        var row = StoreFolder.Dead(17) with { Data = StoreFolder.Payment(18, 1017) };
-        await Stored(row.Become(UnmatchedState.Healed, StoreFolder.Time + 9_000_000, "joined"));
+        var row = Dead(17) with { Data = Data(18, 1017) };
+        await Stored(row.Become(UnmatchedState.Healed, Time + 9_000_000, "joined"));
 
         await SendAsync(row);
 
@@ -110,7 +108,26 @@ public sealed class ReplayerTests
     [InlineData("""{"order_id":17}""", "a new message of order 17")]
     [InlineData("not a payment", null)]
     public void A_row_moves_when_its_data_names_another_payment(string data, string? target) =>
-        Replayer.MovesTo(StoreFolder.Dead(17) with { Data = System.Text.Encoding.UTF8.GetBytes(data) }).ShouldBe(target);
+        Replayer.MovesTo(Dead(17) with { Data = System.Text.Encoding.UTF8.GetBytes(data) }).ShouldBe(target);
+
+    private const long Time = 1_767_225_600_000_000;
+
+    private static UnmatchedPayment Dead(long orderId) => new UnmatchedPayment
+    {
+        OrderId = orderId,
+        PaymentKey = $"{orderId + 1000}",
+        Data = Data(orderId, orderId + 1000),
+        PublishTimeMicros = Time,
+        MessageId = "1",
+        Subscription = "payments_data-sub",
+        Reason = DeadLetterReason.NoMatchingOrder,
+        State = UnmatchedState.Waiting,
+        SinceMicros = Time,
+        ChangedMicros = Time,
+    }.Become(UnmatchedState.DeadLettered, Time + 2_000_000, "no order");
+
+    private static byte[] Data(long orderId, long paymentId) =>
+        System.Text.Encoding.UTF8.GetBytes($$"""{"order_id":{{orderId}},"payment_id":{{paymentId}}}""");
 
     private async Task<UnmatchedPayment> Stored(UnmatchedPayment row)
     {

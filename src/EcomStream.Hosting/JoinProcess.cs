@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using EcomStream.Actors;
 using EcomStream.Core;
 using EcomStream.PubSub;
@@ -18,6 +19,7 @@ internal sealed class JoinProcess : IAsyncDisposable
     {
         _host = host;
         _service = host.Services.GetRequiredService<PipelineService>();
+        Counters = host.Services.GetRequiredService<PipelineCounters>();
         (Pipeline, Publisher, Store, Broker) = (_service.Pipeline, _service.Resources.Ports.Publisher, _service.Resources.Ports.Store, _service.Resources.Broker);
     }
 
@@ -33,8 +35,12 @@ internal sealed class JoinProcess : IAsyncDisposable
     /// <summary>The embedded broker; null when Pub/Sub is another server.</summary>
     public EmbeddedBroker? Broker { get; }
 
-    /// <summary>The services of the host.</summary>
-    public IServiceProvider Services => _host.Services;
+    /// <summary>A service of the host.</summary>
+    public T Get<T>()
+        where T : notnull => _host.Services.GetRequiredService<T>();
+
+    /// <summary>What the pipeline has counted; readable after the end, too.</summary>
+    public PipelineCounters Counters { get; }
 
     /// <summary>Cancelled on SIGTERM and Ctrl-C.</summary>
     public CancellationToken Stopping => _host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
@@ -43,24 +49,23 @@ internal sealed class JoinProcess : IAsyncDisposable
     /// <param name="settings">The settings.</param>
     /// <param name="logging">Where it logs.</param>
     /// <param name="cancellationToken">Cancels the start.</param>
-    /// <param name="build">Builds another kind of host, with the services that it is given; a plain host by default.</param>
+    /// <param name="services">Adds services that start before the pipeline and stop after it.</param>
     /// <exception cref="BrokerStartException">The embedded broker cannot start.</exception>
     /// <exception cref="PubSubCredentialsException">The credentials for Google Cloud are missing or wrong.</exception>
     public static async Task<JoinProcess> StartAsync(
         HostSettings settings,
         Action<ILoggingBuilder> logging,
         CancellationToken cancellationToken,
-        Func<Action<IHostApplicationBuilder>, IHost>? build = null)
+        Action<IServiceCollection>? services = null)
     {
-        var host = (build ?? BuildPlainHost)(builder =>
-        {
-            builder.Logging.ClearProviders();
-            logging(builder.Logging);
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        logging(builder.Logging);
 
-            // The host logs a failed start with its stack trace; the caller reports the exception.
-            builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
-            builder.Services.AddEcomStream(settings);
-        });
+        // The host logs a failed start with its stack trace; the caller reports the exception.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
+        services?.Invoke(builder.Services);
+        builder.Services.AddEcomStream(settings);
+        var host = builder.Build();
         try
         {
             await host.StartAsync(cancellationToken);
@@ -111,16 +116,37 @@ internal sealed class JoinProcess : IAsyncDisposable
     /// <summary>Drains the pipeline, then closes what it used.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _host.StopAsync();
-        await _service.DisposeAsync();
+        using (var stopped = new CancellationTokenSource())
+        {
+            var progress = ReportDrainingAsync(stopped.Token);
+            await _host.StopAsync();
+            await _service.DisposeAsync();
+            await stopped.CancelAsync();
+            await progress;
+        }
+
         await DisposeAsync(_host);
     }
 
-    private static IHost BuildPlainHost(Action<IHostApplicationBuilder> configure)
+    private async Task ReportDrainingAsync(CancellationToken stopped)
     {
-        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
-        configure(builder);
-        return builder.Build();
+        var logger = _host.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(JoinProcess).FullName!);
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(1), stopped);
+                var status = Pipeline.Status;
+                logger.LogInformation(
+                    "Draining for {Seconds:0} s: {Outstanding} messages in flight; press Ctrl-C again to exit at once",
+                    clock.Elapsed.TotalSeconds, status.Orders.OutstandingMessages + status.Payments.OutstandingMessages);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // It has drained.
+        }
     }
 
     private static async ValueTask DisposeAsync(IHost host)

@@ -1,0 +1,57 @@
+using Akka.Configuration;
+
+namespace EcomStream.Hosting;
+
+/// <summary>Settings of health checks, telemetry and the HTTP endpoint.</summary>
+internal sealed record OperationsSettings
+{
+    /// <summary>Time between two checks of the store and the broker.</summary>
+    public required TimeSpan CheckInterval { get; init; }
+
+    /// <summary>A subscription with undelivered messages is stalled when nothing has been received for this long.</summary>
+    public required TimeSpan StalledAfter { get; init; }
+
+    /// <summary>Age of the oldest unacked message above which health is degraded.</summary>
+    public required TimeSpan MaxBacklogAge { get; init; }
+
+    /// <summary>Time for which the same thing may hold the watermark before health is degraded.</summary>
+    public required TimeSpan MaxWatermarkHold { get; init; }
+
+    /// <summary>Free space of the data folder's disk below which health fails, bytes.</summary>
+    public required long MinFreeDisk { get; init; }
+
+    /// <summary>Share of traces that are recorded, 0 to 1.</summary>
+    public required double TraceRatio { get; init; }
+
+    /// <summary>Where the HTTP endpoint listens, host:port; empty for nowhere.</summary>
+    public required string HttpAddress { get; init; }
+
+    /// <summary>Whether the dashboard may replay and discard dead letters.</summary>
+    public required bool HttpActions { get; init; }
+
+    /// <summary>What a client must present; required when the endpoint listens beyond loopback.</summary>
+    public required string HttpToken { get; init; }
+
+    /// <exception cref="ConfigurationException">A setting is wrong; the message names its path and what it must be.</exception>
+    public static OperationsSettings Read(Config config)
+    {
+        var section = config.GetConfig("ecomstream");
+        var reader = new SectionReader(section, "ecomstream");
+        return new OperationsSettings
+        {
+            CheckInterval = reader.Time("health.check-interval"),
+            StalledAfter = reader.Time("health.stalled-after"),
+            MaxBacklogAge = reader.Time("health.max-backlog-age"),
+            MaxWatermarkHold = reader.Time("health.max-watermark-hold"),
+            MinFreeDisk = section.GetByteSize("health.min-free-disk") is { } bytes and >= 0
+                ? bytes
+                : throw reader.Wrong("health.min-free-disk", "a size, such as 256MiB"),
+            TraceRatio = double.TryParse(reader.Text("telemetry.trace-ratio"), out var ratio) && ratio is >= 0 and <= 1
+                ? ratio
+                : throw reader.Wrong("telemetry.trace-ratio", "a number from 0 to 1"),
+            HttpAddress = reader.Text("http.address"),
+            HttpActions = reader.Switch("http.actions"),
+            HttpToken = reader.Text("http.token"),
+        };
+    }
+}

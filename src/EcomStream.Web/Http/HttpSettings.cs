@@ -1,0 +1,41 @@
+using System.Net;
+using Akka.Configuration;
+using EcomStream.Hosting;
+
+namespace EcomStream.Web;
+
+/// <summary>How the HTTP endpoint runs.</summary>
+/// <param name="Address">The address it listens on.</param>
+/// <param name="Port">The port; 0 for any that is free.</param>
+/// <param name="Actions">Whether the dashboard may replay and discard dead letters.</param>
+/// <param name="Token">What clients must present; empty for none.</param>
+internal sealed record HttpSettings(IPAddress Address, int Port, bool Actions, string Token)
+{
+    /// <summary>Whether only programs of this machine can connect.</summary>
+    public bool IsLoopback => IPAddress.IsLoopback(Address);
+
+    /// <summary>Reads the settings; null when there is to be no endpoint.</summary>
+    /// <param name="address">host:port; overrides <c>ecomstream.http.address</c>.</param>
+    /// <param name="settings">The settings of the process.</param>
+    /// <exception cref="ConfigurationException">The address is wrong, or it is not a loopback address and there is no token.</exception>
+    public static HttpSettings? Read(string? address, OperationsSettings settings)
+    {
+        var text = address ?? settings.HttpAddress;
+        if (text.Length == 0)
+        {
+            return null;
+        }
+
+        var name = text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase) ? "127.0.0.1" + text["localhost".Length..] : text;
+        if (name.LastIndexOf(':') <= name.LastIndexOf(']') || !IPEndPoint.TryParse(name, out var endpoint))
+        {
+            throw new ConfigurationException($"ecomstream.http.address (--http) = {text}: it must be an IP address and a port, such as 127.0.0.1:9090 or 0.0.0.0:9090.");
+        }
+
+        var http = new HttpSettings(endpoint.Address, endpoint.Port, settings.HttpActions, settings.HttpToken);
+        return http.IsLoopback || http.Token.Length > 0
+            ? http
+            : throw new ConfigurationException(
+                $"ecomstream.http.address (--http) = {text} can be reached from other machines: set ecomstream.http.token (in the environment, ECOMSTREAM__HTTP__TOKEN), or listen on 127.0.0.1.");
+    }
+}
