@@ -5,7 +5,7 @@ using Akka.Actor;
 using Akka.Configuration;
 using EcomStream.Actors;
 using EcomStream.Core;
-using EcomStream.TestSupport;
+using EcomStream.Testing;
 
 namespace EcomStream.Benchmarks;
 

@@ -1,4 +1,5 @@
 using EcomStream.Core;
+using EcomStream.Testing;
 using EcomStream.TestSupport;
 
 namespace EcomStream.Actors.Tests;

@@ -3,6 +3,7 @@ using Akka.Configuration;
 using Akka.TestKit;
 using Akka.TestKit.Xunit2;
 using EcomStream.Core;
+using EcomStream.Testing;
 using EcomStream.TestSupport;
 
 namespace EcomStream.Actors.Tests;

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Configuration;
+using EcomStream.Testing;
 using EcomStream.TestSupport;
 
 namespace EcomStream.Actors.Tests;

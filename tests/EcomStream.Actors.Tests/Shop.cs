@@ -1,5 +1,6 @@
 using System.Text;
 using EcomStream.Core;
+using EcomStream.Testing;
 using EcomStream.TestSupport;
 
 namespace EcomStream.Actors.Tests;

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Configuration;
 using EcomStream.Core;
+using EcomStream.Testing;
 using EcomStream.TestSupport;
 
 namespace EcomStream.Actors.Tests;

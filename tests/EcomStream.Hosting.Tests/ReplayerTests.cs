@@ -1,5 +1,5 @@
 using EcomStream.Core;
-using EcomStream.TestSupport;
+using EcomStream.Testing;
 
 namespace EcomStream.Hosting.Tests;
 

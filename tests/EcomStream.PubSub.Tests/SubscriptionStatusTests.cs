@@ -39,6 +39,23 @@ public sealed class SubscriptionStatusTests
         server.Calls.ShouldHaveSingleItem().Method.ShouldBe("GetSubscriptionStatus");
     }
 
+    [Theory]
+    [InlineData("10s", "10s", 10, 80)]
+    [InlineData("10s", "180s", 10, 180)]
+    [InlineData("10s", "10s", 60, 480)]
+    public void An_emulator_leases_to_lost_readers_for_several_ack_deadlines(string ackDeadline, string longest, int subscription, int seconds)
+    {
+        var hocon = $"ecomstream.pubsub.subscriber {{ ack-deadline = {ackDeadline}, max-ack-deadline = {longest} }}";
+        BrokerProbe.LongestLease(TestSettings.Of("127.0.0.1:8085", hocon: hocon), TimeSpan.FromSeconds(subscription))
+            .ShouldBe(TimeSpan.FromSeconds(seconds));
+    }
+
+    [Theory]
+    [InlineData(10, 180)]
+    [InlineData(600, 600)]
+    public void A_service_leases_to_lost_readers_for_one_lease(int subscription, int seconds) =>
+        BrokerProbe.LongestLease(TestSettings.Of(""), TimeSpan.FromSeconds(subscription)).ShouldBe(TimeSpan.FromSeconds(seconds));
+
     [SkippableFact]
     public async Task Googles_emulator_has_no_status()
     {

@@ -127,6 +127,12 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         var isRebuilt = payment.IsRebuilt;
         if (_rows.TryGetValue(row.PaymentKey, out var existing))
         {
+            if (deadLetter.Reason == DeadLetterReason.NoMatchingOrder && existing.State == UnmatchedState.Waiting && existing.Stamp > payment.Stamp)
+            {
+                // The row has a newer message of the payment by now, which waits for its own grace.
+                return;
+            }
+
             // Row and dead letter carry the newest message of the payment, as it was sent where that is known.
             var keepsExisting = existing.Stamp >= payment.Stamp;
             if (keepsExisting)

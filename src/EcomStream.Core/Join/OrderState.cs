@@ -206,7 +206,9 @@ public readonly partial record struct OrderState
         var deadLetters = new List<DeadLetterPayment>();
         foreach (var payment in _waiting)
         {
-            var isDue = !payment.IsGivenUp && payment.Message.Delivery.PublishTimeMicros <= until;
+            // A newer message of the same payment has a grace of its own.
+            var isDue = !payment.IsGivenUp && payment.Message.Delivery.PublishTimeMicros <= until
+                && !_waiting.Any(w => w.Message.Delivery.PublishTimeMicros > until && SamePayment(w.Message, payment.Message));
             waiting.Add(isDue ? payment with { HasRow = true, IsGivenUp = true } : payment);
             if (isDue)
             {

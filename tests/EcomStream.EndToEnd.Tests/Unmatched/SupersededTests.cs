@@ -4,6 +4,7 @@ using Akka.Actor;
 using Akka.Configuration;
 using EcomStream.Actors;
 using EcomStream.Core;
+using EcomStream.Testing;
 using EcomStream.TestSupport;
 
 namespace EcomStream.EndToEnd.Tests.Unmatched;

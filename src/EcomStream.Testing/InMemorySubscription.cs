@@ -1,24 +1,33 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Threading.Channels;
 using EcomStream.Core;
 
-namespace EcomStream.TestSupport;
+namespace EcomStream.Testing;
 
 /// <summary>
 /// A subscription in memory under the same contract as a real one: bounded outstanding, redelivery of what is nacked,
 /// and a record of every settlement.
 /// </summary>
+/// <param name="name">Its name.</param>
+/// <param name="time">The broker's clock, which gives the publish times; that of the machine when left out.</param>
+/// <param name="maxOutstanding">No further batch is handed out while this many messages are not settled.</param>
 public sealed class InMemorySubscription(string name, TimeProvider? time = null, int maxOutstanding = int.MaxValue) : ISubscription
 {
     private readonly Channel<IReadOnlyList<Delivery>> _batches = Channel.CreateUnbounded<IReadOnlyList<Delivery>>();
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private int _outstanding;
+    private int _acked;
+    private int _nacked;
+    private int _published;
     private int _nextId = 1_000_000;
     private volatile bool _reading;
 
+    /// <inheritdoc/>
     public string Name { get; } = name;
 
+    /// <inheritdoc/>
     public SubscriptionStatus Status => new(_reading && !Unreadable, Volatile.Read(ref _outstanding), 0);
 
     /// <summary>Acts as a subscription whose stream is broken: the status says so.</summary>
@@ -27,15 +36,17 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     /// <summary>What ends the enumeration when it is set before it starts.</summary>
     public Exception? Failure { get; set; }
 
-    public int Acked;
+    /// <summary>Messages acked so far.</summary>
+    public int Acked => Volatile.Read(ref _acked);
 
-    public int Nacked;
+    /// <summary>Messages given back so far.</summary>
+    public int Nacked => Volatile.Read(ref _nacked);
 
-    /// <summary>Messages published.</summary>
-    public int Published;
+    /// <summary>Messages published so far.</summary>
+    public int Published => Volatile.Read(ref _published);
 
     /// <summary>Whether everything published was acked.</summary>
-    public bool IsDrained => Volatile.Read(ref Acked) == Volatile.Read(ref Published);
+    public bool IsDrained => Acked == Published;
 
     /// <summary>Publishes messages as one batch; each with its own message id and the given publish time, or now.</summary>
     public IReadOnlyList<InMemoryDelivery> Publish(IEnumerable<byte[]> data, long? publishTimeMicros = null)
@@ -44,10 +55,13 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
         var deliveries = data
             .Select(d => new InMemoryDelivery(this, d, Interlocked.Increment(ref _nextId).ToString(CultureInfo.InvariantCulture), now))
             .ToArray();
-        Interlocked.Add(ref Published, deliveries.Length);
+        Interlocked.Add(ref _published, deliveries.Length);
         _batches.Writer.TryWrite(deliveries);
         return deliveries;
     }
+
+    /// <summary>Publishes a message whose data is a text, such as JSON.</summary>
+    public InMemoryDelivery Publish(string text, long? publishTimeMicros = null) => Publish(Encoding.UTF8.GetBytes(text), publishTimeMicros);
 
     /// <summary>Publishes one message.</summary>
     public InMemoryDelivery Publish(byte[] data, long? publishTimeMicros = null) => Publish([data], publishTimeMicros)[0];
@@ -57,7 +71,7 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     {
         var delivery = new InMemoryDelivery(
             this, data, Interlocked.Increment(ref _nextId).ToString(CultureInfo.InvariantCulture), publishTimeMicros ?? NowMicros, attributes);
-        Interlocked.Increment(ref Published);
+        Interlocked.Increment(ref _published);
         _batches.Writer.TryWrite([delivery]);
         return delivery;
     }
@@ -66,10 +80,11 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     public void Redeliver(params IEnumerable<InMemoryDelivery> deliveries)
     {
         var copies = deliveries.Select(d => d.Copy()).ToArray();
-        Interlocked.Add(ref Published, copies.Length);
+        Interlocked.Add(ref _published, copies.Length);
         _batches.Writer.TryWrite(copies);
     }
 
+    /// <inheritdoc/>
     public async IAsyncEnumerable<IReadOnlyList<Delivery>> ReceiveAsync([EnumeratorCancellation] CancellationToken stop)
     {
         if (Failure is { } failure)
@@ -110,114 +125,36 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     /// <summary>What a round trip to the broker reports; its clock unless set otherwise.</summary>
     public Func<Task<SubscriptionProbe>>? OnProbe { get; set; }
 
+    /// <inheritdoc/>
     public async ValueTask<SubscriptionProbe> ProbeAsync(CancellationToken cancellationToken) =>
         OnProbe is { } probe ? await probe() : new SubscriptionProbe(NowMicros, LongestLease: null, Backlog: null);
 
+    /// <inheritdoc/>
     public OutstandingMessage? OldestOutstanding() => null;
 
+    /// <inheritdoc/>
     public Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>Whether nothing is left that a reader could take now.</summary>
+    internal bool IsHandedOut => !_reading || _batches.Reader.Count == 0 || Volatile.Read(ref _outstanding) >= maxOutstanding;
 
     internal void Settled(InMemoryDelivery delivery, bool acked)
     {
         Interlocked.Decrement(ref _outstanding);
         if (acked)
         {
-            Interlocked.Increment(ref Acked);
+            Interlocked.Increment(ref _acked);
         }
         else
         {
-            Interlocked.Increment(ref Nacked);
-            Interlocked.Decrement(ref Published);
+            Interlocked.Increment(ref _nacked);
+            Interlocked.Decrement(ref _published);
             Redeliver(delivery);
         }
     }
 
     private long NowMicros => (_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
-}
-
-/// <summary>One delivery of an <see cref="InMemorySubscription"/>.</summary>
-public sealed class InMemoryDelivery(
-    InMemorySubscription source,
-    byte[] data,
-    string messageId,
-    long publishTimeMicros,
-    IReadOnlyDictionary<string, string>? attributes = null) : Delivery
-{
-    private int _settled;
-
-    public bool IsAcked { get; private set; }
-
-    public override ReadOnlyMemory<byte> Data => data;
-
-    public override IReadOnlyDictionary<string, string> Attributes => attributes ?? NoAttributes;
-
-    public override string MessageId => messageId;
-
-    public override long PublishTimeMicros => publishTimeMicros;
-
-    public override string Subscription => source.Name;
-
-    public override void Ack()
-    {
-        if (Interlocked.Exchange(ref _settled, 1) == 0)
-        {
-            IsAcked = true;
-            source.Settled(this, acked: true);
-        }
-    }
-
-    public override void Nack()
-    {
-        if (Interlocked.Exchange(ref _settled, 1) == 0)
-        {
-            source.Settled(this, acked: false);
-        }
-    }
-
-    internal InMemoryDelivery Copy() => new(source, data, messageId, publishTimeMicros, attributes);
-}
-
-/// <summary>A publisher that remembers what it was given.</summary>
-public sealed class InMemoryPublisher : IPublisher
-{
-    private readonly Lock _lock = new();
-    private readonly List<(string Topic, OutgoingMessage Message)> _published = [];
-
-    /// <summary>Runs before each publish takes effect.</summary>
-    public Func<string, Task>? BeforeCall { get; set; }
-
-    /// <summary>Runs before a batch is published, with the batch; what it throws is the result.</summary>
-    public Action<string, IReadOnlyList<OutgoingMessage>>? BeforePublish { get; set; }
-
-    public IReadOnlyList<(string Topic, OutgoingMessage Message)> Published
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return [.. _published];
-            }
-        }
-    }
-
-    public async Task<IReadOnlyList<string>> PublishAsync(
-        string topic, IReadOnlyList<OutgoingMessage> messages, CancellationToken cancellationToken)
-    {
-        if (BeforeCall is { } hook)
-        {
-            await hook(topic);
-        }
-
-        BeforePublish?.Invoke(topic, messages);
-
-        lock (_lock)
-        {
-            _published.AddRange(messages.Select(message => (topic, message)));
-            return [.. messages.Select((_, i) => (_published.Count - messages.Count + i).ToString(CultureInfo.InvariantCulture))];
-        }
-    }
-
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

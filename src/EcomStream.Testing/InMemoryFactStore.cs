@@ -2,18 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using EcomStream.Core;
 
-namespace EcomStream.TestSupport;
-
-/// <summary>What an <see cref="InMemoryFactStore"/> is asked to do, for its fault hook.</summary>
-public enum StoreOperation
-{
-    Initialize,
-    Write,
-    Read,
-    WriteUnmatched,
-    ReadUnmatched,
-    List,
-}
+namespace EcomStream.Testing;
 
 /// <summary>
 /// A fact store in memory, for tests and benchmarks: the whole contract, with a hook in front of every call that may
@@ -38,6 +27,7 @@ public sealed class InMemoryFactStore : IFactStore
     /// <summary>How many row writes have been done; an order and its payment merged are one.</summary>
     public long RowsWritten => Volatile.Read(ref _rowsWritten);
 
+    /// <summary>A copy of the rows, by order id.</summary>
     public IReadOnlyDictionary<long, OrderFact> Facts
     {
         get
@@ -49,6 +39,7 @@ public sealed class InMemoryFactStore : IFactStore
         }
     }
 
+    /// <summary>A copy of the unmatched rows.</summary>
     public IReadOnlyCollection<UnmatchedPayment> Unmatched => [.. _unmatched.Values];
 
     /// <summary>Another program replaces a row, without a stamp.</summary>
@@ -69,8 +60,10 @@ public sealed class InMemoryFactStore : IFactStore
         }
     }
 
+    /// <inheritdoc/>
     public async ValueTask InitializeAsync(CancellationToken cancellationToken) => await Before(StoreOperation.Initialize, cancellationToken);
 
+    /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
     {
         await Before(StoreOperation.Write, cancellationToken);
@@ -91,6 +84,7 @@ public sealed class InMemoryFactStore : IFactStore
         return refused ?? (IReadOnlyList<long>)[];
     }
 
+    /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
         await Before(StoreOperation.Read, cancellationToken);
@@ -100,6 +94,7 @@ public sealed class InMemoryFactStore : IFactStore
         }
     }
 
+    /// <inheritdoc/>
     public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken)
     {
         await Before(StoreOperation.WriteUnmatched, cancellationToken);
@@ -113,6 +108,7 @@ public sealed class InMemoryFactStore : IFactStore
         }
     }
 
+    /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<bool>> ChangeUnmatchedAsync(IReadOnlyList<UnmatchedChange> changes, CancellationToken cancellationToken)
     {
         await Before(StoreOperation.WriteUnmatched, cancellationToken);
@@ -129,6 +125,7 @@ public sealed class InMemoryFactStore : IFactStore
         ];
     }
 
+    /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
         await Before(StoreOperation.ReadUnmatched, cancellationToken);
@@ -136,6 +133,7 @@ public sealed class InMemoryFactStore : IFactStore
         return [.. _unmatched.Values.Where(row => wanted.Contains(row.OrderId))];
     }
 
+    /// <inheritdoc/>
     public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
         UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -150,6 +148,7 @@ public sealed class InMemoryFactStore : IFactStore
         }
     }
 
+    /// <inheritdoc/>
     public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -160,6 +159,7 @@ public sealed class InMemoryFactStore : IFactStore
         }
     }
 
+    /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     private ValueTask Before(StoreOperation operation, CancellationToken cancellationToken)

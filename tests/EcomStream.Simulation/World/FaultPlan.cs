@@ -1,0 +1,70 @@
+namespace EcomStream.Simulation;
+
+/// <summary>What goes wrong in a world, and when.</summary>
+/// <param name="world">The world.</param>
+internal sealed class FaultPlan(SimulatedWorld world)
+{
+    /// <summary>The longest outage, microseconds.</summary>
+    public const long LongestFault = 60 * Scenario.Second;
+
+    /// <summary>Decides them.</summary>
+    public void Plan()
+    {
+        var (loop, random) = (world.Loop, world.Loop.Random);
+        for (var i = 0; i < world.Scenario.Faults; i++)
+        {
+            var duration = random.NextInt64(Scenario.Pick(random, Scenario.Second, 10 * Scenario.Second, LongestFault)) + 1;
+            var (what, fault) = Fault(duration);
+            loop.After(random.NextInt64(world.Scenario.Duration + (20 * Scenario.Second)), $"fault: {what}", fault);
+        }
+    }
+
+    private (string What, Action Run) Fault(long duration)
+    {
+        var text = Trace.Time(duration);
+        return world.Loop.Random.Next(10) switch
+        {
+            0 or 1 => ($"the process crashes and starts again after {text}", () =>
+            {
+                world.Crash();
+                Later(duration, "the process starts again", world.StartProcess);
+            }),
+            2 => ($"SIGTERM, and a start after {text}", () => world.Terminate(() => Later(duration, "the process starts again", world.StartProcess))),
+            3 => ($"the process stands still for {text}", () =>
+            {
+                if (world.Process is { } process)
+                {
+                    process.PausedUntil = world.Loop.Now + duration;
+                }
+            }),
+            4 => ($"the store is down for {text}", () => world.StopStore(duration)),
+            5 => ($"the broker is down for {text}", () => world.StopBroker(duration)),
+            6 => ("both streams are lost", () => ForEachReader(reader => reader.LoseStream())),
+            7 => ($"the connections carry nothing for {text}", () => ForEachReader(reader => reader.Stall(duration))),
+            8 => ("another reader takes messages and dies", () =>
+            {
+                // Of a broker that does not report its backlog, only what a reader held before the start can be known.
+                if (world.Scenario.ReportsBacklog || world.Process is null)
+                {
+                    world.Orders.TakeAndDie(5);
+                    world.Payments.TakeAndDie(5);
+                }
+            }),
+            _ => ($"a dead-letter topic is missing for {text}", () =>
+            {
+                world.MissingTopic = Scenario.Pick(world.Loop.Random, "dlq_orders_data", "dlq_payments_data");
+                Later(duration, "the topic exists again", () => world.MissingTopic = null);
+            }),
+        };
+    }
+
+    private void ForEachReader(Action<SubscriptionReader> fault)
+    {
+        foreach (var reader in world.Readers)
+        {
+            fault(reader);
+        }
+    }
+
+    private void Later(long delay, string what, Action run) => world.Loop.After(delay, what, run);
+}
