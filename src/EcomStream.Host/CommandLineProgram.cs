@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using EcomStream.Host.Cli;
 using EcomStream.Host.Commands;
 using EcomStream.Host.Commands.DeadLetters;
+using EcomStream.Host.Commands.Diagnosis;
 
 namespace EcomStream.Host;
 
@@ -45,7 +46,7 @@ internal static class CommandLineProgram
         }
     }
 
-    private static RootCommand Root(CommandContext context) => new("EcomStream joins a shop's orders with their payments while both are in motion.")
+    private static RootCommand Root(CommandContext context) => ProgramVersion.AddTo(new("EcomStream joins a shop's orders with their payments while both are in motion.")
     {
         DemoCommand.Create(context),
         RunCommand.Create(context),
@@ -56,7 +57,8 @@ internal static class CommandLineProgram
         SchemaCommand.Create(context),
         TopicsCommand.Create(context),
         ConfigCommand.Create(context),
-    };
+        DoctorCommand.Create(context),
+    }, context);
 
     private static string PathOf(CommandResult? command) => command?.Parent is CommandResult parent
         ? $"{PathOf(parent)} {command.Command.Name}"

@@ -8,12 +8,12 @@ namespace EcomStream.Host.Cli;
 /// <summary>Options whose values are checked while the command line is parsed; an error names the option and what it takes.</summary>
 internal static partial class Options
 {
-    /// <summary>A whole number in a range.</summary>
-    public static Option<long> Number(string name, long value, string description, long least = 0, long most = int.MaxValue) => new(name)
+    /// <summary>A whole number in a range; without a default, the caller asks whether it is given.</summary>
+    public static Option<long> Number(string name, long? value, string description, long least = 0, long most = int.MaxValue) => new(name)
     {
         Description = description,
         HelpName = "number",
-        DefaultValueFactory = _ => value,
+        DefaultValueFactory = value is { } standard ? _ => standard : null,
         CustomParser = result => Parse<long>(
             result, name, text => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number : null,
             $"a whole number from {least} to {most}"),
@@ -46,17 +46,20 @@ internal static partial class Options
             result, name, text => Durations.TryParse(text, out var duration) ? duration : null, "a duration with a unit, such as 500ms, 5s or 1h30m"),
     };
 
-    /// <summary>One of an enum's values, written in lower case with hyphens.</summary>
+    /// <summary>
+    /// One of an enum's values, written in lower case with hyphens. Where the option is left out, its value is that of 0:
+    /// another default is the caller's to put in.
+    /// </summary>
     public static Option<T> Choice<T>(string name, T value, string description)
         where T : struct, Enum
     {
         var option = new Option<T>(name)
         {
-            Description = description,
+            Description = $"{description}; {Name(value)} when left out",
             HelpName = string.Join('|', Enum.GetValues<T>().Select(Name)),
-            DefaultValueFactory = _ => value,
             CustomParser = result => Parse<T>(result, name, OneOf<T>, $"one of {string.Join(", ", Enum.GetValues<T>().Select(Name))}"),
         };
+        option.CompletionSources.Clear();
         option.CompletionSources.Add([.. Enum.GetValues<T>().Select(Name)]);
         return option;
     }

@@ -14,9 +14,8 @@ internal static class BrokerCommand
     {
         var common = new CommonOptions(context);
         var host = new Option<string?>("--host") { Description = "Address to listen on; ecomstream.broker.host when left out", HelpName = "address" };
-        var port = Options.Number("--port", -1, "Port to listen on, 0 for any that is free; ecomstream.broker.port when left out", 0, 65_535);
+        var port = Options.Number("--port", null, "Port to listen on, 0 for any that is free; ecomstream.broker.port when left out", 0, 65_535);
         port.Aliases.Add("-p");
-        port.DefaultValueFactory = _ => -1;
         var fsync = new Option<string?>("--fsync")
         {
             Description = "What a power cut may lose: interval, what came within --fsync-interval; always, nothing; never, what the system has not written back",
@@ -43,7 +42,7 @@ internal static class BrokerCommand
                 {
                     DataDirectory = settings.BrokerDirectory,
                     Host = result.GetValue(host) ?? settings.BrokerHost,
-                    Port = result.GetValue(port) is var given and >= 0 ? (int)given : settings.BrokerPort,
+                    Port = result.GetResult(port) is null ? settings.BrokerPort : (int)result.GetValue(port),
                     Fsync = Policy(result.GetValue(fsync)) ?? settings.BrokerFsync,
                     SegmentBytes = result.GetValue(segment),
                     FsyncInterval = result.GetValue(interval) ?? settings.BrokerFsyncInterval,

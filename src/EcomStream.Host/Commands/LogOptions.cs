@@ -28,5 +28,7 @@ internal sealed class LogOptions(LogLevel level)
 
     /// <summary>Where and how the process logs.</summary>
     public Action<ILoggingBuilder> Read(ParseResult result, bool isVerbose = false) =>
-        Logging.ToConsole(isVerbose && result.GetResult(_level) is (null or { Implicit: true }) ? LogLevel.Debug : result.GetValue(_level), result.GetValue(_format));
+        Logging.ToConsole(
+            result.GetResult(_level) is { Implicit: false } ? result.GetValue(_level) : isVerbose ? LogLevel.Debug : level,
+            result.GetValue(_format));
 }

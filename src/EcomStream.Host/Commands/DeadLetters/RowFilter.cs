@@ -20,11 +20,11 @@ internal sealed class RowFilter
 
     private readonly Option<string?> _olderThan = new("--older-than")
     {
-        Description = "Only rows published before a time, such as 2h ago, 1h30m ago, or 2026-11-24T08:00:00Z",
+        Description = "Only rows published before that: longer ago than 2h or 1h30m, or before 2026-11-24T08:00:00Z",
         HelpName = "duration|time",
     };
 
-    private readonly Option<string?> _newerThan = new("--newer-than") { Description = "Only rows published after such a time", HelpName = "duration|time" };
+    private readonly Option<string?> _newerThan = new("--newer-than") { Description = "Only rows published after that", HelpName = "duration|time" };
 
     public RowFilter(CommandContext context) => _context = context;
 
@@ -78,6 +78,7 @@ internal sealed class RowFilter
                     ?? Wrong<T>(result, $"{name} {value}: must be one of {string.Join(", ", all)}.")),
             ],
         };
+        option.CompletionSources.Clear();
         option.CompletionSources.Add(all);
         return option;
     }
