@@ -15,7 +15,7 @@ internal static class DemoDisplay
         var rate = new Rate();
         try
         {
-            if (AnsiConsole.Profile.Capabilities.Interactive && !Console.IsOutputRedirected)
+            if (AnsiConsole.Profile.Capabilities.Interactive && !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")))
             {
                 await AnsiConsole.Live(Draw(counters, pipeline, producer, 0)).StartAsync(async live =>
                 {

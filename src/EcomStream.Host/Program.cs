@@ -1,19 +1,4 @@
-using System.CommandLine;
-using EcomStream.Host.Commands;
-using EcomStream.Host.Commands.DeadLetters;
+using EcomStream.Host;
+using EcomStream.Host.Cli;
 
-var root = new RootCommand("EcomStream joins a shop's orders with their payments while both are still moving.")
-{
-    DemoCommand.Create(),
-    RunCommand.Create(),
-    ProduceCommand.Create(),
-    BrokerCommand.Create(),
-    OrdersCommand.Create(),
-    DeadLettersCommand.Create(),
-    SchemaCommand.Create(),
-    TopicsCommand.Create(),
-    ConfigCommand.Create(),
-};
-
-// The host hears SIGTERM and Ctrl-C itself where there is one, and drains; the library's own time limit is not ours.
-return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(2) });
+return await CommandLineProgram.RunAsync(CommandContext.OfProcess(), args);

@@ -41,7 +41,10 @@ internal sealed class BrokerFolder : IDisposable
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new BrokerStartException(
-                $"The broker's folder {path} is in use by another broker, or may not be written ({error.Message}). Stop the other one, or give another folder.", error);
+                $"The broker's folder {path} is in use by another broker, or may not be written ({error.Message}). Stop the other one, or give another folder.", error)
+            {
+                IsFolderInUse = error is IOException,
+            };
         }
     }
 

@@ -109,6 +109,14 @@ public sealed class SqliteFactStore : IFactStore
         }), cancellationToken);
 
     /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<bool>> ChangeUnmatchedAsync(IReadOnlyList<UnmatchedChange> changes, CancellationToken cancellationToken) =>
+        await On(_writing, "Writing to", () => InTransaction(session => changes.Select(session.Unmatched.Change).ToArray()), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<UnmatchedCount>> CountUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken) =>
+        await On(_reading, "Counting", () => Reader.Unmatched.Count(query), cancellationToken);
+
+    /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(
         IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
         await On(_reading, "Reading", () =>

@@ -72,7 +72,23 @@ internal sealed class UnmatchedTable : IDisposable
     public void Read(long orderId, List<UnmatchedPayment> rows) => Read(_readByOrder.Bind(1, orderId), rows);
 
     /// <summary>Adds the row of a key to <paramref name="rows"/>, if there is one.</summary>
-    public void Read(long orderId, string paymentKey, List<UnmatchedPayment> rows) => Read(_readByKey.Bind(1, orderId).Bind(2, paymentKey), rows);
+    /// <returns>Whether there is one, decodable or not.</returns>
+    public bool Read(long orderId, string paymentKey, List<UnmatchedPayment> rows) => Read(_readByKey.Bind(1, orderId).Bind(2, paymentKey), rows) > 0;
+
+    /// <summary>Writes a row if the stored one is still as it was read. The caller's transaction holds the write lock.</summary>
+    /// <returns>Whether it was written.</returns>
+    public bool Change(UnmatchedChange change)
+    {
+        var rows = new List<UnmatchedPayment>(1);
+        var exists = Read(change.After.OrderId, change.After.PaymentKey, rows);
+        var applies = change.Before is { } before ? rows is [var stored] && stored.HasSameContent(before) : !exists;
+        if (applies)
+        {
+            Write(change.After);
+        }
+
+        return applies;
+    }
 
     /// <summary>Adds the rows that an order would heal to <paramref name="rows"/>: those that wait first, each group by publish time.</summary>
     public void ReadHealable(long orderId, int limit, List<UnmatchedPayment> rows) => Read(_readHealable.Bind(1, orderId).Bind(2, limit), rows);
@@ -83,21 +99,16 @@ internal sealed class UnmatchedTable : IDisposable
     {
         // The index is by state and time. Rows in every state are therefore the merge of the listings of each: one
         // listing without a state would sort the whole table for every page.
-        var states = query.State is { } one ? [one] : Enum.GetValues<UnmatchedState>();
+        var states = query.States.Count > 0 ? query.States.Distinct() : Enum.GetValues<UnmatchedState>();
         var selects = states.Select(state =>
-            $"SELECT {Columns} FROM unmatched_payments WHERE state = '{state.ToText()}' AND publish_time BETWEEN ?7 AND ?2"
-            + (query.Reason is { } reason ? $" AND reason = '{reason.ToAttribute()}'" : "")
-            + (query.OrderId is null ? "" : " AND order_id = ?3")
-            + (after is null ? "" : " AND (publish_time, order_id, payment_key) > (?4, ?5, ?6)"));
-        var text = string.Join(" UNION ALL ", selects) + " ORDER BY publish_time, order_id, payment_key LIMIT ?1";
+            $"SELECT {Columns} FROM unmatched_payments WHERE state = '{state.ToText()}' AND {Condition(query)}"
+            + (after is null ? "" : $" AND (publish_time, order_id, payment_key) {(query.NewestFirst ? '<' : '>')} (?4, ?5, ?6)"));
+        var direction = query.NewestFirst ? " DESC" : "";
+        var text = string.Join(" UNION ALL ", selects)
+            + $" ORDER BY publish_time{direction}, order_id{direction}, payment_key{direction} LIMIT ?1";
 
         using var list = new Statement(_connection, text);
-        list.Bind(1, size).Bind(2, query.PublishedUntilMicros).Bind(7, query.PublishedFromMicros);
-        if (query.OrderId is { } orderId)
-        {
-            list.Bind(3, orderId);
-        }
-
+        Bind(list.Bind(1, size), query);
         if (after is { } last)
         {
             list.Bind(4, last.PublishTimeMicros).Bind(5, last.OrderId).Bind(6, last.PaymentKey);
@@ -106,6 +117,33 @@ internal sealed class UnmatchedTable : IDisposable
         var page = new List<UnmatchedPayment>();
         var (count, next) = ReadAll(list, page);
         return (page, count < size ? null : next);
+    }
+
+    /// <summary>The rows that a query asks for, counted by hour of publish time, reason and state.</summary>
+    public List<UnmatchedCount> Count(UnmatchedQuery query)
+    {
+        const long Hour = UnmatchedCount.MicrosPerHour;
+        var states = query.States.Count > 0 ? $" AND state IN ({string.Join(", ", query.States.Select(state => $"'{state.ToText()}'"))})" : "";
+        using var count = new Statement(
+            _connection,
+            $"SELECT publish_time - (publish_time % {Hour} + {Hour}) % {Hour} AS hour, reason, state, count(*) FROM unmatched_payments"
+            + $" WHERE {Condition(query)}{states} GROUP BY hour, reason, state");
+        Bind(count, query);
+        var counts = new List<UnmatchedCount>();
+        while (count.Step())
+        {
+            try
+            {
+                counts.Add(new UnmatchedCount(
+                    count.Int64(0), DeadLetterReasons.OfRow(count.Text(1)), UnmatchedStates.OfRow(count.Text(2)), count.Int64(3)));
+            }
+            catch (StoreRejectedException unknown)
+            {
+                _undecodable.Skip($"{count.Int64(3)} rows: {unknown.Message}");
+            }
+        }
+
+        return counts;
     }
 
     /// <summary>One page of the healable rows, by key, after the row with the given key.</summary>
@@ -144,11 +182,25 @@ internal sealed class UnmatchedTable : IDisposable
         return SQLitePCL.raw.sqlite3_changes(_connection.Handle);
     }
 
-    private void Read(Statement statement, List<UnmatchedPayment> rows)
+    private static string Condition(UnmatchedQuery query) =>
+        "publish_time BETWEEN ?7 AND ?2"
+        + (query.Reasons.Count > 0 ? $" AND reason IN ({string.Join(", ", query.Reasons.Select(reason => $"'{reason.ToAttribute()}'"))})" : "")
+        + (query.OrderId is null ? "" : " AND order_id = ?3");
+
+    private static void Bind(Statement statement, UnmatchedQuery query)
+    {
+        statement.Bind(2, query.PublishedUntilMicros).Bind(7, query.PublishedFromMicros);
+        if (query.OrderId is { } orderId)
+        {
+            statement.Bind(3, orderId);
+        }
+    }
+
+    private int Read(Statement statement, List<UnmatchedPayment> rows)
     {
         try
         {
-            ReadAll(statement, rows);
+            return ReadAll(statement, rows).Count;
         }
         finally
         {

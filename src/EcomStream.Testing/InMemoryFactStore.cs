@@ -109,6 +109,23 @@ public sealed class InMemoryFactStore : IFactStore
     }
 
     /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<bool>> ChangeUnmatchedAsync(IReadOnlyList<UnmatchedChange> changes, CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.WriteUnmatched, cancellationToken);
+        BeforeWriteUnmatched?.Invoke([.. changes.Select(change => change.After)]);
+        return
+        [
+            .. changes.Select(change =>
+            {
+                var key = (change.After.OrderId, change.After.PaymentKey);
+                return change.Before is { } before
+                    ? _unmatched.TryGetValue(key, out var stored) && stored.HasSameContent(before) && _unmatched.TryUpdate(key, change.After, stored)
+                    : _unmatched.TryAdd(key, change.After);
+            }),
+        ];
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
         await Before(StoreOperation.ReadUnmatched, cancellationToken);
@@ -122,12 +139,8 @@ public sealed class InMemoryFactStore : IFactStore
     {
         await Before(StoreOperation.List, cancellationToken);
         var rows = _unmatched.Values
-            .Where(row => query.State is null || row.State == query.State)
-            .Where(row => query.Reason is null || row.Reason == query.Reason)
-            .Where(row => query.OrderId is null || row.OrderId == query.OrderId)
-            .Where(row => row.PublishTimeMicros >= query.PublishedFromMicros && row.PublishTimeMicros <= query.PublishedUntilMicros)
-            .Where(row => query.After is not { } after || UnmatchedCursor.Of(row).CompareTo(after) > 0)
-            .OrderBy(UnmatchedCursor.Of)
+            .Where(row => query.Matches(UnmatchedCursor.Of(row), row.State, row.Reason))
+            .OrderBy(UnmatchedCursor.Of, Comparer<UnmatchedCursor>.Create(query.Compare))
             .Take(query.Limit);
         foreach (var row in rows)
         {

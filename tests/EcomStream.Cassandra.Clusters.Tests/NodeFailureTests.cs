@@ -87,7 +87,7 @@ public sealed partial class NodeFailureTests
         });
         await written.InitializeAsync(default);
         (await StoreUnderTest.CompleteAsync(written, orders)).ShouldBe(orders, run.Output);
-        await foreach (var row in written.ListUnmatchedAsync(new UnmatchedQuery { State = UnmatchedState.DeadLettered }, default))
+        await foreach (var row in written.ListUnmatchedAsync(new UnmatchedQuery { States = [UnmatchedState.DeadLettered] }, default))
         {
             Assert.Fail($"{row.Id} was dead-lettered: {row.Detail}");
         }

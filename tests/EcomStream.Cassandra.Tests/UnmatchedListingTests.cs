@@ -84,6 +84,49 @@ public sealed class UnmatchedListingTests
     }
 
     [Fact]
+    public async Task A_change_loses_against_a_later_write_that_arrives_between_its_read_and_its_write()
+    {
+        await using var store = InMemoryStores.Create(_client);
+        await using var pipeline = InMemoryStores.Create(_client);
+        await store.InitializeAsync(default);
+        await pipeline.InitializeAsync(default);
+        var dead = RefusalTests.Unmatched(5, 1, UnmatchedState.DeadLettered);
+        await pipeline.WriteUnmatchedAsync([dead], default);
+        var healed = dead.Become(UnmatchedState.Healed, dead.ChangedMicros + 1, "joined");
+
+        // The tool has read the row when the pipeline writes it, and its own batch is sent after that.
+        var isFirst = true;
+        _client.Fail = () =>
+        {
+            if (isFirst)
+            {
+                isFirst = false;
+                pipeline.WriteUnmatchedAsync([healed], default).AsTask().GetAwaiter().GetResult();
+            }
+
+            return null;
+        };
+        var changed = await store.ChangeUnmatchedAsync(
+            [new UnmatchedChange(dead, dead.Become(UnmatchedState.Discarded, dead.ChangedMicros + 2, "refunded"))], default);
+
+        isFirst.ShouldBeFalse();
+        changed.ShouldBe([false]);
+        (await store.ReadUnmatchedAsync([5], default)).ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Healed);
+    }
+
+    [Fact]
+    public async Task Counting_reads_each_key_once()
+    {
+        await using var store = InMemoryStores.Create(_client);
+        await store.InitializeAsync(default);
+        await store.WriteUnmatchedAsync([.. Enumerable.Range(0, 500).Select(id => RefusalTests.Unmatched(id, 1))], default);
+
+        var before = _client.RowsReturned;
+        (await store.CountUnmatchedAsync(new UnmatchedQuery(), default)).ShouldHaveSingleItem().Rows.ShouldBe(500);
+        (_client.RowsReturned - before).ShouldBe(500);
+    }
+
+    [Fact]
     public async Task The_page_size_is_a_setting()
     {
         _client.MaxPageSize = 500;

@@ -70,12 +70,12 @@ public sealed class BrokerKillTests : IDisposable
         (await last.ExitCodeAsync(TimeSpan.FromSeconds(30))).ShouldBe(0, last.Output);
 
         // Segments were filled and deleted on the way.
-        Directory.GetFiles(Path.Combine(_folder, "topics", "1"), "*.log").Select(Path.GetFileNameWithoutExtension).Min()!.ShouldNotBe(new string('0', 20));
+        Directory.GetFiles(Path.Combine(_folder, "broker", "topics", "1"), "*.log").Select(Path.GetFileNameWithoutExtension).Min()!.ShouldNotBe(new string('0', 20));
         _published.Count.ShouldBeGreaterThan(kills * 10);
         _acked.ShouldNotBeEmpty();
         _published.Keys.Where(text => !_received.ContainsKey(text)).ShouldBeEmpty();
         _forgotten.ShouldBeEmpty();
-        await using var left = await EmbeddedBroker.StartAsync(new EmbeddedBrokerOptions { DataDirectory = _folder });
+        await using var left = await EmbeddedBroker.StartAsync(new EmbeddedBrokerOptions { DataDirectory = Path.Combine(_folder, "broker") });
         left.GetSubscriptionStats(Subscription)!.Value.Backlog.ShouldBe(0);
     }
 

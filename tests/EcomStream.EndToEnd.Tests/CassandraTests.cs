@@ -19,7 +19,7 @@ public sealed class CassandraTests
     {
         var (keyspace, settings, environment) = Servers();
         using var produce = EcomStreamProcess.Start(
-            environment, ["produce", "--orders", $"{Orders}", "--payments", $"{Payments}", "--sequence", "PaymentsFirst", .. settings]);
+            environment, ["produce", "--orders", $"{Orders}", "--payments", $"{Payments}", "--sequence", "payments-first", .. settings]);
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
         using var run = EcomStreamProcess.Start(
             environment, ["run", .. settings, "--set", "ecomstream.unmatched.grace=1s", "--until-idle", "5s"]);

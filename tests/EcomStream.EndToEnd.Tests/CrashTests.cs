@@ -16,7 +16,7 @@ public sealed class CrashTests
 
         // Without a limit on the rate: the publisher waits by itself while the broker is dead.
         using var produce = EcomStreamProcess.Start(place.Produce(
-            "--orders", $"{Orders}", "--payments", $"{Orders}", "--sequence", "Interleaved", "--rate", "20000"));
+            "--orders", $"{Orders}", "--payments", $"{Orders}", "--sequence", "interleaved", "--rate", "20000"));
         for (var kill = 0; kill < Kills; kill++)
         {
             using var victim = EcomStreamProcess.Start(place.Run());
@@ -44,7 +44,7 @@ public sealed class CrashTests
         using var run = EcomStreamProcess.Start(place.Run());
         await run.JoinsAsync();
         using var produce = EcomStreamProcess.Start(place.Produce(
-            "--orders", "20000", "--payments", "20000", "--sequence", "Interleaved", "--rate", "10000"));
+            "--orders", "20000", "--payments", "20000", "--sequence", "interleaved", "--rate", "10000"));
         await Eventually.True(
             () => place.CountOrZero("SELECT count(*) FROM orders_payments_facts") > 2_000, "rows are written", TimeSpan.FromSeconds(60));
         await run.TerminateAsync();

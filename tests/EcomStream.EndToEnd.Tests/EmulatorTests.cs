@@ -19,7 +19,7 @@ public sealed class EmulatorTests
             environment,
             "run", "--config", "hocon/emulator.conf", "--data", place.Folder, "--until-idle", Workplace.Idle, "--set", project, "--set", "ecomstream.unmatched.grace=1s", "--set", "ecomstream.store.kind=sqlite");
         await run.JoinsAsync();
-        using var produce = EcomStreamProcess.Start(environment, "produce", "--orders", "800", "--payments", "1000", "--sequence", "PaymentsFirst", "--set", project);
+        using var produce = EcomStreamProcess.Start(environment, "produce", "--orders", "800", "--payments", "1000", "--sequence", "payments-first", "--set", project);
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
         (await run.ExitCodeAsync(TimeSpan.FromSeconds(90))).ShouldBe(0, run.Output);
         place.CompleteRows.ShouldBe(800, run.Output);

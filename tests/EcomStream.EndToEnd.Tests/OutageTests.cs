@@ -17,7 +17,7 @@ public sealed class OutageTests
         {
             intruder.Open();
             Execute(intruder, "BEGIN IMMEDIATE");
-            using var produce = EcomStreamProcess.Start(place.Produce("--orders", "50000", "--payments", "50000", "--sequence", "Interleaved"));
+            using var produce = EcomStreamProcess.Start(place.Produce("--orders", "50000", "--payments", "50000", "--sequence", "interleaved"));
             (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
             await Eventually.True(
                 () => run.Output.Contains("failed to write", StringComparison.Ordinal), "the process says that the store fails", TimeSpan.FromSeconds(60));
@@ -59,13 +59,13 @@ public sealed class OutageTests
     public async Task A_broker_that_dies_and_comes_back_is_found_again()
     {
         using var place = new Workplace();
-        string[] brokerArguments = ["broker", "--data", Path.Combine(place.Folder, "broker"), "--port", $"{place.Port}"];
+        string[] brokerArguments = ["broker", "--data", place.Folder, "--port", $"{place.Port}"];
         var broker = EcomStreamProcess.Start(brokerArguments);
         using var run = EcomStreamProcess.Start(
             new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = place.Endpoint },
             "run", "--data", place.Folder, "--until-idle", Workplace.Idle);
         await run.JoinsAsync();
-        using var produce = EcomStreamProcess.Start(place.Produce("--orders", "20000", "--payments", "20000", "--rate", "20000", "--sequence", "Interleaved"));
+        using var produce = EcomStreamProcess.Start(place.Produce("--orders", "20000", "--payments", "20000", "--rate", "20000", "--sequence", "interleaved"));
         await Eventually.True(() => place.Rows > 1_000, "rows are written", TimeSpan.FromSeconds(60));
         await broker.KillAsync();
         broker.Dispose();

@@ -11,7 +11,7 @@ public sealed class OutsideClientTests
     {
         OfficialNodeClient.SkipWhereItIsNot();
         using var place = new Workplace();
-        using var broker = EcomStreamProcess.Start("broker", "--data", Path.Combine(place.Folder, "broker"), "--port", $"{place.Port}");
+        using var broker = EcomStreamProcess.Start("broker", "--data", place.Folder, "--port", $"{place.Port}");
         await Eventually.True(() => broker.Output.Contains("PUBSUB_EMULATOR_HOST", StringComparison.Ordinal), "the broker listens", TimeSpan.FromSeconds(60));
         using var run = EcomStreamProcess.Start(
             new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = place.Endpoint },

@@ -3,8 +3,8 @@ namespace EcomStream.EndToEnd.Tests;
 public sealed class ShopCycleTests
 {
     [Theory]
-    [InlineData("OrdersFirst")]
-    [InlineData("PaymentsFirst")]
+    [InlineData("orders-first")]
+    [InlineData("payments-first")]
     public async Task Eighty_orders_and_five_hundred_payments_end_as_eighty_rows_and_420_dead_letters(string sequence)
     {
         using var place = new Workplace();
@@ -48,7 +48,7 @@ public sealed class ShopCycleTests
         using var place = new Workplace();
         using var run = EcomStreamProcess.Start(place.Run("--until-idle", Workplace.Idle, "--set", "ecomstream.unmatched.grace=1s"));
         using var produce = EcomStreamProcess.Start(place.Produce(
-            "--orders", "5000", "--payments", "5000", "--sequence", "Interleaved",
+            "--orders", "5000", "--payments", "5000", "--sequence", "interleaved",
             "--duplicates", "0.1", "--reordered", "0.2", "--malformed", "0.02", "--orphans", "0.02", "--seed", "7"));
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
         (await run.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, run.Output);

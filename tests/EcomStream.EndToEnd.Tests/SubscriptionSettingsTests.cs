@@ -18,7 +18,7 @@ public sealed class SubscriptionSettingsTests
         await run.JoinsAsync();
         using var check = EcomStreamProcess.Start(["topics", "check", "--set", $"ecomstream.pubsub.emulator-host={place.Endpoint}", .. settings]);
         (await check.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, check.Output);
-        using var produce = EcomStreamProcess.Start(place.Produce("--orders", "5000", "--payments", "5000", "--sequence", "Interleaved"));
+        using var produce = EcomStreamProcess.Start(place.Produce("--orders", "5000", "--payments", "5000", "--sequence", "interleaved"));
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(120))).ShouldBe(0, produce.Output);
         await Eventually.True(
             () => run.HasExited || place.CompleteRows == 5_000, "every order and payment is joined", TimeSpan.FromSeconds(60));

@@ -11,7 +11,7 @@ public sealed class UsageTests
     public async Task Config_check_names_an_unknown_key_and_the_nearest_right_one()
     {
         using var check = EcomStreamProcess.Start("config", "check", "--set", "ecomstream.unmatchd.grace=3s");
-        (await check.ExitCodeAsync(Soon)).ShouldBe(2);
+        (await check.ExitCodeAsync(Soon)).ShouldBe(3);
         check.Output.ShouldContain("ecomstream.unmatchd.grace is not a setting. Did you mean ecomstream.unmatched.grace?");
     }
 
@@ -19,7 +19,7 @@ public sealed class UsageTests
     public async Task Config_check_names_a_value_that_is_out_of_its_range()
     {
         using var check = EcomStreamProcess.Start("config", "check", "--set", "ecomstream.join.shards=0");
-        (await check.ExitCodeAsync(Soon)).ShouldBe(2);
+        (await check.ExitCodeAsync(Soon)).ShouldBe(3);
         check.Output.ShouldContain("ecomstream.join.shards");
     }
 
@@ -71,10 +71,10 @@ public sealed class UsageTests
         using var planned = EcomStreamProcess.Start(["topics", "create", "--dry-run", .. data]);
         (await planned.ExitCodeAsync(Soon)).ShouldBe(0, planned.Output);
         Lines(planned).ShouldBe(8, planned.Output);
-        planned.Output.ShouldContain("would make topic projects/ecomstream/topics/payments_data");
+        planned.Output.ShouldContain("would create topic projects/ecomstream/topics/payments_data");
 
         using var early = EcomStreamProcess.Start(["topics", "check", .. data]);
-        (await early.ExitCodeAsync(Soon)).ShouldBe(1, early.Output);
+        (await early.ExitCodeAsync(Soon)).ShouldBe(3, early.Output);
         early.Output.ShouldContain("subscription projects/ecomstream/subscriptions/orders_data-sub is missing");
 
         using var made = EcomStreamProcess.Start(["topics", "create", .. data]);
@@ -153,7 +153,7 @@ public sealed class UsageTests
         (await get.ExitCodeAsync(Soon)).ShouldBe(0, get.Output);
         get.Output.ShouldContain("1002");
         using var none = EcomStreamProcess.Start("orders", "get", "99", "--data", place.Folder);
-        (await none.ExitCodeAsync(Soon)).ShouldBe(1, none.Output);
+        (await none.ExitCodeAsync(Soon)).ShouldBe(4, none.Output);
         using var list = EcomStreamProcess.Start("dlq", "list", "--data", place.Folder, "--reason", "no-matching-order");
         (await list.ExitCodeAsync(Soon)).ShouldBe(0, list.Output);
         list.Output.ShouldContain("1004");

@@ -589,17 +589,17 @@ public abstract class FactStoreContract : IAsyncLifetime
             ],
             default);
 
-        (await Listed(new UnmatchedQuery { State = UnmatchedState.Waiting })).ShouldBe([1, 4]);
-        (await Listed(new UnmatchedQuery { State = UnmatchedState.Discarded })).ShouldBeEmpty();
-        (await Listed(new UnmatchedQuery { Reason = DeadLetterReason.Superseded })).ShouldBe([3]);
+        (await Listed(new UnmatchedQuery { States = [UnmatchedState.Waiting] })).ShouldBe([1, 4]);
+        (await Listed(new UnmatchedQuery { States = [UnmatchedState.Discarded] })).ShouldBeEmpty();
+        (await Listed(new UnmatchedQuery { Reasons = [DeadLetterReason.Superseded] })).ShouldBe([3]);
         (await Listed(new UnmatchedQuery { OrderId = Id(2) })).ShouldBe([2]);
         (await Listed(new UnmatchedQuery { OrderId = Id(9) })).ShouldBeEmpty();
         (await Listed(new UnmatchedQuery { PublishedUntilMicros = 20 })).ShouldBe([1, 2]);
         (await Listed(new UnmatchedQuery { PublishedFromMicros = 20 })).ShouldBe([2, 3, 4]);
         (await Listed(new UnmatchedQuery { PublishedFromMicros = 20, PublishedUntilMicros = 30 })).ShouldBe([2, 3]);
-        (await Listed(new UnmatchedQuery { State = UnmatchedState.Waiting, PublishedUntilMicros = 39 })).ShouldBe([1]);
-        (await Listed(new UnmatchedQuery { State = UnmatchedState.DeadLettered, Reason = DeadLetterReason.NoMatchingOrder })).ShouldBe([2]);
-        (await Listed(new UnmatchedQuery { State = UnmatchedState.Waiting, OrderId = Id(2) })).ShouldBeEmpty();
+        (await Listed(new UnmatchedQuery { States = [UnmatchedState.Waiting], PublishedUntilMicros = 39 })).ShouldBe([1]);
+        (await Listed(new UnmatchedQuery { States = [UnmatchedState.DeadLettered], Reasons = [DeadLetterReason.NoMatchingOrder] })).ShouldBe([2]);
+        (await Listed(new UnmatchedQuery { States = [UnmatchedState.Waiting], OrderId = Id(2) })).ShouldBeEmpty();
         (await Listed(new UnmatchedQuery { Limit = 2 })).ShouldBe([1, 2]);
         (await Listed(new UnmatchedQuery { Limit = 0 })).ShouldBeEmpty();
     }
@@ -625,8 +625,112 @@ public abstract class FactStoreContract : IAsyncLifetime
                 .ShouldBe(whole.Skip(i + 1).Select(UnmatchedCursor.Of));
         }
 
-        (await List(new UnmatchedQuery { After = UnmatchedCursor.Of(whole[0]), State = UnmatchedState.Waiting, PublishedUntilMicros = 20 }))
+        (await List(new UnmatchedQuery { After = UnmatchedCursor.Of(whole[0]), States = [UnmatchedState.Waiting], PublishedUntilMicros = 20 }))
             .Select(row => row.PaymentKey).ShouldBe(["10", "1"]);
+    }
+
+    [SkippableFact]
+    public async Task A_query_takes_several_states_and_reasons_and_lists_the_newest_first()
+    {
+        await Store.WriteUnmatchedAsync(
+            [
+                Unmatched(1, "1") with { PublishTimeMicros = 10 },
+                Unmatched(2, "1") with { PublishTimeMicros = 20, State = UnmatchedState.DeadLettered },
+                Unmatched(3, "1") with { PublishTimeMicros = 30, State = UnmatchedState.DeadLettered, Reason = DeadLetterReason.Superseded },
+                Unmatched(4, "1") with { PublishTimeMicros = 30, State = UnmatchedState.Healed },
+                Unmatched(5, "1") with { PublishTimeMicros = 40, State = UnmatchedState.Discarded, Reason = DeadLetterReason.Malformed },
+            ],
+            default);
+
+        (await Listed(new UnmatchedQuery { States = [UnmatchedState.Waiting, UnmatchedState.Healed] })).ShouldBe([1, 4]);
+        (await Listed(new UnmatchedQuery { Reasons = [DeadLetterReason.Superseded, DeadLetterReason.Malformed] })).ShouldBe([3, 5]);
+        var newest = await List(new UnmatchedQuery { NewestFirst = true });
+        newest.Select(row => row.OrderId - FirstOrderId).ShouldBe([5, 4, 3, 2, 1]);
+        for (var i = 0; i < newest.Count; i++)
+        {
+            (await Listed(new UnmatchedQuery { NewestFirst = true, After = UnmatchedCursor.Of(newest[i]) }))
+                .ShouldBe(newest.Skip(i + 1).Select(row => row.OrderId - FirstOrderId));
+        }
+
+        (await Listed(new UnmatchedQuery { NewestFirst = true, Limit = 2, OrderId = Id(4) })).ShouldBe([4]);
+    }
+
+    [SkippableFact]
+    public async Task Rows_are_counted_by_hour_of_publish_time_reason_and_state()
+    {
+        const long Hour = UnmatchedCount.MicrosPerHour;
+        const long First = 470_000 * Hour;
+        await Store.WriteUnmatchedAsync(
+            [
+                Unmatched(1, "1") with { PublishTimeMicros = First, SinceMicros = First + (5 * Hour) },
+                Unmatched(1, "2") with { PublishTimeMicros = First + Hour - 1 },
+                Unmatched(2, "1") with { PublishTimeMicros = First + Hour, State = UnmatchedState.DeadLettered },
+                Unmatched(3, "1") with { PublishTimeMicros = First + Hour, State = UnmatchedState.DeadLettered, Reason = DeadLetterReason.Superseded },
+                Unmatched(4, "1") with { PublishTimeMicros = -1, State = UnmatchedState.Healed },
+            ],
+            default);
+
+        UnmatchedCount[] all =
+        [
+            new(-Hour, DeadLetterReason.NoMatchingOrder, UnmatchedState.Healed, 1),
+            new(First, DeadLetterReason.NoMatchingOrder, UnmatchedState.Waiting, 2),
+            new(First + Hour, DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1),
+            new(First + Hour, DeadLetterReason.Superseded, UnmatchedState.DeadLettered, 1),
+        ];
+        if (StartsEmpty)
+        {
+            (await Counted(new UnmatchedQuery { Limit = 1 })).ShouldBe(all);
+            (await Counted(new UnmatchedQuery { States = [UnmatchedState.DeadLettered], Reasons = [DeadLetterReason.Superseded] })).ShouldBe(all[3..]);
+            (await Counted(new UnmatchedQuery { PublishedFromMicros = First, PublishedUntilMicros = First + Hour - 1 })).ShouldBe(all[1..2]);
+        }
+
+        (await Counted(new UnmatchedQuery { OrderId = Id(1) })).ShouldBe(all[1..2]);
+        (await Counted(new UnmatchedQuery { OrderId = Id(9) })).ShouldBeEmpty();
+
+        async Task<IEnumerable<UnmatchedCount>> Counted(UnmatchedQuery query) =>
+            (await Store.CountUnmatchedAsync(query, default)).OrderBy(count => count.HourMicros).ThenBy(count => count.Reason);
+    }
+
+    [SkippableFact]
+    public async Task A_change_takes_effect_only_while_its_row_is_as_it_was_read()
+    {
+        var dead = Unmatched(1, "1").Become(UnmatchedState.DeadLettered, 1_700_000_000_000_002);
+        var other = Unmatched(2, "1").Become(UnmatchedState.DeadLettered, 1_700_000_000_000_002);
+        await Store.WriteUnmatchedAsync([dead, other], default);
+        await Store.WriteUnmatchedAsync([dead.Become(UnmatchedState.Healed, 1_700_000_000_000_003, "joined")], default);
+
+        (await Store.ChangeUnmatchedAsync(
+            [
+                new UnmatchedChange(dead, dead.Become(UnmatchedState.Discarded, 1_700_000_000_000_004)),
+                new UnmatchedChange(other, other.Become(UnmatchedState.Discarded, 1_700_000_000_000_004)),
+                new UnmatchedChange(null, Unmatched(3, "1")),
+                new UnmatchedChange(null, Unmatched(1, "1")),
+                new UnmatchedChange(Unmatched(4, "1"), Unmatched(4, "1") with { Detail = "there was none" }),
+            ],
+            default)).ShouldBe([false, true, true, false, false]);
+
+        (await Store.ReadUnmatchedAsync([Id(1)], default)).ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Healed);
+        (await Store.ReadUnmatchedAsync([Id(2)], default)).ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Discarded);
+        (await Store.ReadUnmatchedAsync([Id(3)], default)).ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Waiting);
+        (await Store.ReadUnmatchedAsync([Id(4)], default)).ShouldBeEmpty();
+        (await Store.ChangeUnmatchedAsync([], default)).ShouldBeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task A_row_that_was_changed_can_be_written_and_changed_again()
+    {
+        var row = Unmatched(1, "1");
+        await Store.WriteUnmatchedAsync([row], default);
+        for (var i = 1; i <= 3; i++)
+        {
+            var next = row with { Replays = i, Data = Encoding.UTF8.GetBytes($"[{i}]") };
+            (await Store.ChangeUnmatchedAsync([new UnmatchedChange(row, next)], default)).ShouldBe([true]);
+            (await Store.ChangeUnmatchedAsync([new UnmatchedChange(row, next)], default)).ShouldBe([false]);
+            row = next;
+        }
+
+        await Store.WriteUnmatchedAsync([row with { Detail = "written after it" }], default);
+        (await Store.ReadUnmatchedAsync([Id(1)], default)).ShouldHaveSingleItem().Detail.ShouldBe("written after it");
     }
 
     [SkippableFact]
@@ -670,7 +774,7 @@ public abstract class FactStoreContract : IAsyncLifetime
         var all = await List(new UnmatchedQuery());
         all.Select(row => row.OrderId).Distinct().Count().ShouldBe(Rows);
         all.Select(row => row.PublishTimeMicros).ShouldBe(all.Select(row => row.PublishTimeMicros).Order());
-        (await List(new UnmatchedQuery { State = UnmatchedState.Waiting })).Count.ShouldBe(Rows / 2);
+        (await List(new UnmatchedQuery { States = [UnmatchedState.Waiting] })).Count.ShouldBe(Rows / 2);
         (await List(new UnmatchedQuery { Limit = 2_500 })).Count.ShouldBe(2_500);
     }
 

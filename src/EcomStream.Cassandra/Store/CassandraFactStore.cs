@@ -156,11 +156,13 @@ public sealed partial class CassandraFactStore : IFactStore
     }
 
     /// <inheritdoc/>
-    public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken)
+    public async ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken) =>
+        await WriteStampedAsync([.. rows.Select(row => (row, _clock.Next()))], cancellationToken);
+
+    private async Task WriteStampedAsync(List<(UnmatchedPayment Row, long Timestamp)> stamped, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         await _recent.RoomAsync(cancellationToken);
-        (UnmatchedPayment Row, long Timestamp)[] stamped = [.. rows.Select(row => (row, _clock.Next()))];
         var losses = _recent.Losses;
         try
         {
@@ -177,13 +179,17 @@ public sealed partial class CassandraFactStore : IFactStore
             throw StoreErrors.OfWrite(
                 failed,
                 failed.Kind == FaultKind.Invalid
-                    && await _refusals.IsRowAtFaultAsync(rows.Count, failed, row => SendAsync([row], cancellationToken)),
+                    && await _refusals.IsRowAtFaultAsync(stamped.Count, failed, row => SendAsync([row], cancellationToken)),
                 _settings);
         }
     }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(
+        IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
+        [.. (await ReadWithWriteTimesAsync(orderIds, cancellationToken)).Select(found => found.Row)];
+
+    private async Task<IEnumerable<(UnmatchedPayment Row, long WriteTime)>> ReadWithWriteTimesAsync(
         IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -200,15 +206,16 @@ public sealed partial class CassandraFactStore : IFactStore
                     new BucketAndOrders(bucket.Key, ids),
                     PageRequest.All,
                     cancellationToken);
-                var rows = new List<UnmatchedPayment>();
+                var rows = new List<(UnmatchedPayment Row, long WriteTime)>();
                 while (page.Next())
                 {
-                    _clock.Seen(UnmatchedStatements.WriteTime(page));
+                    var writeTime = UnmatchedStatements.WriteTime(page);
+                    _clock.Seen(writeTime);
                     try
                     {
                         if (UnmatchedStatements.ToRow(page) is { } row)
                         {
-                            rows.Add(row);
+                            rows.Add((row, writeTime));
                         }
                     }
                     catch (FormatException undecodable)
@@ -219,7 +226,7 @@ public sealed partial class CassandraFactStore : IFactStore
 
                 return rows;
             }));
-            return [.. (await Task.WhenAll(reads)).SelectMany(rows => rows)];
+            return (await Task.WhenAll(reads)).SelectMany(rows => rows);
         }
         catch (CqlFault failed)
         {
@@ -238,8 +245,8 @@ public sealed partial class CassandraFactStore : IFactStore
 
             // What has changed since its key was read is no longer asked for.
             foreach (var row in rows
-                .Where(row => wanted.Contains((row.OrderId, row.PaymentKey)) && (query.State is null || row.State == query.State))
-                .OrderBy(UnmatchedCursor.Of))
+                .Where(row => wanted.Contains((row.OrderId, row.PaymentKey)) && (query.States.Count == 0 || query.States.Contains(row.State)))
+                .OrderBy(UnmatchedCursor.Of, Comparer<UnmatchedCursor>.Create(query.Compare)))
             {
                 yield return row;
             }
@@ -416,8 +423,8 @@ public sealed partial class CassandraFactStore : IFactStore
             // One partition: no scan.
             foreach (var key in (await ReadUnmatchedAsync([orderId], cancellationToken))
                 .Select(row => new UnmatchedKey(UnmatchedCursor.Of(row), row.State, row.Reason))
-                .Where(key => UnmatchedListing.Matches(query, query.After, key))
-                .Order()
+                .Where(key => query.Matches(key.Place, key.State, key.Reason))
+                .OrderBy(key => key.Place, Comparer<UnmatchedCursor>.Create(query.Compare))
                 .Take(query.Limit))
             {
                 yield return key;

@@ -44,6 +44,21 @@ internal sealed class UnmatchedListing(
         }
     }
 
+    /// <summary>All keys that a query asks for, in no particular order, in one pass over the table.</summary>
+    public async IAsyncEnumerable<UnmatchedKey> UnorderedAsync(UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        for (var bucket = 0; bucket < UnmatchedStatements.Buckets; bucket++)
+        {
+            await foreach (var key in ScanAsync(statements.Keys, bucket, cancellationToken))
+            {
+                if (query.Matches(key.Place, key.State, key.Reason))
+                {
+                    yield return key;
+                }
+            }
+        }
+    }
+
     /// <summary>The keys of the rows that an order would heal. The server leaves out the finished ones.</summary>
     public async IAsyncEnumerable<UnmatchedKey> HealableAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -72,11 +87,12 @@ internal sealed class UnmatchedListing(
         UnmatchedQuery query, UnmatchedCursor? after, int count, CancellationToken cancellationToken)
     {
         var keys = new List<UnmatchedKey>();
+        var window = query with { After = after };
         for (var bucket = 0; bucket < UnmatchedStatements.Buckets; bucket++)
         {
             await foreach (var key in ScanAsync(statements.Keys, bucket, cancellationToken))
             {
-                if (!Matches(query, after, key))
+                if (!window.Matches(key.Place, key.State, key.Reason))
                 {
                     continue;
                 }
@@ -84,23 +100,17 @@ internal sealed class UnmatchedListing(
                 keys.Add(key);
                 if (keys.Count >= 2L * count)
                 {
-                    keys.Sort();
+                    keys.Sort(Compare);
                     keys.RemoveRange(count, keys.Count - count);
                 }
             }
         }
 
-        keys.Sort();
+        keys.Sort(Compare);
         return keys.Count <= count ? keys : keys.GetRange(0, count);
-    }
 
-    /// <summary>Whether a query asks for a row.</summary>
-    public static bool Matches(UnmatchedQuery query, UnmatchedCursor? after, UnmatchedKey key) =>
-        (query.State is null || key.State == query.State)
-        && (query.Reason is null || key.Reason == query.Reason)
-        && key.Place.PublishTimeMicros >= query.PublishedFromMicros
-        && key.Place.PublishTimeMicros <= query.PublishedUntilMicros
-        && (after is not { } place || key.Place.CompareTo(place) > 0);
+        int Compare(UnmatchedKey left, UnmatchedKey right) => query.Compare(left.Place, right.Place);
+    }
 
     private async IAsyncEnumerable<UnmatchedKey> ScanAsync(
         IStatement statement, int bucket, [EnumeratorCancellation] CancellationToken cancellationToken)

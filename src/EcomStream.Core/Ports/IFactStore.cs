@@ -28,6 +28,28 @@ public interface IFactStore : IAsyncDisposable
     /// <summary>Inserts or replaces unmatched rows by (order id, payment key), durably.</summary>
     ValueTask WriteUnmatchedAsync(IReadOnlyList<UnmatchedPayment> rows, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Writes each row only if the stored row is still as it was read, so that what another program has written in the
+    /// meantime remains. The default implementation compares and writes in two steps; a store that several programs write
+    /// to overrides it.
+    /// </summary>
+    /// <param name="changes">The changes, at most one per row.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>For each change, in order, whether it took effect.</returns>
+    async ValueTask<IReadOnlyList<bool>> ChangeUnmatchedAsync(IReadOnlyList<UnmatchedChange> changes, CancellationToken cancellationToken)
+    {
+        var stored = (await ReadUnmatchedRowsAsync([.. changes.Select(change => (change.After.OrderId, change.After.PaymentKey))], cancellationToken))
+            .ToDictionary(row => (row.OrderId, row.PaymentKey));
+        bool[] applies =
+        [
+            .. changes.Select(change => stored.TryGetValue((change.After.OrderId, change.After.PaymentKey), out var row)
+                ? change.Before?.HasSameContent(row) == true
+                : change.Before is null),
+        ];
+        await WriteUnmatchedAsync([.. changes.Where((_, i) => applies[i]).Select(change => change.After)], cancellationToken);
+        return applies;
+    }
+
     /// <summary>Reads all unmatched rows of some orders, in no particular order.</summary>
     ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken);
 
@@ -63,9 +85,26 @@ public interface IFactStore : IAsyncDisposable
     }
 
     /// <summary>
-    /// Streams the unmatched rows that a query asks for, oldest publish time first, then by order id and payment key.
+    /// Streams the unmatched rows that a query asks for, oldest publish time first, then by order id and payment key; in
+    /// reverse with <see cref="UnmatchedQuery.NewestFirst"/>.
     /// </summary>
     IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Counts the unmatched rows that a query asks for by hour of publish time, reason and state, in no particular order.
+    /// The query's limit is ignored.
+    /// </summary>
+    async ValueTask<IReadOnlyList<UnmatchedCount>> CountUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken)
+    {
+        var counts = new Dictionary<(long Hour, DeadLetterReason Reason, UnmatchedState State), long>();
+        await foreach (var row in ListUnmatchedAsync(query with { Limit = int.MaxValue }, cancellationToken))
+        {
+            var key = (UnmatchedCount.HourOf(row.PublishTimeMicros), row.Reason, row.State);
+            counts[key] = counts.GetValueOrDefault(key) + 1;
+        }
+
+        return [.. counts.Select(count => new UnmatchedCount(count.Key.Hour, count.Key.Reason, count.Key.State, count.Value))];
+    }
 
     /// <summary>
     /// Streams the rows that an order would heal: those that wait, and those that were dead-lettered for

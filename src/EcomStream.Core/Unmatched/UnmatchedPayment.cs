@@ -83,6 +83,10 @@ public sealed record UnmatchedPayment
     /// </summary>
     public string Id => IsMessage ? PaymentKey : DeadLetterId.OfPayment(OrderId, PaymentKey);
 
+    /// <summary>Whether another row has the same key and the same values in all columns, compared byte by byte.</summary>
+    public bool HasSameContent(UnmatchedPayment other) =>
+        Data.Span.SequenceEqual(other.Data.Span) && (this with { Data = default }) == (other with { Data = default });
+
     /// <summary>
     /// Builds the message that gives this dead letter back to the topic that it came from: data and attributes as they
     /// were, and which dead letter it is.

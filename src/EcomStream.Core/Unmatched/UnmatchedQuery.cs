@@ -3,11 +3,11 @@ namespace EcomStream.Core;
 /// <summary>Which unmatched rows to list.</summary>
 public sealed record UnmatchedQuery
 {
-    /// <summary>Only rows in this state; null for all.</summary>
-    public UnmatchedState? State { get; init; }
+    /// <summary>Only rows in one of these states; empty for all.</summary>
+    public IReadOnlyList<UnmatchedState> States { get; init; } = [];
 
-    /// <summary>Only rows with this reason; null for all.</summary>
-    public DeadLetterReason? Reason { get; init; }
+    /// <summary>Only rows with one of these reasons; empty for all.</summary>
+    public IReadOnlyList<DeadLetterReason> Reasons { get; init; } = [];
 
     /// <summary>Only rows of this order; null for all.</summary>
     public long? OrderId { get; init; }
@@ -18,12 +18,49 @@ public sealed record UnmatchedQuery
     /// <summary>Only rows published at or before this time, microseconds since the Unix epoch.</summary>
     public long PublishedUntilMicros { get; init; } = long.MaxValue;
 
-    /// <summary>Only rows behind this one in the order of the listing; null from its beginning.</summary>
+    /// <summary>Whether the newest publish time comes first; the order is then reversed as a whole.</summary>
+    public bool NewestFirst { get; init; }
+
+    /// <summary>Only rows that follow this one in the order of the listing; null from its beginning.</summary>
     public UnmatchedCursor? After { get; init; }
 
     /// <summary>At most so many rows.</summary>
     public int Limit { get; init; } = int.MaxValue;
+
+    /// <summary>Whether a row passes all filters and follows <see cref="After"/>.</summary>
+    /// <param name="place">The row's place.</param>
+    /// <param name="state">Its state.</param>
+    /// <param name="reason">Its reason.</param>
+    public bool Matches(UnmatchedCursor place, UnmatchedState state, DeadLetterReason reason) =>
+        (States.Count == 0 || States.Contains(state))
+        && (Reasons.Count == 0 || Reasons.Contains(reason))
+        && (OrderId is null || OrderId == place.OrderId)
+        && place.PublishTimeMicros >= PublishedFromMicros
+        && place.PublishTimeMicros <= PublishedUntilMicros
+        && (After is not { } after || Compare(place, after) > 0);
+
+    /// <summary>Compares two places in the order of the listing.</summary>
+    public int Compare(UnmatchedCursor left, UnmatchedCursor right) => NewestFirst ? right.CompareTo(left) : left.CompareTo(right);
 }
+
+/// <summary>How many unmatched rows share an hour, a reason and a state.</summary>
+/// <param name="HourMicros">Start of the hour of their publish time, UTC, microseconds since the Unix epoch.</param>
+/// <param name="Reason">Their reason.</param>
+/// <param name="State">Their state.</param>
+/// <param name="Rows">How many there are.</param>
+public readonly record struct UnmatchedCount(long HourMicros, DeadLetterReason Reason, UnmatchedState State, long Rows)
+{
+    /// <summary>Microseconds of an hour.</summary>
+    public const long MicrosPerHour = 3_600_000_000;
+
+    /// <summary>The start of the hour of a time, microseconds since the Unix epoch.</summary>
+    public static long HourOf(long micros) => micros - (((micros % MicrosPerHour) + MicrosPerHour) % MicrosPerHour);
+}
+
+/// <summary>A change of an unmatched row that takes effect only while the row is as it was read.</summary>
+/// <param name="Before">The row as it was read; null when there was none.</param>
+/// <param name="After">The row to write, with the same key.</param>
+public sealed record UnmatchedChange(UnmatchedPayment? Before, UnmatchedPayment After);
 
 /// <summary>An unmatched row that an order would heal, without what it says.</summary>
 /// <param name="OrderId">The order.</param>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EcomStream.Host.Cli;
 using EcomStream.PubSub.Broker;
 using Microsoft.Extensions.Logging;
 
@@ -7,68 +8,66 @@ namespace EcomStream.Host.Commands;
 /// <summary><c>ecomstream broker</c>: the embedded broker on its own.</summary>
 internal static class BrokerCommand
 {
-    public static Command Create()
+    private const int DefaultSegmentBytes = 64 << 20;
+
+    public static Command Create(CommandContext context)
     {
-        var data = new Option<string>("--data", "-d") { Description = "Folder that it keeps its files in", DefaultValueFactory = _ => "data/broker" };
-        var host = new Option<string>("--host") { Description = "Address to listen on", DefaultValueFactory = _ => "127.0.0.1" };
-        var port = new Option<int>("--port", "-p") { Description = "Port to listen on; 0 for any that is free", DefaultValueFactory = _ => 8085 };
-        var fsync = new Option<FsyncPolicy>("--fsync")
+        var common = new CommonOptions(context);
+        var host = new Option<string?>("--host") { Description = "Address to listen on; ecomstream.broker.host when left out", HelpName = "address" };
+        var port = Options.Number("--port", null, "Port to listen on, 0 for any that is free; ecomstream.broker.port when left out", 0, 65_535);
+        port.Aliases.Add("-p");
+        var fsync = new Option<string?>("--fsync")
         {
-            Description = "Interval: a power cut loses at most what came within it; Always: nothing; Never: what the system has not written back",
-            DefaultValueFactory = _ => FsyncPolicy.Interval,
+            Description = "What a power cut may lose: interval, what came within --fsync-interval; always, nothing; never, what the system has not written back",
+            HelpName = "interval|always|never",
         };
-        var interval = new Option<int>("--fsync-interval")
-        {
-            Description = "The interval of --fsync Interval, ms",
-            DefaultValueFactory = _ => 50,
-        };
-        var segment = new Option<long>("--segment-bytes")
-        {
-            Description = "Size at which a file of messages is closed and another begun; space is given back in whole files",
-            DefaultValueFactory = _ => 64L << 20,
-        };
+        var interval = Options.Duration("--fsync-interval", "The interval of --fsync interval; ecomstream.broker.fsync-interval when left out");
+        var segment = Options.Number(
+            "--segment-bytes", DefaultSegmentBytes, "Size at which a file of messages is closed and the next one begun; space is freed in whole files", 1 << 10);
         var lenient = new Option<bool>("--lenient")
         {
             Description = "Keep and return fields of topics and subscriptions that have no effect here, with a warning, instead of rejecting them",
         };
-        AtLeast(interval, 1, "ms");
-        AtLeast(segment, 1 << 10, "bytes");
-        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { data, host, port, fsync, interval, segment, lenient };
+        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { host, port, fsync, interval, segment, lenient };
         var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
+        common.AddTo(command);
         http.AddTo(command);
         log.AddTo(command);
-        command.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return command.Runs(context, async (result, stop) =>
         {
+            var settings = common.Read(result);
             using var loggers = LoggerFactory.Create(log.Read(result));
             await using var broker = await BrokerStart.StartAsync(
                 new EmbeddedBrokerOptions
                 {
-                    DataDirectory = result.GetValue(data)!,
-                    Host = result.GetValue(host)!,
-                    Port = result.GetValue(port),
-                    Fsync = result.GetValue(fsync),
+                    DataDirectory = settings.BrokerDirectory,
+                    Host = result.GetValue(host) ?? settings.BrokerHost,
+                    Port = result.GetResult(port) is null ? settings.BrokerPort : (int)result.GetValue(port),
+                    Fsync = Policy(result.GetValue(fsync)) ?? settings.BrokerFsync,
                     SegmentBytes = result.GetValue(segment),
-                    FsyncInterval = TimeSpan.FromMilliseconds(result.GetValue(interval)),
+                    FsyncInterval = result.GetValue(interval) ?? settings.BrokerFsyncInterval,
                     Lenient = result.GetValue(lenient),
                     LoggerFactory = loggers,
                 },
                 stop);
-            Console.WriteLine($"export PUBSUB_EMULATOR_HOST={broker.Endpoint}");
-            await using var endpoint = await BrokerEndpoint.StartAsync(http.Address(result), loggers, stop);
-            var stopped = new TaskCompletionSource();
-            await using var registration = stop.Register(stopped.SetResult);
-            await stopped.Task;
+            BrokerEndpointFile.Write(settings, broker.Endpoint);
+            try
+            {
+                await context.Out.WriteLineAsync($"export PUBSUB_EMULATOR_HOST={broker.Endpoint}");
+                await using var endpoint = await BrokerEndpoint.StartAsync(http.Read(result, settings), settings, loggers, stop);
+                await Task.Delay(Timeout.Infinite, stop);
+            }
+            finally
+            {
+                BrokerEndpointFile.Delete(settings);
+            }
+
             return Exit.Ok;
-        }));
-        return command;
+        }, isService: true);
     }
 
-    private static void AtLeast<T>(Option<T> option, T least, string unit)
-        where T : IComparable<T> => option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<T>() is { } value && value.CompareTo(least) < 0)
-            {
-                result.AddError($"{option.Name} must be at least {least} {unit}");
-            }
-        });
+    private static FsyncPolicy? Policy(string? text) =>
+        text is null ? null
+        : Options.OneOf<FsyncPolicy>(text)
+        ?? throw new UsageException($"--fsync {text}: must be one of {string.Join(", ", Enum.GetValues<FsyncPolicy>().Select(Options.Name))}.");
 }

@@ -16,13 +16,10 @@ internal sealed class BrokerEndpoint : IAsyncDisposable
 
     /// <summary>Starts the endpoint of a broker that runs, where an address is given.</summary>
     /// <exception cref="ConfigurationException">The address is wrong or in use.</exception>
-    public static async Task<BrokerEndpoint> StartAsync(string? address, ILoggerFactory loggers, CancellationToken cancellationToken)
+    public static async Task<BrokerEndpoint> StartAsync(HttpSettings? http, HostSettings settings, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
-        var config = ConfigurationLoader.Load(null, [], Environment.GetEnvironmentVariables()).WithFallback(HostSettings.Reference);
-        var settings = OperationsSettings.Read(config);
-        var http = HttpSettings.Read(address, settings);
         var collection = new ServiceCollection();
-        EcomStreamTelemetry.Add(collection, settings.TraceRatio, http is null ? null : metrics => metrics.AddPrometheusExporter());
+        EcomStreamTelemetry.Add(collection, settings.Operations.TraceRatio, http is null ? null : metrics => metrics.AddPrometheusExporter());
         var services = collection.BuildServiceProvider();
         var report = new HealthReport([new HealthEntry("broker", HealthState.Ok, "The broker runs.")]);
         try

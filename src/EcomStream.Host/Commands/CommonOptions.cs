@@ -1,21 +1,25 @@
 using System.CommandLine;
-using Akka.Configuration;
-using EcomStream.PubSub;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands;
 
 /// <summary>The options that say which configuration a command works with.</summary>
-internal sealed class CommonOptions
+internal sealed class CommonOptions(CommandContext context)
 {
-    public Option<string?> File { get; } = new("--config", "-c") { Description = "HOCON file; profiles: embedded.conf, emulator.conf" };
+    public Option<string?> File { get; } = new("--config", "-c") { Description = "HOCON file; profiles: embedded.conf, emulator.conf, gcp.conf", HelpName = "file" };
 
     public Option<string[]> Set { get; } = new("--set", "-s")
     {
         Description = "A single key: path=value, such as ecomstream.unmatched.grace=5s; may be repeated",
+        HelpName = "path=value",
         DefaultValueFactory = _ => [],
     };
 
-    public Option<string?> Data { get; } = new("--data", "-d") { Description = "Folder of the embedded broker and store" };
+    public Option<string?> Data { get; } = new("--data", "-d")
+    {
+        Description = "Data folder: the embedded store is DIR/ecomstream.db, the embedded broker's files are in DIR/broker",
+        HelpName = "dir",
+    };
 
     public void AddTo(Command command)
     {
@@ -25,12 +29,11 @@ internal sealed class CommonOptions
     }
 
     /// <summary>What the user set, without the defaults.</summary>
-    public Config Load(ParseResult result)
+    public LoadedConfiguration Load(ParseResult result)
     {
-        var config = ConfigurationLoader.Load(result.GetValue(File), result.GetValue(Set) ?? [], Environment.GetEnvironmentVariables());
-        return result.GetValue(Data) is { } data
-            ? ConfigurationLoader.Load(null, [$"ecomstream.data-dir={data}"], new Dictionary<string, string>()).WithFallback(config)
-            : config;
+        var sets = result.GetValue(Set) ?? [];
+        return ConfigurationLoader.Read(
+            result.GetValue(File), result.GetValue(Data) is { } data ? [.. sets, $"ecomstream.data-dir={data}"] : sets, context.Environment);
     }
 
     /// <summary>All settings, checked.</summary>
@@ -38,9 +41,9 @@ internal sealed class CommonOptions
     public HostSettings Read(ParseResult result)
     {
         var user = Load(result);
-        return ConfigurationCheck.Problems(user, EmulatorHost) is { Count: > 0 } problems
+        return ConfigurationCheck.Problems(user, context.EmulatorHost) is { Count: > 0 } problems
             ? throw new UsageException(string.Join(Environment.NewLine, problems))
-            : HostSettings.Read(user, EmulatorHost) with { CommandLine = Paths(result) };
+            : HostSettings.Read(user.Config, context.EmulatorHost) with { CommandLine = Paths(result) };
     }
 
     private List<string> Paths(ParseResult result)
@@ -53,10 +56,4 @@ internal sealed class CommonOptions
 
         return paths;
     }
-
-    public static string? EmulatorHost => Environment.GetEnvironmentVariable(PubSubSettings.EmulatorVariable);
 }
-
-/// <summary>The user has to change something: one clear text, exit code 2.</summary>
-/// <param name="message">What to change.</param>
-internal sealed class UsageException(string message) : Exception(message);

@@ -1,30 +1,79 @@
 using System.CommandLine;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands;
 
-/// <summary><c>ecomstream config check</c>: every wrong or unknown key of the configuration.</summary>
+/// <summary><c>ecomstream config check|show</c>: what is wrong with the configuration, and what is in effect.</summary>
 internal static class ConfigCommand
 {
-    public static Command Create()
+    private static readonly JsonSerializerOptions _line = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static Command Create(CommandContext context) => new("config", "Check and show the configuration") { Check(context), Show(context) };
+
+    private static Command Check(CommandContext context)
     {
-        var common = new CommonOptions();
-        var check = new Command("check", "Read the configuration and name every wrong or unknown key");
+        var common = new CommonOptions(context);
+        var check = new Command("check", "Report every wrong, unknown or misplaced key, with its file and line");
         common.AddTo(check);
-        check.SetAction((result, _) => Exit.CodeOf(async () =>
+        return check.Runs(context, async (result, _) =>
         {
-            var problems = ConfigurationCheck.Problems(common.Load(result), CommonOptions.EmulatorHost);
-            foreach (var problem in problems)
+            var user = common.Load(result);
+            var problems = ConfigurationCheck.Problems(user, context.EmulatorHost);
+            foreach (var line in problems.Concat(user.Notes.Select(note => $"note: {note}")))
             {
-                await Console.Error.WriteLineAsync(problem);
+                await context.Error.WriteLineAsync(line);
             }
 
             if (problems.Count == 0)
             {
-                Console.WriteLine("The configuration is right.");
+                await context.Out.WriteLineAsync("The configuration is valid.");
             }
 
-            return problems.Count == 0 ? Exit.Ok : Exit.Usage;
-        }));
-        return new Command("config", "Work with the configuration") { check };
+            return problems.Count == 0 ? Exit.Ok : Exit.Differences;
+        });
+    }
+
+    private static Command Show(CommandContext context)
+    {
+        var common = new CommonOptions(context);
+        var format = OutputFormats.Option();
+        var isChanged = new Option<bool>("--changed") { Description = "Only settings that a file, the environment or the command line sets" };
+        var show = new Command("show", "Show the settings in effect and where each comes from; secrets are masked") { format, isChanged };
+        common.AddTo(show);
+        return show.Runs(context, async (result, _) =>
+        {
+            var settings = EffectiveSettings.Of(common.Load(result)).Where(setting => !setting.IsDefault || !result.GetValue(isChanged));
+            switch (result.GetValue(format))
+            {
+                case OutputFormat.Json:
+                    foreach (var setting in settings)
+                    {
+                        await context.Out.WriteLineAsync(JsonSerializer.Serialize(
+                            new Dictionary<string, string> { ["path"] = setting.Path, ["value"] = setting.Value, ["origin"] = setting.Origin }, _line));
+                    }
+
+                    break;
+                case OutputFormat.Csv:
+                    await context.Out.WriteLineAsync(Csv.Line(["path", "value", "origin"]));
+                    foreach (var setting in settings)
+                    {
+                        await context.Out.WriteLineAsync(Csv.Line([setting.Path, setting.Value, setting.Origin]));
+                    }
+
+                    break;
+                default:
+                    foreach (var setting in settings)
+                    {
+                        await context.Out.WriteLineAsync(
+                            Printable.Escape($"{setting.Path} = {setting.Value}") + (setting.IsDefault ? "" : $"  # {Printable.Escape(setting.Origin)}"));
+                    }
+
+                    break;
+            }
+
+            return Exit.Ok;
+        });
     }
 }

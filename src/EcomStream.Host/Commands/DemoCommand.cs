@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
 using EcomStream.Core;
+using EcomStream.Host.Cli;
+using EcomStream.PubSub;
 using EcomStream.Web;
 using Microsoft.Extensions.Logging;
 using Spectre.Console;
@@ -15,9 +17,9 @@ internal static class DemoCommand
 
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1);
 
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var data = new Option<string?>("--data", "-d") { Description = "Folder to keep the files in; a temporary one by default" };
+        var data = new Option<string?>("--data", "-d") { Description = "Data folder, as for run; a temporary one by default" };
         var simulator = new SimulatorArguments(
             orders: 50_000, payments: 50_000, rate: 10_000, orphans: 0.01, malformed: 0.001, duplicates: 0.01, reordered: 0.05);
         var command = new Command("demo", "Embedded broker, SQLite, simulator and pipeline in one process, with nothing else installed") { data };
@@ -27,15 +29,29 @@ internal static class DemoCommand
         simulator.AddTo(command);
         http.AddTo(command);
         log.AddTo(command);
-        command.SetAction((result, stop) => Exit.CodeOf(() => Run(
-            result.GetValue(data), simulator.Read(result, ProduceSequence.Interleaved), simulator.Rate(result), http.Address(result), result.GetValue(hold),
-            log.Read(result), stop)));
-        return command;
+        return command.Runs(
+            context,
+            (result, stop) => Run(
+                context, result.GetValue(data), simulator.Read(result, ProduceSequence.Interleaved), simulator.Rate(result), http.Address(result),
+                result.GetValue(hold), log.Read(result), stop),
+            isService: true);
     }
 
     private static async Task<int> Run(
-        string? data, SimulatorOptions options, double rate, string? address, bool hold, Action<ILoggingBuilder> logging, CancellationToken stop)
+        CommandContext context,
+        string? data,
+        SimulatorOptions options,
+        double rate,
+        string? address,
+        bool hold,
+        Action<ILoggingBuilder> logging,
+        CancellationToken stop)
     {
+        if (!string.IsNullOrWhiteSpace(context.EmulatorHost))
+        {
+            await context.Error.WriteLineAsync($"demo runs its own broker: {PubSubSettings.EmulatorVariable}={context.EmulatorHost} is ignored.");
+        }
+
         var folder = data ?? Path.Combine(Path.GetTempPath(), $"ecomstream-demo-{Environment.ProcessId}");
         try
         {
@@ -43,9 +59,10 @@ internal static class DemoCommand
                 null,
                 [
                     $"ecomstream.data-dir={folder}", "ecomstream.broker.port=0", "ecomstream.pubsub.project-id=demo",
+                    "ecomstream.pubsub.emulator-host=", "ecomstream.broker.embedded=on", "ecomstream.store.kind=sqlite",
                     "ecomstream.unmatched.grace=3s", "ecomstream.unmatched.watermark-idle=1s", "ecomstream.http.actions=on",
                 ],
-                Environment.GetEnvironmentVariables());
+                context.Environment);
             var settings = HostSettings.Read(config, emulatorHost: null);
             var http = HttpSettings.Read(address ?? FreeAddress, settings.Operations);
             using var forced = ForcedExit.Listen();
@@ -56,9 +73,9 @@ internal static class DemoCommand
             await using (var process = await JoinProcess.StartAsync(settings, logging, stop, HttpOption.Services(http, settings)))
             {
                 counters = process.Counters;
-                Console.WriteLine($"Dashboard on {process.Get<HttpService>().Url}");
+                await context.Out.WriteLineAsync($"Dashboard on {process.Get<HttpService>().Url}");
                 await process.Pipeline.Started.WaitAsync(stop);
-                Console.WriteLine($"Broker on {process.Broker!.Endpoint}, store {settings.StorePath}; Ctrl-C ends it.");
+                await context.Out.WriteLineAsync($"Broker on {process.Broker!.Endpoint}, store {settings.StorePath}; Ctrl-C ends it.");
                 producer = new Producer(process.Publisher, settings.OrdersTopic, settings.PaymentsTopic);
                 using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop, process.Stopping);
                 using var shown = CancellationTokenSource.CreateLinkedTokenSource(ending.Token);

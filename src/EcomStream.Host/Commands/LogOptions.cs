@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EcomStream.Host.Cli;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.Host.Commands;
@@ -16,13 +17,8 @@ internal enum LogFormat
 /// <summary>--log-level and --log-format.</summary>
 internal sealed class LogOptions(LogLevel level)
 {
-    private readonly Option<LogLevel> _level = new("--log-level")
-    {
-        Description = "Trace, Debug, Information, Warning, Error, Critical or None",
-        DefaultValueFactory = _ => level,
-    };
-
-    private readonly Option<LogFormat> _format = new("--log-format") { Description = "text, or json: an object per line" };
+    private readonly Option<LogLevel> _level = Options.Choice("--log-level", level, "The least level that is logged");
+    private readonly Option<LogFormat> _format = Options.Choice("--log-format", LogFormat.Text, "A line of text, or a JSON object per line");
 
     public void AddTo(Command command)
     {
@@ -32,5 +28,7 @@ internal sealed class LogOptions(LogLevel level)
 
     /// <summary>Where and how the process logs.</summary>
     public Action<ILoggingBuilder> Read(ParseResult result, bool isVerbose = false) =>
-        Logging.ToConsole(isVerbose && result.GetResult(_level) is (null or { Implicit: true }) ? LogLevel.Debug : result.GetValue(_level), result.GetValue(_format));
+        Logging.ToConsole(
+            result.GetResult(_level) is { Implicit: false } ? result.GetValue(_level) : isVerbose ? LogLevel.Debug : level,
+            result.GetValue(_format));
 }

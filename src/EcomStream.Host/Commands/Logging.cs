@@ -33,6 +33,7 @@ internal static class Logging
             builder.AddSimpleConsole(console =>
             {
                 console.SingleLine = true;
+                console.ColorBehavior = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) ? LoggerColorBehavior.Default : LoggerColorBehavior.Disabled;
                 console.UseUtcTimestamp = true;
                 console.TimestampFormat = Timestamp + " ";
             });

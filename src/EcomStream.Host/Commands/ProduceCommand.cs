@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using EcomStream.Host.Cli;
 using EcomStream.PubSub;
 using Microsoft.Extensions.Logging;
 
@@ -8,41 +9,69 @@ namespace EcomStream.Host.Commands;
 /// <summary><c>ecomstream produce</c>: the simulator against any Pub/Sub.</summary>
 internal static class ProduceCommand
 {
-    private const string DefaultEndpoint = "127.0.0.1:8085";
-
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
+        var common = new CommonOptions(context);
         var simulator = new SimulatorArguments(orders: 80, payments: 500, rate: 0, orphans: 0, malformed: 0, duplicates: 0, reordered: 0);
-        var sequence = new Option<ProduceSequence>("--sequence")
+        var sequence = Options.Choice("--sequence", ProduceSequence.OrdersFirst, "In which order messages are published");
+        var production = new Option<bool>("--allow-production")
         {
-            Description = "OrdersFirst, PaymentsFirst or Interleaved",
-            DefaultValueFactory = _ => ProduceSequence.OrdersFirst,
+            Description = "Publish simulated messages even where the configuration names Google Cloud Pub/Sub rather than an emulator",
         };
-        var command = new Command("produce", $"Publish simulated orders and payments to PUBSUB_EMULATOR_HOST, to the endpoint in --config, or to {DefaultEndpoint}") { sequence };
+        var command = new Command(
+            "produce", "Publish simulated orders and payments to the emulator of the environment or configuration, or to the broker of the data folder")
+        {
+            sequence, production,
+        };
         simulator.AddTo(command);
         common.AddTo(command);
-        command.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return command.Runs(context, async (result, stop) =>
         {
             var settings = common.Read(result);
-            if (settings.PubSub is { EmulatorHost.Length: 0, ServiceEndpoint.Length: 0 })
-            {
-                settings = settings with { PubSub = settings.PubSub with { EmulatorHost = DefaultEndpoint } };
-            }
-
+            var pubSub = Target(settings, result.GetValue(production));
             using var loggers = LoggerFactory.Create(Logging.ToConsole(LogLevel.Warning));
-            using var connection = await PubSubConnection.OpenAsync(settings.PubSub, loggers, cancellationToken: stop);
+            using var connection = await PubSubConnection.OpenAsync(pubSub, loggers, cancellationToken: stop);
+            var shop = new Simulator(simulator.Read(result, result.GetValue(sequence)));
             await Setup.CreateMissingAsync(settings, connection, loggers, stop);
             await using var publisher = new PubSubPublisher(connection);
-            var shop = new Simulator(simulator.Read(result, result.GetValue(sequence)));
             var producer = new Producer(publisher, settings.OrdersTopic, settings.PaymentsTopic);
             var clock = Stopwatch.StartNew();
-            await producer.RunAsync(shop.Messages(), simulator.Rate(result), stop);
-            Console.WriteLine(
-                $"published {producer.PublishedOrders} orders and {producer.PublishedPayments} payments to {settings.PubSub.Endpoint} in {clock.Elapsed.TotalSeconds:0.0} s "
-                + $"({shop.Malformed} malformed, {shop.Orphans} without an order among them)");
+            try
+            {
+                await producer.RunAsync(shop.Messages(), simulator.Rate(result), stop);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                throw new CommandInterruptedException($"published {Summary()}");
+            }
+
+            await context.Out.WriteLineAsync($"published {Summary()}");
             return Exit.Ok;
-        }));
-        return command;
+
+            string Summary() =>
+                $"{producer.PublishedOrders} orders and {producer.PublishedPayments} payments to {pubSub.Endpoint} in {clock.Elapsed.TotalSeconds:0.0} s "
+                + $"({shop.Malformed} malformed, {shop.Orphans} without an order among them)";
+        });
+    }
+
+    /// <summary>Where to publish: an emulator, or the broker that runs on the data folder, or where its settings say that it will.</summary>
+    /// <exception cref="UsageException">It would be Google Cloud Pub/Sub, and that is not allowed.</exception>
+    internal static PubSubSettings Target(HostSettings settings, bool allowProduction)
+    {
+        if (settings.PubSub.EmulatorHost.Length > 0)
+        {
+            return settings.PubSub;
+        }
+
+        if (settings.RunsBroker)
+        {
+            var address = settings.BrokerHost is "0.0.0.0" or "::" ? "127.0.0.1" : settings.BrokerHost;
+            return settings.PubSub with { EmulatorHost = BrokerEndpointFile.Read(settings) ?? $"{address}:{settings.BrokerPort}" };
+        }
+
+        return allowProduction
+            ? settings.PubSub
+            : throw new UsageException(
+                $"The configuration names {settings.PubSub.Endpoint}, project {settings.PubSub.ProjectId}. Set PUBSUB_EMULATOR_HOST to publish simulated messages to an emulator, or give --allow-production.");
     }
 }

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using EcomStream.Host.Cli;
+using EcomStream.PubSub;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.Host.Commands;
@@ -6,23 +8,24 @@ namespace EcomStream.Host.Commands;
 /// <summary><c>ecomstream run</c>: the pipeline, until it is stopped or idle.</summary>
 internal static class RunCommand
 {
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
-        var untilIdle = new Option<string?>("--until-idle")
-        {
-            Description = "End when nothing has arrived, waits or is in flight for so long, such as 5s",
-        };
-        var verbose = new Option<bool>("--verbose", "-v") { Description = "The same as --log-level Debug" };
+        var common = new CommonOptions(context);
+        var untilIdle = Options.Duration("--until-idle", "End when nothing has arrived, waits or is in flight for this long");
+        var verbose = new Option<bool>("--verbose", "-v") { Description = "The same as --log-level debug" };
         var command = new Command("run", "Run the pipeline") { untilIdle, verbose };
         var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
         common.AddTo(command);
         http.AddTo(command);
         log.AddTo(command);
-        command.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return command.Runs(context, async (result, stop) =>
         {
             var settings = common.Read(result);
-            var idle = result.GetValue(untilIdle) is { } text ? Times.Parse(text, "--until-idle") : (TimeSpan?)null;
+            if (IgnoredBroker(settings, context.EmulatorHost) is { } ignored)
+            {
+                await context.Error.WriteLineAsync(ignored);
+            }
+
             var logging = log.Read(result, result.GetValue(verbose));
             using var forced = ForcedExit.Listen();
             using var loggers = LoggerFactory.Create(logging);
@@ -35,7 +38,7 @@ internal static class RunCommand
                     process.Pipeline, counters, settings.StatusInterval, loggers.CreateLogger("EcomStream.Host.Status"), ended.Token);
                 try
                 {
-                    await process.RunAsync(idle, stop);
+                    await process.RunAsync(result.GetValue(untilIdle), stop);
                 }
                 finally
                 {
@@ -44,11 +47,17 @@ internal static class RunCommand
                 }
             }
 
-            Console.WriteLine(
+            await context.Out.WriteLineAsync(
                 $"received {counters.Received}, payments joined {counters.Joined}, rows written {counters.Written}, "
                 + $"dead-lettered {counters.DeadLettered}, healed {counters.Healed}");
             return Exit.Ok;
-        }));
-        return command;
+        }, isService: true);
     }
+
+    /// <summary>Why the embedded broker does not start although it is enabled; null where it starts or is disabled.</summary>
+    internal static string? IgnoredBroker(HostSettings settings, string? emulatorHost) =>
+        settings is { EmbeddedBroker: true, RunsBroker: false }
+            ? $"The embedded broker does not start: Pub/Sub is {settings.PubSub.EmulatorHost}, set by "
+                + (string.IsNullOrWhiteSpace(emulatorHost) ? "ecomstream.pubsub.emulator-host." : $"{PubSubSettings.EmulatorVariable}. Unset it to use the embedded broker.")
+            : null;
 }

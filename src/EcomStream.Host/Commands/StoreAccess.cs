@@ -1,11 +1,12 @@
 using EcomStream.Core;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands;
 
-/// <summary>Opens the store for a command that only looks: it must be there already.</summary>
+/// <summary>Opens the store for a command that is not a pipeline: it must exist already.</summary>
 internal static class StoreAccess
 {
-    /// <exception cref="UsageException">There is no store.</exception>
+    /// <exception cref="UsageException">The store does not exist.</exception>
     public static async Task<IFactStore> OpenAsync(HostSettings settings, CancellationToken cancellationToken)
     {
         if (settings.StoreKind == StoreKind.Sqlite && !File.Exists(settings.StorePath))

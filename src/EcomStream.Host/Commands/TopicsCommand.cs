@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EcomStream.Host.Cli;
 using EcomStream.PubSub;
 
 namespace EcomStream.Host.Commands;
@@ -6,15 +7,15 @@ namespace EcomStream.Host.Commands;
 /// <summary><c>ecomstream topics create|check</c>: topics, subscriptions and permissions.</summary>
 internal static class TopicsCommand
 {
-    public static Command Create() => new("topics", "Make or verify the topics and subscriptions") { Make(), Check() };
+    public static Command Create(CommandContext context) => new("topics", "Create and check the topics and subscriptions") { Make(context), Check(context) };
 
-    private static Command Make()
+    private static Command Make(CommandContext context)
     {
-        var common = new CommonOptions();
-        var dryRun = new Option<bool>("--dry-run") { Description = "Only say what would be made" };
-        var command = new Command("create", "Make the topics and subscriptions that are missing; what is there stays as it is") { dryRun };
+        var common = new CommonOptions(context);
+        var dryRun = new Option<bool>("--dry-run") { Description = "Change nothing and print what would be created" };
+        var command = new Command("create", "Create the topics and subscriptions that are missing; what exists stays as it is") { dryRun };
         common.AddTo(command);
-        command.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return command.Runs(context, async (result, stop) =>
         {
             var settings = common.Read(result);
             var only = result.GetValue(dryRun);
@@ -23,51 +24,49 @@ internal static class TopicsCommand
             var made = await setup.CreateMissingAsync(settings.Subscriptions, only, stop);
             foreach (var line in made)
             {
-                Console.WriteLine($"{(only ? "would make" : "made")} {line}");
+                await context.Out.WriteLineAsync($"{(only ? "would create" : "created")} {line}");
             }
 
             if (made.Count == 0)
             {
-                Console.WriteLine("Nothing is missing.");
+                await context.Out.WriteLineAsync("Nothing is missing.");
             }
 
             foreach (var line in setup.Grants(settings.Subscriptions))
             {
-                Console.WriteLine($"to be granted: {line}");
+                await context.Out.WriteLineAsync($"to be granted: {line}");
             }
 
             return Exit.Ok;
-        }));
-        return command;
+        });
     }
 
-    private static Command Check()
+    private static Command Check(CommandContext context)
     {
-        var common = new CommonOptions();
-        var command = new Command("check", "Name every difference between what should be and what is there, permissions included");
+        var common = new CommonOptions(context);
+        var command = new Command("check", "Report every difference between the settings and the server, permissions included");
         common.AddTo(command);
-        command.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return command.Runs(context, async (result, stop) =>
         {
             var settings = common.Read(result);
             await using var pubsub = await PubSubAccess.OpenAsync(settings, stop);
             var (differences, notChecked) = await new PubSubSetup(pubsub.Connection).CheckAsync(settings.Subscriptions, stop);
             foreach (var difference in differences)
             {
-                await Console.Error.WriteLineAsync(difference);
+                await context.Error.WriteLineAsync(difference);
             }
 
             foreach (var left in notChecked)
             {
-                Console.WriteLine($"not checked: {left}");
+                await context.Out.WriteLineAsync($"not checked: {left}");
             }
 
             if (differences.Count == 0)
             {
-                Console.WriteLine("Topics and subscriptions are as they should be.");
+                await context.Out.WriteLineAsync("Topics and subscriptions are as they should be.");
             }
 
-            return differences.Count == 0 ? Exit.Ok : Exit.Failed;
-        }));
-        return command;
+            return differences.Count == 0 ? Exit.Ok : Exit.Differences;
+        });
     }
 }

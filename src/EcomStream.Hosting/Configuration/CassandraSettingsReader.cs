@@ -22,7 +22,7 @@ internal static class CassandraSettingsReader
             FactsTable = cassandra.Text("facts-table"),
             UnmatchedTable = cassandra.Text("unmatched-table"),
             Username = cassandra.Text("username"),
-            Password = cassandra.Text("password"),
+            Password = Password(cassandra),
             Tls = cassandra.Switch("tls.enabled")
                 ? new CqlTls
                 {
@@ -58,10 +58,33 @@ internal static class CassandraSettingsReader
                 ? ttl
                 : throw cassandra.Wrong("finished-ttl", $"1s to {CassandraSettings.LongestTtl.TotalDays}d, or 0s for ever"),
             RewriteWindow = cassandra.TimeOrZero("rewrite-window"),
-            RewriteBytes = section.GetByteSize("rewrite-bytes") is > 0 and { } bytes ? bytes : throw cassandra.Wrong("rewrite-bytes", "greater than 0, such as 512MiB"),
+            RewriteBytes = cassandra.Bytes("rewrite-bytes"),
             CreateSchema = cassandra.Switch("create-schema"),
             Replication = cassandra.Text("replication"),
         };
+    }
+
+    private static string Password(SectionReader cassandra)
+    {
+        if (cassandra.Text("password-file") is not { Length: > 0 } file)
+        {
+            return cassandra.Secret("password");
+        }
+
+        if (cassandra.Text("password").Length > 0)
+        {
+            throw new ConfigurationException($"{Path}.password-file = {file}: must be empty while {Path}.password is set.");
+        }
+
+        try
+        {
+            // Editors end a file with a line end; a password has none.
+            return File.ReadAllText(file).TrimEnd('\r', '\n');
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigurationException($"{Path}.password-file = {file}: cannot be read: {error.Message}");
+        }
     }
 
     private static string[] ContactPoints(SectionReader cassandra)

@@ -11,12 +11,15 @@ namespace EcomStream.Hosting;
 internal sealed record EffectiveSetting(string Path, string Value, string Origin)
 {
     /// <summary>Whether nobody has set it.</summary>
-    public bool IsDefault => Origin == "default";
+    public bool IsDefault => Origin == EffectiveSettings.Default;
 }
 
 /// <summary>Lists all settings of a process with their values and origins.</summary>
 internal static class EffectiveSettings
 {
+    /// <summary>The origin of a setting that nobody has set.</summary>
+    public const string Default = "default";
+
     private static readonly string[] _secrets = ["password", "token", "secret", "credentials", "private-key", "api-key"];
 
     /// <summary>All settings under <c>ecomstream</c>, by path.</summary>
@@ -36,10 +39,36 @@ internal static class EffectiveSettings
         return [.. values.Select(value => new EffectiveSetting(value.Key, Masked(value.Key, value.Value), Origin(settings, value.Key, environment)))];
     }
 
+    /// <summary>All settings of EcomStream, and what the user has set elsewhere, by path.</summary>
+    /// <param name="user">What the user has set.</param>
+    public static IReadOnlyList<EffectiveSetting> Of(LoadedConfiguration user)
+    {
+        var settings = new SortedDictionary<string, EffectiveSetting>(StringComparer.Ordinal);
+        foreach (var (path, text) in ConfigurationCheck.Defaults)
+        {
+            settings[path] = new EffectiveSetting(path, text, Default);
+        }
+
+        foreach (var (path, value) in user.Values.Leaves())
+        {
+            var name = path.ToString();
+            settings[name] = new EffectiveSetting(name, Masked(name, Text(value)), value.Origin.ToString());
+        }
+
+        return [.. settings.Values];
+    }
+
+    private static string Text(ConfigValue value) => value switch
+    {
+        TextValue text => text.Text ?? "null",
+        ListValue list => $"[{string.Join(", ", list.Items.Select(Text))}]",
+        _ => "{}",
+    };
+
     private static string Masked(string path, string value)
     {
         var key = path[(path.LastIndexOf('.') + 1)..];
-        return value.Length > 0 && _secrets.Any(secret => key.Contains(secret, StringComparison.Ordinal)) ? "********" : value;
+        return value.Length > 0 && !key.EndsWith("-file", StringComparison.Ordinal) && _secrets.Any(secret => key.Contains(secret, StringComparison.Ordinal)) ? "********" : value;
     }
 
     private static string Origin(HostSettings settings, string path, IDictionary environment) =>
@@ -47,7 +76,7 @@ internal static class EffectiveSettings
         : path == "ecomstream.pubsub.emulator-host" && environment["PUBSUB_EMULATOR_HOST"] is string { Length: > 0 } ? "environment"
         : environment.Contains(path.Replace(".", "__", StringComparison.Ordinal).Replace('-', '_').ToUpperInvariant()) ? "environment"
         : settings.User.HasPath(path) ? "file"
-        : "default";
+        : Default;
 
     private static void Add(HoconValue value, string path, SortedDictionary<string, string> values)
     {

@@ -62,6 +62,12 @@ internal static class HoconBrackets
         if (text.AsSpan(from).StartsWith("\"\"\""))
         {
             var end = text.IndexOf("\"\"\"", from + 3, StringComparison.Ordinal);
+            while (end >= 0 && end + 3 < text.Length && text[end + 3] == '"')
+            {
+                // Quotes directly before the last three belong to the text.
+                end++;
+            }
+
             return end < 0 ? -1 : end + 2;
         }
 

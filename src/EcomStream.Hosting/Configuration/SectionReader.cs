@@ -1,16 +1,44 @@
 using Akka.Configuration;
+using Akka.Configuration.Hocon;
 
 namespace EcomStream.Hosting;
 
 /// <summary>Reads values of one HOCON section of the process; every error names the whole path and what it must be.</summary>
 internal sealed class SectionReader(Config section, string root)
 {
-    public string Text(string path) => section.GetString(path);
+    public string Text(string path) => Secret(path).Trim();
 
-    public TimeSpan TimeOrZero(string path) => section.GetTimeSpan(path);
+    /// <summary>A text with its blanks.</summary>
+    public string Secret(string path) => RawText(section.GetValue(path)) ?? "";
 
-    public TimeSpan Time(string path) =>
-        TimeOrZero(path) is var time && time > TimeSpan.Zero ? time : throw Wrong(path, "more than nothing, such as 5s");
+    /// <summary>A text as it was written: Akka's own getters trim it, and take the word null for none.</summary>
+    public static string? RawText(HoconValue? value) => value is { Values: [HoconLiteral literal] } ? literal.Value : value?.GetString();
+
+    public TimeSpan TimeOrZero(string path)
+    {
+        try
+        {
+            return section.GetTimeSpan(path, allowInfinite: false) is var time && time >= TimeSpan.Zero ? time : throw Wrong(path, "0s or longer");
+        }
+        catch (Exception wrong) when (wrong is not ConfigurationException)
+        {
+            throw Wrong(path, "a duration with a unit, such as 5s");
+        }
+    }
+
+    public TimeSpan Time(string path) => TimeOrZero(path) is var time && time > TimeSpan.Zero ? time : throw Wrong(path, "longer than 0s, such as 5s");
+
+    public long Bytes(string path)
+    {
+        try
+        {
+            return section.GetByteSize(path) is { } bytes and > 0 ? bytes : throw Wrong(path, "greater than 0, such as 512MiB");
+        }
+        catch (Exception wrong) when (wrong is not ConfigurationException)
+        {
+            throw Wrong(path, "a size with a unit, such as 512MiB");
+        }
+    }
 
     public bool Switch(string path) => Text(path) switch
     {
@@ -34,18 +62,27 @@ internal sealed class SectionReader(Config section, string root)
     public string[] List(string path, string must)
     {
         var value = section.GetValue(path);
-
-        // On the command line and in the environment a list is text: a, b or ["a", "b"].
-        if (!value.IsArray() && value.GetString() is ['[', .., ']'] text && text.Contains('"', StringComparison.Ordinal))
-        {
-            value = ConfigurationFactory.ParseString($"list = {text}").GetValue("list");
-        }
-
-        string[] items = value.IsArray()
-            ? [.. value.GetStringList()]
-            : value.GetString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        return items.Length > 0 ? items : throw new ConfigurationException($"{root}.{path} = : it must be {must}.");
+        string[] items = value.IsArray() ? [.. value.GetStringList()] : Items(path, Text(path), must);
+        return items.Length > 0 ? items : throw new ConfigurationException($"{root}.{path} = : must be {must}.");
     }
 
-    public ConfigurationException Wrong(string path, string must) => new($"{root}.{path} = {Text(path)}: it must be {must}.");
+    // On the command line and in the environment a list is text: a, b or ["a", "b"].
+    private string[] Items(string path, string text, string must)
+    {
+        if (text is not ['[', .., ']'] || !text.Contains('"', StringComparison.Ordinal))
+        {
+            return text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        }
+
+        try
+        {
+            return [.. ((ListNode)HoconParser.ParseValue($"{root}.{path}", text)).Items.Select(item => ((TextNode)item).Text)];
+        }
+        catch (Exception wrong) when (wrong is ConfigurationException or InvalidCastException)
+        {
+            throw Wrong(path, must);
+        }
+    }
+
+    public ConfigurationException Wrong(string path, string must) => new($"{root}.{path} = {Text(path)}: must be {must}.");
 }

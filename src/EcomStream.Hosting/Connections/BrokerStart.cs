@@ -37,7 +37,9 @@ internal static class BrokerStart
     /// Starts a broker on the data folder, or returns the endpoint of the process that runs one there; the broker is null
     /// then.
     /// </summary>
-    /// <exception cref="BrokerStartException">The folder cannot be used, and no running process has published its endpoint.</exception>
+    /// <exception cref="BrokerStartException">
+    /// The folder is damaged or cannot be used, or another process uses it and has not published its endpoint.
+    /// </exception>
     public static async Task<(EmbeddedBroker? Broker, string Endpoint)> StartOrFindAsync(HostSettings settings, CancellationToken cancellationToken)
     {
         try
@@ -46,7 +48,7 @@ internal static class BrokerStart
                 new EmbeddedBrokerOptions { DataDirectory = settings.BrokerDirectory, Host = settings.BrokerHost, Port = 0 }, cancellationToken);
             return (broker, broker.Endpoint);
         }
-        catch (BrokerStartException) when (BrokerEndpointFile.Read(settings) is { } running)
+        catch (BrokerStartException inUse) when (inUse.IsFolderInUse && BrokerEndpointFile.Read(settings) is { } running)
         {
             return (null, running);
         }

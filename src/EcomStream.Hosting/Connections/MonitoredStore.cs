@@ -66,6 +66,18 @@ internal sealed class MonitoredStore(IFactStore inner, TimeProvider time) : IFac
         await call.Watch(inner.WriteUnmatchedAsync(rows, cancellationToken));
     }
 
+    public async ValueTask<IReadOnlyList<bool>> ChangeUnmatchedAsync(IReadOnlyList<UnmatchedChange> changes, CancellationToken cancellationToken)
+    {
+        using var call = new Call(this, "write_unmatched");
+        return await call.Watch(inner.ChangeUnmatchedAsync(changes, cancellationToken));
+    }
+
+    public async ValueTask<IReadOnlyList<UnmatchedCount>> CountUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken)
+    {
+        using var call = new Call(this, "count_unmatched");
+        return await call.Watch(inner.CountUnmatchedAsync(query, cancellationToken));
+    }
+
     public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
         using var call = new Call(this, "read_unmatched");

@@ -36,8 +36,11 @@ internal sealed class DeadLetterActions(HostSettings settings, IFactStore store,
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var rows = (await store.ReadUnmatchedRowsAsync(batch, cancellationToken)).Where(row => Allowed(action).Contains(row.State)).ToList();
-                await (action == DeadLetterAction.Replay ? ReplayAsync(rows, reason, cancellationToken) : DiscardAsync(rows, reason, cancellationToken));
-                operation.Advance(rows.Count, batch.Length - rows.Count);
+                var done = 0;
+                await (action == DeadLetterAction.Replay
+                    ? Replayer(reason).SendAsync(rows, count => done += count, cancellationToken)
+                    : DiscardAsync(rows, reason, count => done += count, cancellationToken));
+                operation.Advance(done, batch.Length - done);
             }
 
             operation.Finish();
@@ -48,26 +51,20 @@ internal sealed class DeadLetterActions(HostSettings settings, IFactStore store,
         }
     }
 
-    private async Task DiscardAsync(List<UnmatchedPayment> rows, string reason, CancellationToken cancellationToken) =>
-        await store.WriteUnmatchedAsync(
-            [.. rows.Select(row => row.Become(UnmatchedState.Discarded, Now, reason) with { Detail = $"{reason} (was: {row.Detail})" })], cancellationToken);
-
-    // The row first: once the message is out, the pipeline changes the row.
-    private async Task ReplayAsync(List<UnmatchedPayment> rows, string reason, CancellationToken cancellationToken)
+    // What has changed since it was read is left alone.
+    private async Task DiscardAsync(List<UnmatchedPayment> rows, string reason, Action<int> done, CancellationToken cancellationToken)
     {
-        var counted = rows
-            .Select(row => (Topic: TopicOf(row), Row: row with
-            {
-                Replays = row.Replays + 1,
-                History = UnmatchedHistory.Append(row.History, Now, row.State, $"replay {row.Replays + 1} to {TopicOf(row)}: {reason}"),
-            }))
-            .ToList();
-        await store.WriteUnmatchedAsync([.. counted.Select(replay => replay.Row)], cancellationToken);
-        foreach (var topic in counted.GroupBy(replay => replay.Topic, replay => replay.Row.ToReplay()))
-        {
-            await publisher.PublishAsync(topic.Key, [.. topic], cancellationToken);
-        }
+        var applied = await store.ChangeUnmatchedAsync(
+            [
+                .. rows.Select(row => new UnmatchedChange(
+                    row, row.Become(UnmatchedState.Discarded, Now, reason) with { Detail = $"{reason} (was: {row.Detail})" })),
+            ],
+            cancellationToken);
+        done(applied.Count(isApplied => isApplied));
     }
+
+    private Replayer Replayer(string reason) =>
+        new(store, publisher, TopicOf, Hosting.Replayer.DefaultTimeout, time, reason);
 
     private long Now => Timestamps.Micros(time.GetUtcNow());
 

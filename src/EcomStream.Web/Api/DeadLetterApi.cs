@@ -154,13 +154,13 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
             return (null, error);
         }
 
-        if (query.State is { } state && state != UnmatchedState.DeadLettered)
+        if (query.States.Any(state => state != UnmatchedState.DeadLettered))
         {
             return (null, "Only dead-lettered ones can be selected by a filter.");
         }
 
         var found = new List<(long, string)>();
-        await foreach (var row in Store.ListUnmatchedAsync(query with { State = UnmatchedState.DeadLettered, Limit = MostSelected }, stop))
+        await foreach (var row in Store.ListUnmatchedAsync(query with { States = [UnmatchedState.DeadLettered], Limit = MostSelected }, stop))
         {
             found.Add((row.OrderId, row.PaymentKey));
         }

@@ -34,7 +34,7 @@ internal sealed record DeadLetterFilter
                 return (null, $"'{State}' is not a state; valid ones are {string.Join(", ", Enum.GetValues<UnmatchedState>().Select(state => state.ToText()))}.");
             }
 
-            query = query with { State = states[0] };
+            query = query with { States = [states[0]] };
         }
 
         if (!string.IsNullOrEmpty(Reason))
@@ -44,7 +44,7 @@ internal sealed record DeadLetterFilter
                 return (null, $"'{Reason}' is not a reason; valid ones are {string.Join(", ", Enum.GetValues<DeadLetterReason>().Select(r => r.ToAttribute()))}.");
             }
 
-            query = query with { Reason = reason };
+            query = query with { Reasons = [reason] };
         }
 
         if (!string.IsNullOrEmpty(Order))

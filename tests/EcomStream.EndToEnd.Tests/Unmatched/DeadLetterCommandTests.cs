@@ -15,7 +15,7 @@ public sealed class DeadLetterCommandTests
     public Task On_Cassandra_dead_letters_are_listed_replayed_discarded_and_moved() => Run(StoreUnderTest.Cassandra);
 
     [Fact]
-    public async Task Wrong_ids_filters_and_files_end_with_one_line_and_exit_code_2()
+    public async Task Wrong_ids_filters_and_files_end_with_a_clear_error_and_exit_code_2_or_4()
     {
         using var place = new Workplace();
         using (var run = EcomStreamProcess.Start(place.Run("--until-idle", "500ms")))
@@ -25,24 +25,25 @@ public sealed class DeadLetterCommandTests
 
         var bad = Path.Combine(place.Folder, "bad.jsonl");
         await File.WriteAllTextAsync(bad, "{\"id\": \"5-1005\"}\n");
-        await Refused("no id of a dead letter", "show", "5");
-        await Refused("There is no dead letter", "show", "5-1005");
-        await Refused("Give either ids", "replay");
-        await Refused("Give either ids", "replay", "5-1005", "--reason", "superseded");
+        await Refused("not the id of a dead letter", "show", "5");
+        await RefusedWith(4, "There is no dead letter", "show", "5-1005");
+        await Refused("Give ids", "replay");
         await Refused("--reason late", "list", "--reason", "late");
         await Refused("--state gone", "list", "--state", "gone");
         await Refused("--older-than soon", "list", "--older-than", "soon");
         await Refused("--after 5", "list", "--after", "5");
-        await Refused("--limit must be", "list", "--limit", "0");
+        await Refused("--limit 0", "list", "--limit", "0");
         await Refused("line 1", "import", bad);
         await Refused("--because", "discard", "--reason", "superseded", "--because", " ");
 
-        async Task Refused(string text, params string[] arguments)
+        Task Refused(string text, params string[] arguments) => RefusedWith(2, text, arguments);
+
+        async Task RefusedWith(int code, string text, params string[] arguments)
         {
             using var dlq = EcomStreamProcess.Start(["dlq", .. arguments, "--data", place.Folder]);
-            (await dlq.ExitCodeAsync(Soon)).ShouldBe(2, dlq.Output);
+            (await dlq.ExitCodeAsync(Soon)).ShouldBe(code, dlq.Output);
             dlq.Output.ShouldContain(text);
-            dlq.Output.Trim().ShouldNotContain(Environment.NewLine);
+            dlq.Output.Trim().Split(Environment.NewLine).Length.ShouldBeLessThan(3);
         }
     }
 
@@ -78,7 +79,7 @@ public sealed class DeadLetterCommandTests
             (await Dlq("show", badId)).ShouldContain("the message was not joined");
 
             var shown = await Dlq("show", "23-1023");
-            shown.ShouldContain("23 is not there");
+            shown.ShouldContain("23 does not exist");
             shown.ShouldContain("\"payment_id\": 1023");
             shown.ShouldContain("waiting");
 
@@ -98,7 +99,7 @@ public sealed class DeadLetterCommandTests
             (await orders.ExitCodeAsync(Soon)).ShouldBe(0, orders.Output);
             await Until(async () => (await Lines("list", "--format", "json", "--state", "healed")).Count == 3);
             (await Dlq("show", "24-1024")).ShouldContain("refunded by hand");
-            (await Dlq("show", "24-1024")).ShouldContain("24 is there, without a payment");
+            (await Dlq("show", "24-1024")).ShouldContain("24 exists, without a payment");
             await run.TerminateAsync();
             (await run.ExitCodeAsync(Soon)).ShouldBe(0, run.Output);
         }
@@ -112,13 +113,13 @@ public sealed class DeadLetterCommandTests
             (await again.ExitCodeAsync(Soon)).ShouldBe(0, again.Output);
         }
 
-        (await Dlq("show", "24-1024")).ShouldContain("24 is there, with the payment 1024");
+        (await Dlq("show", "24-1024")).ShouldContain("24 exists, with the payment 1024");
         (await Lines("list", "--format", "json", "--order", "24"))[0].GetProperty("state").GetString().ShouldBe("healed");
 
         // Moved: what was exported is what is imported.
         var exported = await File.ReadAllLinesAsync(file);
         exported.Length.ShouldBeGreaterThan(5);
-        (await Dlq("import", file)).ShouldContain($"imported 0, {exported.Length} are there already");
+        (await Dlq("import", file)).ShouldContain($"imported 0 (0 new, 0 replaced), {exported.Length} are there already");
         using var other = new Workplace();
         using (var empty = EcomStreamProcess.Start(other.Run("--until-idle", "500ms")))
         {

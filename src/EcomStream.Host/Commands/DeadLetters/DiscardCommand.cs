@@ -1,46 +1,46 @@
 using System.CommandLine;
 using EcomStream.Core;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
 /// <summary><c>ecomstream dlq discard</c>: gives dead letters up, with a record of why.</summary>
 internal static class DiscardCommand
 {
-    private const int BatchSize = 500;
-
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
-        var selection = new RowSelection();
-        var because = new Option<string>("--because") { Description = "Why; it is kept", Required = true };
+        var common = new CommonOptions(context);
+        var selection = new RowSelection(context, [UnmatchedState.DeadLettered]);
+        var because = new Option<string>("--because") { Description = "Why; it is kept in the row", Required = true, HelpName = "text" };
         var discard = new Command("discard", "Give dead letters up: no order heals them any more, and the record stays") { because };
         selection.AddTo(discard);
         common.AddTo(discard);
-        discard.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return discard.Runs(context, async (result, stop) =>
         {
             var why = result.GetValue(because);
             if (string.IsNullOrWhiteSpace(why))
             {
-                throw new UsageException("--because: say why, it is kept.");
+                throw new UsageException("--because: give a reason; it is kept in the row.");
             }
 
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
-            var rows = await selection.ReadAsync(store, result, [UnmatchedState.DeadLettered], stop).ToListAsync(stop);
+            var plan = await RowPlan.ReadAsync(selection.ReadAsync(store, result, stop), stop);
             if (selection.IsDryRun(result))
             {
-                Console.WriteLine($"would discard {rows.Count}");
+                await context.Out.WriteLineAsync($"would discard {plan.Count}");
                 return Exit.Ok;
             }
 
-            var nowMicros = Timestamps.Micros(TimeProvider.System.GetUtcNow());
-            foreach (var batch in rows.Chunk(BatchSize))
+            var changed = await plan.RunAsync(context, store, "discarded", new Pace(0, context.Time), async (batch, changes, _) =>
             {
-                await store.WriteUnmatchedAsync([.. batch.Select(row => row.Become(UnmatchedState.Discarded, nowMicros, why) with { Detail = $"{why} (was: {row.Detail})" })], stop);
-            }
-
-            Console.WriteLine($"discarded {rows.Count}");
+                var nowMicros = Timestamps.Micros(context.Time.GetUtcNow());
+                var done = await store.ChangeUnmatchedAsync(
+                    [.. batch.Select(row => new UnmatchedChange(row, row.Become(UnmatchedState.Discarded, nowMicros, why) with { Detail = $"{why} (was: {row.Detail})" }))],
+                    CancellationToken.None);
+                changes(done.Count(applied => applied));
+            }, stop);
+            await context.Out.WriteLineAsync($"discarded {changed}{plan.Skipped(changed)}");
             return Exit.Ok;
-        }));
-        return discard;
+        });
     }
 }

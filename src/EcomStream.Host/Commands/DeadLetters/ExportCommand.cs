@@ -1,48 +1,54 @@
 using System.CommandLine;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
-/// <summary><c>ecomstream dlq export</c>: all rows as JSON lines.</summary>
+/// <summary><c>ecomstream dlq export</c>: rows with everything, as JSON lines.</summary>
 internal static class ExportCommand
 {
-    public static Command Create()
+    private const string Standard = "-";
+
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
-        var filter = new RowFilter();
-        var output = new Option<FileInfo?>("--output", "-o") { Description = "File to write; standard output when left out" };
-        var export = new Command("export", "Write them with everything as JSON, one per line, for import") { output };
-        filter.AddTo(export, withState: true);
+        var common = new CommonOptions(context);
+        var filter = new RowFilter(context);
+        var output = new Option<string>("--output", "-o")
+        {
+            Description = "File to write; it appears when it is whole. - for standard output",
+            HelpName = "file",
+            DefaultValueFactory = _ => Standard,
+        };
+        var export = new Command("export", "Write rows with everything as JSON, one per line, for import") { output };
+        filter.AddTo(export);
         common.AddTo(export);
-        export.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return export.Runs(context, async (result, stop) =>
         {
             var query = filter.Read(result);
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
-            var file = result.GetValue(output);
-            var rows = 0;
-            await using (var writer = file is null ? null : Create(file))
+            var file = result.GetValue(output)!;
+            using var whole = file == Standard ? null : WholeFile.Create(file);
+            var rows = 0L;
+            try
             {
-                await foreach (var row in store.ListUnmatchedAsync(query, stop))
+                await foreach (var row in store.ListUnmatchedAsync(query, stop).WithCancellation(stop))
                 {
-                    await (writer ?? Console.Out).WriteLineAsync(RowJson.Write(row));
+                    stop.ThrowIfCancellationRequested();
+                    await (whole?.Writer ?? context.Out).WriteLineAsync(RowJson.Write(row));
                     rows++;
                 }
+
+                if (whole is not null)
+                {
+                    await whole.CompleteAsync(stop);
+                }
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                throw new CommandInterruptedException($"exported {rows} rows so far{(whole is null ? "" : $"; {file} was not written")}");
             }
 
-            await Console.Error.WriteLineAsync($"exported {rows}");
+            await context.Error.WriteLineAsync($"exported {rows}");
             return Exit.Ok;
-        }));
-        return export;
-    }
-
-    private static StreamWriter Create(FileInfo file)
-    {
-        try
-        {
-            return new StreamWriter(file.Open(FileMode.Create, FileAccess.Write));
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new UsageException($"--output {file}: {error.Message}");
-        }
+        });
     }
 }

@@ -1,60 +1,89 @@
 using System.CommandLine;
 using EcomStream.Core;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
 /// <summary><c>ecomstream dlq import FILE</c>: rows that export wrote, perhaps mended by hand.</summary>
 internal static class ImportCommand
 {
-    private const int BatchSize = 500;
+    private const int BatchSize = 200;
+    private const int ListedConflicts = 20;
 
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
-        var file = new Argument<FileInfo>("file") { Description = "JSON lines, as export writes them" };
-        var overwrite = new Option<bool>("--overwrite") { Description = "Replace rows that are there, too" };
-        var dryRun = new Option<bool>("--dry-run") { Description = "Only check the file and say how many there are" };
-        var import = new Command("import", "Read rows that export wrote; a running pipeline learns of them with its next full sweep") { file, overwrite, dryRun };
+        var common = new CommonOptions(context);
+        var file = new Argument<string>("file") { Description = "JSON lines, as export writes them; - for standard input" };
+        var overwrite = new Option<bool>("--overwrite") { Description = "Replace stored rows that have not changed since the export" };
+        var dryRun = new Option<bool>("--dry-run") { Description = "Change nothing; check the file and print what would be done" };
+        var import = new Command("import", "Read rows that export wrote; a running pipeline notices them with its next full sweep") { file, overwrite, dryRun };
         common.AddTo(import);
-        import.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return import.Runs(context, async (result, stop) =>
         {
-            var rows = await ReadAsync(result.GetValue(file)!, stop);
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
-            var (written, kept) = (0, 0);
-            foreach (var batch in rows.Chunk(BatchSize))
+            var rows = await ReadAsync(context, result.GetValue(file)!, stop);
+            var importer = new Importer(store, result.GetValue(overwrite), result.GetValue(dryRun), Timestamps.Micros(context.Time.GetUtcNow()));
+            var progress = new ProgressReport(context, "imported", rows.Count);
+            var done = 0;
+            try
             {
-                var there = result.GetValue(overwrite)
-                    ? []
-                    : (await store.ReadUnmatchedAsync([.. batch.Select(row => row.OrderId)], stop)).Select(row => (row.OrderId, row.PaymentKey)).ToHashSet();
-                var missing = batch.Where(row => !there.Contains((row.OrderId, row.PaymentKey))).ToList();
-                if (!result.GetValue(dryRun))
+                foreach (var batch in rows.Chunk(BatchSize))
                 {
-                    await store.WriteUnmatchedAsync(missing, stop);
+                    stop.ThrowIfCancellationRequested();
+                    await importer.WriteAsync(batch, stop);
+                    done += batch.Length;
+                    await progress.ReportAsync(done);
                 }
-
-                written += missing.Count;
-                kept += batch.Length - missing.Count;
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                throw new CommandInterruptedException($"handled {done} of {rows.Count}: {Summary(importer)}");
             }
 
-            Console.WriteLine($"{(result.GetValue(dryRun) ? "would import" : "imported")} {written}, {kept} are there already");
-            return Exit.Ok;
-        }));
-        return import;
+            await context.Out.WriteLineAsync($"{(result.GetValue(dryRun) ? "would import" : "imported")} {Summary(importer)}");
+            await ReportAsync(context, importer);
+            return importer.Conflicts.Count == 0 ? Exit.Ok : Exit.Failed;
+        });
+    }
+
+    private static string Summary(Importer importer) =>
+        $"{importer.Added + importer.Replaced} ({importer.Added} new, {importer.Replaced} replaced), {importer.Same + importer.Kept} are there already"
+        + (importer.Kept > 0 ? $", of which {importer.Kept} differ and were kept (--overwrite replaces them)" : "");
+
+    private static async Task ReportAsync(CommandContext context, Importer importer)
+    {
+        foreach (var (id, target) in importer.Moving)
+        {
+            await context.Error.WriteLineAsync($"{id} names {target} now; it is discarded until 'dlq replay {id}' moves it.");
+        }
+
+        foreach (var id in importer.Conflicts.Take(ListedConflicts))
+        {
+            await context.Error.WriteLineAsync($"{id} was not imported: it has changed since the export, or its state, history, replays or times were edited. Export it again.");
+        }
+
+        if (importer.Conflicts.Count > ListedConflicts)
+        {
+            await context.Error.WriteLineAsync($"{importer.Conflicts.Count - ListedConflicts} more were not imported for the same reason.");
+        }
     }
 
     // The whole file before anything is written: half an import would be hard to take back.
-    private static async Task<List<UnmatchedPayment>> ReadAsync(FileInfo file, CancellationToken stop)
+    private static async Task<List<UnmatchedPayment>> ReadAsync(CommandContext context, string file, CancellationToken stop)
     {
         var rows = new List<UnmatchedPayment>();
+        var ids = new HashSet<string>();
         var number = 0;
         try
         {
-            await foreach (var line in File.ReadLinesAsync(file.FullName, stop))
+            using var opened = file == "-" ? null : new StreamReader(file);
+            while (await (opened ?? context.In).ReadLineAsync(stop) is { } line)
             {
                 number++;
                 if (!string.IsNullOrWhiteSpace(line))
                 {
-                    rows.Add(RowJson.Read(line));
+                    var row = RowJsonReader.Read(line);
+                    rows.Add(ids.Add(row.Id) ? row : throw new FormatException($"{row.Id} occurs twice"));
                 }
             }
 

@@ -1,69 +1,87 @@
 using System.CommandLine;
 using System.Globalization;
 using EcomStream.Core;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
 /// <summary><c>ecomstream dlq list</c>.</summary>
 internal static class ListCommand
 {
-    private static readonly string[] _columns = ["id", "state", "reason", "published", "since", "replays", "detail"];
+    private static readonly string[] _columns = ["id", "state", "reason", "published (UTC)", "detail"];
     private static readonly string[] _csvColumns =
-        ["id", "order_id", "payment_key", "state", "reason", "published", "since", "changed", "replays", "message_id", "subscription", "detail", "data"];
+    [
+        "id", "order_id", "payment_key", "state", "reason", "published", "since", "changed", "replays", "message_id", "subscription", "detail",
+        "data_encoding", "data",
+    ];
 
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
-        var filter = new RowFilter();
-        var format = new Option<RowFormat>("--format", "-f") { Description = "table, json (an object per line) or csv" };
-        var limit = new Option<int>("--limit") { Description = "At most so many", DefaultValueFactory = _ => 50 };
-        var after = new Option<string?>("--after") { Description = "Go on behind the page before; it says where" };
-        var list = new Command("list", "List payments that wait or were dead-lettered, and malformed messages, oldest first") { format, limit, after };
-        filter.AddTo(list, withState: true);
+        var common = new CommonOptions(context);
+        var filter = new RowFilter(context);
+        var format = OutputFormats.Option();
+        var limit = Options.Number("--limit", 50, "At most this many rows", least: 1);
+        var after = new Option<string?>("--after") { Description = "Continue after the previous page, with the cursor that it printed", HelpName = "cursor" };
+        var newest = new Option<bool>("--newest-first") { Description = "Newest publish time first; oldest first when left out" };
+        var list = new Command("list", "List payments that wait or were dead-lettered, and malformed messages") { format, limit, after, newest };
+        filter.AddTo(list);
         common.AddTo(list);
-        list.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return list.Runs(context, async (result, stop) =>
         {
-            var query = filter.Read(result) with { After = Cursor(result.GetValue(after)) };
-            var most = result.GetValue(limit);
-            if (most < 1)
-            {
-                throw new UsageException("--limit must be 1 or more.");
-            }
-
+            var query = filter.Read(result) with { After = Cursor(result.GetValue(after)), NewestFirst = result.GetValue(newest) };
+            var most = (int)result.GetValue(limit);
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
-            var rows = await store.ListUnmatchedAsync(query with { Limit = most == int.MaxValue ? most : most + 1 }, stop).ToListAsync(stop);
-            var hasMore = rows.Count > most;
-            Print(result.GetValue(format), hasMore ? rows[..most] : rows);
-            var summary = hasMore ? $"the first {most}; go on with --after {UnmatchedCursor.Of(rows[most - 1])}" : $"{rows.Count} in all";
-            await (result.GetValue(format) == RowFormat.Table ? Console.Out : Console.Error).WriteLineAsync(summary);
+            var rows = store.ListUnmatchedAsync(query with { Limit = most == int.MaxValue ? most : most + 1 }, stop);
+            await context.Error.WriteLineAsync(await PrintAsync(context, result.GetValue(format), rows, most));
             return Exit.Ok;
-        }));
-        return list;
+        });
     }
 
     private static UnmatchedCursor? Cursor(string? text) =>
         text is null ? null
         : UnmatchedCursor.TryParse(text, out var cursor) ? cursor
-        : throw new UsageException($"--after {text}: it must be what the page before said.");
+        : throw new UsageException($"--after {text}: must be the cursor that the previous page printed.");
 
-    private static void Print(RowFormat format, IReadOnlyList<UnmatchedPayment> rows)
+    // Rows are printed while they are read. One more than wanted tells whether there is a next page.
+    private static async Task<string> PrintAsync(CommandContext context, OutputFormat format, IAsyncEnumerable<UnmatchedPayment> rows, int most)
     {
-        switch (format)
+        var table = new TextTable(context, _columns);
+        if (format == OutputFormat.Csv)
         {
-            case RowFormat.Json:
-                foreach (var row in rows)
-                {
-                    Console.WriteLine(RowJson.Write(row));
-                }
-
-                break;
-            case RowFormat.Csv:
-                RowWriters.Write(format, _csvColumns, rows.Select(CsvCells));
-                break;
-            default:
-                RowWriters.Write(format, _columns, rows.Select(Cells));
-                break;
+            await context.Out.WriteLineAsync(Csv.Line(_csvColumns));
         }
+
+        var (count, last) = (0, default(UnmatchedCursor));
+        var hasMore = false;
+        await foreach (var row in rows)
+        {
+            if (count == most)
+            {
+                hasMore = true;
+                break;
+            }
+
+            (count, last) = (count + 1, UnmatchedCursor.Of(row));
+            switch (format)
+            {
+                case OutputFormat.Json:
+                    await context.Out.WriteLineAsync(RowJson.Write(row));
+                    break;
+                case OutputFormat.Csv:
+                    await context.Out.WriteLineAsync(Csv.Line(CsvCells(row)));
+                    break;
+                default:
+                    table.Add(Cells(row));
+                    break;
+            }
+        }
+
+        if (format == OutputFormat.Table)
+        {
+            table.End();
+        }
+
+        return hasMore ? $"the first {most}; the next page: --after {last}" : $"{count} in all";
     }
 
     private static string[] Cells(UnmatchedPayment row) =>
@@ -71,26 +89,29 @@ internal static class ListCommand
         row.Id,
         row.State.ToText(),
         row.Reason.ToAttribute(),
-        RowWriters.Time(row.PublishTimeMicros),
-        RowWriters.Time(row.SinceMicros),
-        row.Replays.ToString(CultureInfo.InvariantCulture),
+        Timestamps.Time(row.PublishTimeMicros).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture),
         row.Detail,
     ];
 
-    private static string[] CsvCells(UnmatchedPayment row) =>
-    [
-        row.Id,
-        row.IsMessage ? "" : row.OrderId.ToString(CultureInfo.InvariantCulture),
-        row.IsMessage ? "" : row.PaymentKey,
-        row.State.ToText(),
-        row.Reason.ToAttribute(),
-        Timestamps.Rfc3339(row.PublishTimeMicros),
-        Timestamps.Rfc3339(row.SinceMicros),
-        Timestamps.Rfc3339(row.ChangedMicros),
-        row.Replays.ToString(CultureInfo.InvariantCulture),
-        row.MessageId,
-        row.Subscription,
-        row.Detail,
-        RowJson.TextOf(row.Data.Span) ?? Convert.ToBase64String(row.Data.Span),
-    ];
+    private static string[] CsvCells(UnmatchedPayment row)
+    {
+        var text = RowJson.TextOf(row.Data.Span);
+        return
+        [
+            row.Id,
+            row.IsMessage ? "" : row.OrderId.ToString(CultureInfo.InvariantCulture),
+            row.IsMessage ? "" : row.PaymentKey,
+            row.State.ToText(),
+            row.Reason.ToAttribute(),
+            Timestamps.Rfc3339(row.PublishTimeMicros),
+            Timestamps.Rfc3339(row.SinceMicros),
+            Timestamps.Rfc3339(row.ChangedMicros),
+            row.Replays.ToString(CultureInfo.InvariantCulture),
+            row.MessageId,
+            row.Subscription,
+            row.Detail,
+            text is null ? "base64" : "text",
+            text ?? Convert.ToBase64String(row.Data.Span),
+        ];
+    }
 }

@@ -1,74 +1,52 @@
 using System.CommandLine;
 using EcomStream.Core;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
-/// <summary><c>ecomstream dlq replay</c>: gives dead letters back to the topics that they came from.</summary>
+/// <summary><c>ecomstream dlq replay</c>: publishes dead letters again to the topics that they came from.</summary>
 internal static class ReplayCommand
 {
-    private const int BatchSize = 200;
-    private static readonly UnmatchedState[] _replayable = [UnmatchedState.DeadLettered, UnmatchedState.Discarded];
-
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
-        var selection = new RowSelection();
-        var replay = new Command("replay", "Publish dead letters again to the topics that they came from, as new messages");
+        var common = new CommonOptions(context);
+        var selection = new RowSelection(context, [UnmatchedState.DeadLettered, UnmatchedState.Discarded]);
+        var rate = Options.Rate("--rate", 0, "Messages per second at most; 0 for no limit");
+        var timeout = Options.Duration("--timeout", "How long the broker may take to confirm a batch; 30s when left out");
+        var replay = new Command("replay", "Publish dead letters again to the topics that they came from, as new messages") { rate, timeout };
         selection.AddTo(replay);
         common.AddTo(replay);
-        replay.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return replay.Runs(context, async (result, stop) =>
         {
             var settings = common.Read(result);
             await using var store = await StoreAccess.OpenAsync(settings, stop);
+            var groups = new SortedDictionary<(string Reason, string Topic), int>();
 
             // All of them first: what arrives while this works may be the replay of what this sent.
-            var rows = await selection.ReadAsync(store, result, _replayable, stop).Select(row => (Row: row, Topic: TopicOf(row, settings))).ToListAsync(stop);
-            if (selection.IsDryRun(result))
+            var plan = await RowPlan.ReadAsync(selection.ReadAsync(store, result, stop), stop, row =>
             {
-                Console.WriteLine($"would replay {rows.Count}: {Summary(rows)}");
+                var group = (row.Reason.ToAttribute(), TopicOf(row, settings));
+                groups[group] = groups.GetValueOrDefault(group) + 1;
+            });
+            var summary = plan.Count == 0 ? "there are none" : string.Join(", ", groups.Select(g => $"{g.Value} {g.Key.Reason} to {g.Key.Topic}"));
+            if (selection.IsDryRun(result) || plan.Count == 0)
+            {
+                await context.Out.WriteLineAsync($"{(selection.IsDryRun(result) ? "would replay" : "replayed")} {plan.Count}: {summary}");
                 return Exit.Ok;
             }
 
-            if (rows.Count > 0)
-            {
-                await using var pubSub = await PubSubAccess.OpenAsync(settings, stop);
-                foreach (var batch in rows.Chunk(BatchSize))
-                {
-                    await SendAsync(batch, store, pubSub.Publisher, stop);
-                }
-            }
-
-            Console.WriteLine($"replayed {rows.Count}: {Summary(rows)}");
+            await using var pubSub = await PubSubAccess.OpenAsync(settings, stop);
+            var replayer = new Replayer(
+                store, pubSub.Publisher, row => TopicOf(row, settings), result.GetValue(timeout) ?? Replayer.DefaultTimeout, context.Time);
+            var pace = new Pace(result.GetValue(rate), context.Time);
+            var replayed = await plan.RunAsync(context, store, "replayed", pace, replayer.SendAsync, stop);
+            await context.Out.WriteLineAsync($"replayed {replayed}: {summary}{plan.Skipped(replayed)}");
             return Exit.Ok;
-        }));
-        return replay;
-    }
-
-    // The row first: once the message is out, the pipeline changes the row.
-    private static async Task SendAsync(
-        IReadOnlyList<(UnmatchedPayment Row, string Topic)> batch, IFactStore store, IPublisher publisher, CancellationToken stop)
-    {
-        var nowMicros = Timestamps.Micros(TimeProvider.System.GetUtcNow());
-        var counted = batch
-            .Select(chosen => (Row: chosen.Row with
-            {
-                Replays = chosen.Row.Replays + 1,
-                History = UnmatchedHistory.Append(chosen.Row.History, nowMicros, chosen.Row.State, $"replay {chosen.Row.Replays + 1} to {chosen.Topic}"),
-            }, chosen.Topic))
-            .ToList();
-        await store.WriteUnmatchedAsync([.. counted.Select(replay => replay.Row)], stop);
-        foreach (var topic in counted.GroupBy(replay => replay.Topic, replay => replay.Row.ToReplay()))
-        {
-            await publisher.PublishAsync(topic.Key, [.. topic], stop);
-        }
+        });
     }
 
     private static string TopicOf(UnmatchedPayment row, HostSettings settings) =>
         row.Subscription == settings.Pipeline.OrdersSubscription ? settings.OrdersTopic
         : row.Subscription == settings.Pipeline.PaymentsSubscription || !row.IsMessage ? settings.PaymentsTopic
         : throw new UsageException($"{row.Id} came from the subscription {row.Subscription}, which is neither {settings.Pipeline.OrdersSubscription} nor {settings.Pipeline.PaymentsSubscription}.");
-
-    private static string Summary(List<(UnmatchedPayment Row, string Topic)> rows) => rows.Count == 0
-        ? "there are none"
-        : string.Join(", ", rows.GroupBy(r => (Reason: r.Row.Reason.ToAttribute(), r.Topic)).Select(g => $"{g.Count()} {g.Key.Reason} to {g.Key.Topic}"));
 }

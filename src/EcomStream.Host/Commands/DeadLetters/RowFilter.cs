@@ -1,68 +1,91 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using EcomStream.Core;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
-/// <summary>The options that say which rows of the table a command is about.</summary>
+/// <summary>The options that filter the rows of the table.</summary>
 internal sealed class RowFilter
 {
-    private static readonly string _reasons = string.Join(", ", Enum.GetValues<DeadLetterReason>().Select(r => r.ToAttribute()));
-    private static readonly string _states = string.Join(", ", Enum.GetValues<UnmatchedState>().Select(s => s.ToText()));
+    private readonly CommandContext _context;
+    private readonly Option<DeadLetterReason[]> _reasons = OneOrMore<DeadLetterReason>("--reason", DeadLetterReasons.ToAttribute);
+    private readonly Option<UnmatchedState[]> _states = OneOrMore<UnmatchedState>("--state", UnmatchedStates.ToText);
+    private readonly Option<long?> _order = new("--order")
+    {
+        Description = "Only rows of this order",
+        HelpName = "order-id",
+        CustomParser = result => long.TryParse(result.Tokens[0].Value, out var id) ? id : Wrong<long?>(result, $"--order {result.Tokens[0].Value}: must be an order id."),
+    };
 
-    private readonly Option<string?> _reason = new("--reason") { Description = $"Only these: {_reasons}" };
-    private readonly Option<string?> _state = new("--state") { Description = $"Only these: {_states}" };
-    private readonly Option<long?> _order = new("--order") { Description = "Only those of this order" };
-    private readonly Option<string?> _olderThan = new("--older-than") { Description = "Only those published longer ago, such as 2h" };
-    private readonly Option<string?> _newerThan = new("--newer-than") { Description = "Only those published since then, such as 30m" };
+    private readonly Option<string?> _olderThan = new("--older-than")
+    {
+        Description = "Only rows published before that: longer ago than 2h or 1h30m, or before 2026-11-24T08:00:00Z",
+        HelpName = "duration|time",
+    };
+
+    private readonly Option<string?> _newerThan = new("--newer-than") { Description = "Only rows published after that", HelpName = "duration|time" };
+
+    public RowFilter(CommandContext context) => _context = context;
 
     /// <summary>Adds the options to a command.</summary>
-    /// <param name="command">The command.</param>
-    /// <param name="withState">Whether the state is the user's choice, and not the command's.</param>
-    public void AddTo(Command command, bool withState)
+    public void AddTo(Command command)
     {
-        command.Options.Add(_reason);
-        if (withState)
-        {
-            command.Options.Add(_state);
-        }
-
+        command.Options.Add(_reasons);
+        command.Options.Add(_states);
         command.Options.Add(_order);
         command.Options.Add(_olderThan);
         command.Options.Add(_newerThan);
     }
 
-    /// <summary>Whether the user has narrowed the rows down at all.</summary>
+    /// <summary>Whether the user has given any of the options.</summary>
     public bool IsGiven(ParseResult result) =>
-        result.GetValue(_reason) is not null || result.GetValue(_order) is not null
+        result.GetValue(_reasons) is { Length: > 0 } || result.GetValue(_states) is { Length: > 0 } || result.GetValue(_order) is not null
         || result.GetValue(_olderThan) is not null || result.GetValue(_newerThan) is not null;
 
+    /// <summary>The query that the options make.</summary>
     /// <exception cref="UsageException">A value is wrong.</exception>
-    public UnmatchedQuery Read(ParseResult result, UnmatchedState? state = null)
+    public UnmatchedQuery Read(ParseResult result)
     {
-        var now = TimeProvider.System.GetUtcNow();
+        var now = _context.Time.GetUtcNow();
         return new UnmatchedQuery
         {
-            Reason = OneOf(result.GetValue(_reason), "--reason", Enum.GetValues<DeadLetterReason>(), DeadLetterReasons.ToAttribute, _reasons),
-            State = state ?? OneOf(result.GetValue(_state), "--state", Enum.GetValues<UnmatchedState>(), UnmatchedStates.ToText, _states),
+            Reasons = result.GetValue(_reasons) ?? [],
+            States = result.GetValue(_states) ?? [],
             OrderId = result.GetValue(_order),
-            PublishedUntilMicros = Before(_olderThan, "--older-than") ?? long.MaxValue,
-            PublishedFromMicros = Before(_newerThan, "--newer-than") ?? long.MinValue,
+            PublishedUntilMicros = Point(_olderThan, "--older-than") ?? long.MaxValue,
+            PublishedFromMicros = Point(_newerThan, "--newer-than") ?? long.MinValue,
         };
 
-        long? Before(Option<string?> option, string name) => result.GetValue(option) is { } text
-            ? Timestamps.Micros(now - Times.Parse(text, name))
-            : null;
+        long? Point(Option<string?> option, string name) =>
+            result.GetValue(option) is { } text ? Durations.ParsePoint(text, name, now) : null;
     }
 
-    private static T? OneOf<T>(string? text, string option, T[] values, Func<T, string> name, string all)
-        where T : struct
+    private static Option<T[]> OneOrMore<T>(string name, Func<T, string> text)
+        where T : struct, Enum
     {
-        if (text is null)
+        string[] all = [.. Enum.GetValues<T>().Select(text)];
+        var option = new Option<T[]>(name)
         {
-            return null;
-        }
+            Description = "Only these; may be repeated",
+            HelpName = string.Join('|', all),
+            Arity = ArgumentArity.OneOrMore,
+            AllowMultipleArgumentsPerToken = false,
+            CustomParser = result =>
+            [
+                .. result.Tokens.SelectMany(token => token.Value.Split(',')).Select(value =>
+                    Enum.GetValues<T>().Cast<T?>().FirstOrDefault(candidate => text(candidate!.Value).Equals(value, StringComparison.OrdinalIgnoreCase))
+                    ?? Wrong<T>(result, $"{name} {value}: must be one of {string.Join(", ", all)}.")),
+            ],
+        };
+        option.CompletionSources.Clear();
+        option.CompletionSources.Add(all);
+        return option;
+    }
 
-        var found = values.Where(value => name(value).Equals(text, StringComparison.OrdinalIgnoreCase)).ToList();
-        return found.Count == 1 ? found[0] : throw new UsageException($"{option} {text}: it must be one of {all}.");
+    private static T? Wrong<T>(ArgumentResult result, string error)
+    {
+        result.AddError(error);
+        return default;
     }
 }

@@ -2,68 +2,98 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using EcomStream.Core;
-using Spectre.Console;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
-/// <summary><c>ecomstream dlq show ID</c>: everything that is known of one.</summary>
+/// <summary><c>ecomstream dlq show ID</c>: everything that is known of one row.</summary>
 internal static class ShowCommand
 {
     private static readonly JsonSerializerOptions _indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions _line = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
+        var common = new CommonOptions(context);
         var id = new Argument<string>("id") { Description = "Its id, such as 17-1017" };
-        var show = new Command("show", "Show one: payload, attributes, history, and whether its order is there now") { id };
+        var format = OutputFormats.Option();
+        var show = new Command("show", "Show one row: payload, attributes, history, and whether its order exists now") { id, format };
         common.AddTo(show);
-        show.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return show.Runs(context, async (result, stop) =>
         {
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
             var row = await RowSelection.FindAsync(store, result.GetValue(id)!, stop);
             var fact = row.IsMessage ? null : (await store.ReadAsync([row.OrderId], stop))[0];
-            Print(row, fact);
+            switch (result.GetValue(format))
+            {
+                case OutputFormat.Json:
+                    var json = JsonNode.Parse(RowJson.Write(row))!.AsObject();
+                    json["order_exists"] = fact?.Order is not null;
+                    json["order_payment"] = fact?.Payment?.Key;
+                    await context.Out.WriteLineAsync(json.ToJsonString(_line));
+                    break;
+                case OutputFormat.Csv:
+                    await context.Out.WriteLineAsync(Csv.Line(["field", "value"]));
+                    foreach (var (name, value) in Fields(row, fact).Append(("data", RowJson.TextOf(row.Data.Span) ?? Payload(row.Data))))
+                    {
+                        await context.Out.WriteLineAsync(Csv.Line([name, value]));
+                    }
+
+                    break;
+                default:
+                    Print(context, row, fact);
+                    break;
+            }
+
             return Exit.Ok;
-        }));
-        return show;
+        });
     }
 
-    private static void Print(UnmatchedPayment row, OrderFact? fact)
+    private static void Print(CommandContext context, UnmatchedPayment row, OrderFact? fact)
     {
-        var table = new Table().Border(TableBorder.None).HideHeaders().AddColumns("", "");
-        void Add(string name, string value) => table.AddRow(Markup.Escape(name), Markup.Escape(value));
-        Add("id", row.Id);
-        Add("state", row.State.ToText());
-        Add("reason", row.Reason.ToAttribute());
-        Add("detail", row.Detail);
-        Add("order", Order(row, fact));
-        Add("published", Timestamps.Rfc3339(row.PublishTimeMicros));
-        Add("since", Timestamps.Rfc3339(row.SinceMicros));
-        Add("replays", row.Replays.ToString(CultureInfo.InvariantCulture));
-        Add("message", $"{row.MessageId} of {row.Subscription}");
+        var fields = Fields(row, fact).ToList();
+        var width = fields.Max(field => Printable.Escape(field.Name).Length);
+        foreach (var (name, value) in fields)
+        {
+            context.Out.WriteLine($"{Printable.Escape(name).PadRight(width)}  {Printable.Escape(value)}".TrimEnd());
+        }
+
+        context.Out.WriteLine();
+        context.Out.WriteLine(Printable.Escape(Payload(row.Data), keepLines: true));
+    }
+
+    private static IEnumerable<(string Name, string Value)> Fields(UnmatchedPayment row, OrderFact? fact)
+    {
+        yield return ("id", row.Id);
+        yield return ("state", row.State.ToText());
+        yield return ("reason", row.Reason.ToAttribute());
+        yield return ("detail", row.Detail);
+        yield return ("order", Order(row, fact));
+        yield return ("published", Timestamps.Rfc3339(row.PublishTimeMicros));
+        yield return ("since", Timestamps.Rfc3339(row.SinceMicros));
+        yield return ("changed", Timestamps.Rfc3339(row.ChangedMicros));
+        yield return ("replays", row.Replays.ToString(CultureInfo.InvariantCulture));
+        yield return ("message", $"{row.MessageId} of {row.Subscription}");
         foreach (var (name, value) in MessageAttributes.Of(row.AttributesJson))
         {
-            Add($"attribute {name}", value);
+            yield return ($"attribute {name}", value);
         }
 
         foreach (var line in UnmatchedHistory.Lines(row.History))
         {
-            Add("history", line);
+            yield return ("history", line);
         }
-
-        RowWriters.Write(table);
-        Console.WriteLine();
-        Console.WriteLine(Payload(row.Data));
     }
 
     private static string Order(UnmatchedPayment row, OrderFact? fact) => (row, fact) switch
     {
         ({ IsMessage: true }, _) => "unknown: the message was not joined",
-        (_, null) => $"{row.OrderId} is not there",
-        (_, { Order: null }) => $"{row.OrderId} is not there, a payment {fact.Payment?.Key} is",
-        (_, { Payment: null }) => $"{row.OrderId} is there, without a payment",
-        _ => $"{row.OrderId} is there, with the payment {fact.Payment.Key ?? "without an id"}",
+        (_, null) => $"{row.OrderId} does not exist",
+        (_, { Order: null }) => $"{row.OrderId} does not exist, its row holds the payment {fact.Payment?.Key ?? "without an id"}",
+        (_, { Payment: null }) => $"{row.OrderId} exists, without a payment",
+        _ => $"{row.OrderId} exists, with the payment {fact.Payment.Key ?? "without an id"}",
     };
 
     private static string Payload(ReadOnlyMemory<byte> data)
@@ -75,7 +105,7 @@ internal static class ShowCommand
         }
         catch (JsonException)
         {
-            return RowJson.TextOf(data.Span) ?? $"(no UTF-8, {data.Length} bytes)\n{Convert.ToHexString(data.Span)}";
+            return RowJson.TextOf(data.Span) ?? $"(binary, {data.Length} bytes)\n{Convert.ToHexString(data.Span)}";
         }
     }
 }

@@ -2,66 +2,85 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using EcomStream.Core;
+using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
-/// <summary><c>ecomstream dlq stats</c>: how many there are, by hour and reason.</summary>
+/// <summary><c>ecomstream dlq stats</c>: how many rows there are, by hour and reason.</summary>
 internal static class StatsCommand
 {
     private static readonly UnmatchedState[] _states = Enum.GetValues<UnmatchedState>();
-    private static readonly string[] _columns = ["hour", "reason", .. _states.Select(state => state.ToText()), "all"];
+    private static readonly string[] _columns = ["published (UTC)", "reason", .. _states.Select(state => state.ToText()), "all"];
 
-    public static Command Create()
+    public static Command Create(CommandContext context)
     {
-        var common = new CommonOptions();
-        var filter = new RowFilter();
-        var format = new Option<RowFormat>("--format", "-f") { Description = "table, json (an object per line) or csv" };
-        var stats = new Command("stats", "Count them by the hour since when they are here (UTC), and by reason") { format };
-        filter.AddTo(stats, withState: false);
+        var common = new CommonOptions(context);
+        var filter = new RowFilter(context);
+        var format = OutputFormats.Option();
+        var stats = new Command("stats", "Count rows by hour of publish time (UTC) and reason") { format };
+        filter.AddTo(stats);
         common.AddTo(stats);
-        stats.SetAction((result, stop) => Exit.CodeOf(async () =>
+        return stats.Runs(context, async (result, stop) =>
         {
+            var query = filter.Read(result);
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
-            var counts = new SortedDictionary<(string Hour, string Reason), long[]>();
-            var all = new long[_states.Length];
-            await foreach (var row in store.ListUnmatchedAsync(filter.Read(result), stop))
-            {
-                var key = (Timestamps.Time(row.SinceMicros).ToString("yyyy-MM-dd HH:00", CultureInfo.InvariantCulture), row.Reason.ToAttribute());
-                if (!counts.TryGetValue(key, out var count))
-                {
-                    counts.Add(key, count = new long[_states.Length]);
-                }
-
-                count[(int)row.State]++;
-                all[(int)row.State]++;
-            }
-
-            Print(result.GetValue(format), counts, all);
+            var rows = (await store.CountUnmatchedAsync(query, stop))
+                .GroupBy(count => (count.HourMicros, count.Reason))
+                .OrderBy(group => group.Key)
+                .Select(group => (Hour: group.Key.HourMicros, Reason: group.Key.Reason.ToAttribute(), Counts: Counts(group)))
+                .ToList();
+            Print(context, result.GetValue(format), rows);
             return Exit.Ok;
-        }));
-        return stats;
+        });
     }
 
-    private static void Print(RowFormat format, IReadOnlyDictionary<(string Hour, string Reason), long[]> counts, long[] all)
+    private static long[] Counts(IEnumerable<UnmatchedCount> group)
     {
-        if (format == RowFormat.Json)
+        var counts = new long[_states.Length];
+        foreach (var count in group)
         {
-            foreach (var ((hour, reason), count) in counts)
-            {
-                var line = new Dictionary<string, object> { ["hour"] = hour, ["reason"] = reason };
-                foreach (var state in _states)
-                {
-                    line[state.ToText()] = count[(int)state];
-                }
-
-                Console.WriteLine(JsonSerializer.Serialize(line));
-            }
-
-            return;
+            counts[(int)count.State] += count.Rows;
         }
 
-        var rows = counts.Select(row => Cells(row.Key.Hour, row.Key.Reason, row.Value));
-        RowWriters.Write(format, _columns, format == RowFormat.Table ? rows.Append(Cells("all", "", all)) : rows);
+        return counts;
+    }
+
+    private static void Print(CommandContext context, OutputFormat format, List<(long Hour, string Reason, long[] Counts)> rows)
+    {
+        switch (format)
+        {
+            case OutputFormat.Json:
+                foreach (var (hour, reason, counts) in rows)
+                {
+                    var line = new Dictionary<string, object> { ["hour"] = Timestamps.Rfc3339(hour), ["reason"] = reason };
+                    foreach (var state in _states)
+                    {
+                        line[state.ToText()] = counts[(int)state];
+                    }
+
+                    context.Out.WriteLine(JsonSerializer.Serialize(line));
+                }
+
+                break;
+            case OutputFormat.Csv:
+                context.Out.WriteLine(Csv.Line(["hour", .. _columns[1..]]));
+                foreach (var (hour, reason, counts) in rows)
+                {
+                    context.Out.WriteLine(Csv.Line(Cells(Timestamps.Rfc3339(hour), reason, counts)));
+                }
+
+                break;
+            default:
+                var table = new TextTable(context, _columns);
+                foreach (var (hour, reason, counts) in rows)
+                {
+                    table.Add(Cells(Timestamps.Time(hour).ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), reason, counts));
+                }
+
+                table.Add(Cells("all", "", [.. _states.Select(state => rows.Sum(row => row.Counts[(int)state]))]));
+                table.End();
+                break;
+        }
     }
 
     private static string[] Cells(string hour, string reason, long[] counts) =>
