@@ -21,7 +21,6 @@ internal sealed class PipelineMonitor(
     private Task _running = Task.CompletedTask;
     private volatile PipelineObservation _observation = new();
     private bool _wasReady;
-    private bool _isDisposed;
 
     /// <summary>What the pipeline has counted.</summary>
     public PipelineCounters Counters => counters;
