@@ -44,19 +44,29 @@ public sealed class UnmatchedSweeperClockTests : TestKit
     }
 
     [Fact]
-    public async Task An_order_that_does_not_answer_holds_the_sweep_up_for_a_minute_and_no_longer()
+    public async Task An_order_that_does_not_answer_is_passed_over_after_a_while_and_asked_again_after_the_others()
     {
-        await Waiting(1, publishedAt: NowMicros);
-        await StartSweeping("grace = 0s, sweep-interval = 1s, watermark-idle = 1ms");
+        await Waiting(1, publishedAt: NowMicros - 1);
+        await Waiting(2, publishedAt: NowMicros);
+        await StartSweeping("grace = 0s, sweep-interval = 1s, sweep-batch = 1, watermark-idle = 1ms");
         await Advance(TimeSpan.FromSeconds(1));
         await Advance(TimeSpan.FromSeconds(1));
-        await _shard.ExpectMsgAsync<RecheckOrder>();
-        for (var second = 0; second < 58; second++)
+        (await _shard.ExpectMsgAsync<RecheckOrder>()).OrderId.ShouldBe(1);
+        for (var second = 0; second < 18; second++)
         {
             await Advance(TimeSpan.FromSeconds(1));
         }
 
         await _shard.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(100));
+        for (var second = 0; second < 4; second++)
+        {
+            await Advance(TimeSpan.FromSeconds(1));
+        }
+
+        var other = await _shard.ExpectMsgAsync<RecheckOrder>();
+        other.OrderId.ShouldBe(2);
+        other.ReplyTo.Tell(new OrderRechecked(2));
+        await ExpectMsgAsync<RefreshIndex>();
         for (var second = 0; second < 4; second++)
         {
             await Advance(TimeSpan.FromSeconds(1));

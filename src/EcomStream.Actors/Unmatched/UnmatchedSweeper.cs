@@ -7,12 +7,12 @@ namespace EcomStream.Actors;
 /// <summary>
 /// Looks at waiting payments whose grace is over on the watermark of the orders, wherever they are: each order's
 /// actor, live or made for it, reads the store once more and joins or dead-letters them. After a full page comes the
-/// next one when every order has answered, otherwise at the next interval. Now and then it goes through the whole
+/// next one when every order has answered, or has not for a while. Now and then it goes through the whole
 /// table, and heals what was dead-lettered and has its order all the same, whoever wrote that.
 /// </summary>
 internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
 {
-    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(20);
 
     private readonly EcomStreamSettings _settings;
     private readonly IFactStore _store;
@@ -70,12 +70,12 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         switch (message)
         {
             case SweepTick:
-                if (_awaited.Count == 0)
+                if (_awaited.Count == 0 && !TakePage())
                 {
-                    // What was asked about and still waits, because another message of it came, is due again.
+                    // Every order that is due was asked. One that still waits, because another message of it came or its
+                    // row cannot be written, is due again; the others had their turn before it.
                     _index.PutBack(_asked);
                     _asked.Clear();
-                    TakePage();
                 }
 
                 break;
@@ -87,7 +87,9 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
 
                 break;
             case GiveUpWaiting:
+                // The order may be one whose row cannot be written: the others go on without it.
                 _awaited.Clear();
+                TakePage();
                 break;
             case SearchTick when !_searching:
                 _searching = true;
@@ -109,17 +111,17 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         }
     }
 
-    private void TakePage()
+    private bool TakePage()
     {
         if (_index.Waiting == 0 || !IsClockRunning(out var watermark))
         {
-            return;
+            return false;
         }
 
         var page = _index.TakeDue(watermark - (long)_settings.Grace.TotalMicroseconds, _settings.SweepBatch);
         if (page.Count == 0)
         {
-            return;
+            return false;
         }
 
         _pageWasFull = page.Count == _settings.SweepBatch;
@@ -132,6 +134,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         }
 
         Timers.StartSingleTimer(nameof(AnswerTimeout), GiveUpWaiting.Instance, AnswerTimeout);
+        return true;
     }
 
     private void PageIsDone()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using EcomStream.Core;
 
@@ -20,7 +21,7 @@ internal sealed class Checker(SimulatedWorld world)
     {
         get
         {
-            var open = world.Orders.Published.Concat(world.Payments.Published).Where(message => !message.IsAcked).Take(3).Select(message => $"{message} is not acked")
+            var open = world.Orders.Published.Concat(world.Payments.Published).Where(message => !message.IsAcked && !IsRejected(message.OrderId)).Take(3).Select(message => $"{message} is not acked")
                 .Concat(Waiting().Take(3).Select(row => $"payment {row.PaymentKey} of order {row.OrderId} is {row.State} {row.Reason}"));
             return string.Join("; ", open);
         }
@@ -64,12 +65,18 @@ internal sealed class Checker(SimulatedWorld world)
     /// <summary>A dead letter was published: its reason must be right.</summary>
     public void DeadLettered(PublishedDeadLetter deadLetter)
     {
-        if (deadLetter["reason"] != "no-matching-order")
+        if (deadLetter["reason"] == "store-rejected" && deadLetter["order_id"] != $"{world.Scenario.RejectedOrder}")
+        {
+            Fail($"a healthy message was dead-lettered: {deadLetter}");
+        }
+
+        // The payment of an order that the store rejects has no order.
+        var orderId = deadLetter["order_id"].Length == 0 ? 0 : long.Parse(deadLetter["order_id"], CultureInfo.InvariantCulture);
+        if (deadLetter["reason"] != "no-matching-order" || IsRejected(orderId))
         {
             return;
         }
 
-        var orderId = long.Parse(deadLetter["order_id"], System.Globalization.CultureInfo.InvariantCulture);
         var payment = world.Payments.Published.Last(message => message.Id == deadLetter["source_message_id"]);
         var order = world.Orders.Published
             .Where(message => message.Kind == MessageKind.Order && message.OrderId == orderId && message.PublishTime < payment.PublishTime + world.Scenario.Grace)
@@ -93,7 +100,7 @@ internal sealed class Checker(SimulatedWorld world)
 
         var orders = world.Orders.Published.Where(message => message.Kind == MessageKind.Order).ToLookup(message => message.OrderId);
         var payments = world.Payments.Published.Where(message => message.Kind == MessageKind.Payment).ToLookup(message => message.OrderId);
-        foreach (var orderId in orders.Concat(payments).Select(group => group.Key).Distinct())
+        foreach (var orderId in orders.Concat(payments).Select(group => group.Key).Distinct().Where(orderId => !IsRejected(orderId)))
         {
             CheckOrder(orderId, [.. orders[orderId]], [.. payments[orderId]]);
         }
@@ -159,7 +166,7 @@ internal sealed class Checker(SimulatedWorld world)
     private IEnumerable<UnmatchedPayment> Waiting()
     {
         var ids = world.Orders.Published.Where(message => message.Kind == MessageKind.Order).Select(message => message.OrderId).ToHashSet();
-        return world.Store.Rows.Unmatched.Where(row => row.State == UnmatchedState.Waiting || (row.IsHealable && ids.Contains(row.OrderId)));
+        return world.Store.Rows.Unmatched.Where(row => !IsRejected(row.OrderId) && (row.State == UnmatchedState.Waiting || (row.IsHealable && ids.Contains(row.OrderId))));
     }
 
     private bool IsDurable(SimulatedMessage message)
@@ -168,6 +175,9 @@ internal sealed class Checker(SimulatedWorld world)
         {
             case MessageKind.Malformed:
                 return IsMalformed(message);
+            case var _ when IsRejected(message.OrderId) && world.DeadLetters.Any(letter =>
+                letter["reason"] == "store-rejected" && letter["source_message_id"] == message.Id):
+                return true;
             case MessageKind.Order:
                 return world.Store.Fact(message.OrderId) is { Order: not null } row && row.OrderStamp.Micros >= message.Stamp;
             default:
@@ -176,6 +186,9 @@ internal sealed class Checker(SimulatedWorld world)
                     || HasDeadLetter(message, "superseded") || HasDeadLetter(message, "no-matching-order") || IsSuperseded(message.OrderId, message.PaymentId);
         }
     }
+
+    // The store never takes a row of it: it is tried again as long as no other row is taken meanwhile.
+    private bool IsRejected(long orderId) => orderId == world.Scenario.RejectedOrder && orderId != 0;
 
     private bool IsInRow(long orderId, long paymentId, long stamp = 0) =>
         world.Store.Fact(orderId) is { Payment: { } payment } row && payment.PaymentId == paymentId && row.PaymentStamp.Micros >= stamp;

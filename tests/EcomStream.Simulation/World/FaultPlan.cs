@@ -27,7 +27,7 @@ internal sealed class FaultPlan(SimulatedWorld world)
     private (string What, Action Run) Fault(Random random, long duration)
     {
         var text = Trace.Time(duration);
-        return (world.Scenario.IsAboutLeases ? Scenario.Pick(random, 0, 1, 3, 3, 6, 8) : random.Next(10)) switch
+        return (world.Scenario.IsAboutLeases ? Scenario.Pick(random, 0, 3, 6, 8, 10, 10) : random.Next(10)) switch
         {
             0 or 1 => ($"the process crashes and starts again after {text}", () =>
             {
@@ -35,13 +35,7 @@ internal sealed class FaultPlan(SimulatedWorld world)
                 Later(duration, "the process starts again", world.StartProcess);
             }),
             2 => ($"SIGTERM, and a start after {text}", () => world.Terminate(() => Later(duration, "the process starts again", world.StartProcess))),
-            3 => ($"the process stands still for {text}", () =>
-            {
-                if (world.Process is { } process)
-                {
-                    process.PausedUntil = world.Loop.Now + duration;
-                }
-            }),
+            3 => ($"the process stands still for {text}", () => StandStill(duration)),
             4 => ($"the store is down for {text}", () => world.StopStore(duration)),
             5 => ($"the broker is down for {text}", () => world.StopBroker(duration)),
             6 => ("both streams are lost", () => ForEachReader(reader => reader.LoseStream())),
@@ -55,12 +49,27 @@ internal sealed class FaultPlan(SimulatedWorld world)
                     world.Payments.TakeAndDie(5);
                 }
             }),
+            10 => ($"another reader takes messages while the process starts again, which then stands still for {text}", () =>
+            {
+                world.Crash();
+                world.Orders.TakeAndDie(5);
+                world.StartProcess();
+                Later(random.NextInt64(world.Scenario.Lease), "the process stands still", () => StandStill(duration));
+            }),
             _ => ($"a dead-letter topic is missing for {text}", () =>
             {
                 world.MissingTopic = Scenario.Pick(random, "dlq_orders_data", "dlq_payments_data");
                 Later(duration, "the topic exists again", () => world.MissingTopic = null);
             }),
         };
+    }
+
+    private void StandStill(long duration)
+    {
+        if (world.Process is { } process)
+        {
+            process.PausedUntil = world.Loop.Now + duration;
+        }
     }
 
     private void ForEachReader(Action<SubscriptionReader> fault)

@@ -44,6 +44,7 @@ internal sealed class Scenario
             Faults = 8;
         }
 
+        RejectedOrder = Orders >= 5 && MaxOutstanding >= 1000 && !ReportsBacklog && Chance(random, 0.6) ? 1 : 0;
         Settings = Hocon(random);
     }
 
@@ -128,6 +129,14 @@ internal sealed class Scenario
 
     /// <summary>Crashes, outages and so on.</summary>
     public int Faults { get; }
+
+    /// <summary>
+    /// An order whose row the store never takes; 0 for none. Only where its messages alone do not fill the subscription: a
+    /// row is at fault when the store takes another one meanwhile. And not where the broker reports its backlog: of a message
+    /// that was delivered twice and is never settled, the backlog and what is outstanding here differ, which holds the
+    /// watermark.
+    /// </summary>
+    public long RejectedOrder { get; }
 
     /// <summary>Whether most of what goes wrong has to do with leases.</summary>
     public bool IsAboutLeases { get; }

@@ -16,7 +16,8 @@ internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess proc
         $"write {string.Join(", ", writes.Select(Text))}",
         () => world.Store.Write(writes),
         some => world.Store.Write([.. writes.Where(_ => Scenario.Chance(some, 0.5))]) is null,
-        cancellationToken));
+        cancellationToken,
+        isRejected: writes.Any(write => write.OrderId == world.Scenario.RejectedOrder)));
 
     public ValueTask<IReadOnlyList<OrderFact?>> ReadAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
         new(CallAsync($"read {string.Join(", ", orderIds)}", () => Now(world.Store.Rows.ReadAsync(orderIds, default)), _ => false, cancellationToken));
@@ -70,7 +71,7 @@ internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess proc
     }
 
     // A request arrives, takes effect or not, and is answered or not. A process that is gone hears nothing.
-    private async Task<T> CallAsync<T>(string what, Func<T> apply, Func<Random, bool> applyPartly, CancellationToken cancellationToken)
+    private async Task<T> CallAsync<T>(string what, Func<T> apply, Func<Random, bool> applyPartly, CancellationToken cancellationToken, bool isRejected = false)
     {
         var random = world.Loop.Random;
         var result = new TaskCompletionSource<T>();
@@ -86,6 +87,11 @@ internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess proc
             if (world.StoreIsDown)
             {
                 Fail("the store is down");
+            }
+            else if (isRejected)
+            {
+                world.Note("store: a row of it is rejected");
+                Answer("store: rejects", () => result.TrySetException(new StoreRejectedException("the row is too large")));
             }
             else if (Scenario.Chance(random, world.FaultShare(world.Scenario.StoreFaultShare)))
             {

@@ -252,7 +252,7 @@ internal sealed class SimulatedWorld
     private void WaitForQuiet(long until)
     {
         StartProcess();
-        if (Orders.IsDrained && Payments.IsDrained && Checker.IsQuiet)
+        if (Checker.IsQuiet)
         {
             Checker.CheckAtTheEnd();
             if (Scenario.Chance(Loop.Random, 0.5))
