@@ -103,11 +103,11 @@ internal static class EmbeddedScenario
         await new Producer(publisher, settings.OrdersTopic, settings.PaymentsTopic).RunAsync(shop.Messages(), rate: 0, CancellationToken.None);
     }
 
-    private static void Quiet(ILoggingBuilder logging) => logging.SetMinimumLevel(LogLevel.Error);
+    public static void Quiet(ILoggingBuilder logging) => logging.SetMinimumLevel(LogLevel.Error);
 
     private static string Megabytes(long bytes) => $"{bytes / (1024.0 * 1024.0):N0} MiB";
 
-    private sealed class Place : IDisposable
+    public sealed class Place : IDisposable
     {
         private readonly string _folder = Path.Combine(Path.GetTempPath(), $"ecomstream-bench-{Guid.NewGuid():n}");
 

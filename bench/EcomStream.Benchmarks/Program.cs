@@ -19,6 +19,10 @@ switch (args.FirstOrDefault())
         Console.WriteLine("The whole embedded run: broker, gRPC, join, SQLite, acks in one process; publishing is not counted");
         await Measure("messages/s", () => EmbeddedScenario.RunAsync(orders: 500_000));
         return 0;
+    case "embedded-observed":
+        Console.WriteLine("The whole embedded run without and with metrics, an open dashboard and sampled traces, in turns; CPU per message, because it varies less than the throughput of a shared machine");
+        await ObservedScenario.CompareAsync(runs, orders: 300_000);
+        return 0;
     case "backlog":
         Console.WriteLine("A backlog on the broker and a store that is stopped for a minute");
         await EmbeddedScenario.BacklogAsync(orders: 1_000_000, stopped: TimeSpan.FromSeconds(60));
@@ -44,7 +48,7 @@ switch (args.FirstOrDefault())
         await Measure("orders/s", () => CassandraScenario.RunAsync(args[2], orders: 200_000, hocon: args.ElementAtOrDefault(3) ?? ""));
         return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order | embedded | backlog [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS");
+        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS");
         return 2;
 }
 

@@ -1,8 +1,10 @@
+using System.Collections;
 using System.Diagnostics;
 using EcomStream.Actors;
 using EcomStream.Core;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -62,6 +64,12 @@ internal sealed class JoinProcess : IAsyncDisposable
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         logging(builder.Logging);
+
+        // The OpenTelemetry SDK reads its variables from the configuration of the host.
+        builder.Configuration.AddInMemoryCollection(
+            Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+                .Where(variable => ((string)variable.Key).StartsWith("OTEL_", StringComparison.Ordinal))
+                .Select(variable => KeyValuePair.Create((string)variable.Key, (string?)variable.Value)));
 
         // The host logs a failed start with its stack trace; the caller reports the exception.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);

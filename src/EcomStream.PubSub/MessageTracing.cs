@@ -25,6 +25,11 @@ internal static class MessageTracing
     /// <returns>The span, if someone records it, and the message with the span's context in its attributes.</returns>
     public static (Activity? Span, OutgoingMessage Message) StartPublish(string topic, OutgoingMessage message)
     {
+        if (!PubSubTracing.IsSampled(message.Attributes))
+        {
+            return (null, message);
+        }
+
         // Not current: one call publishes many messages, which are no children of one another.
         var current = Activity.Current;
         var span = _source.StartActivity($"publish {topic}", ActivityKind.Producer, Context(message.Attributes));
@@ -50,6 +55,11 @@ internal static class MessageTracing
     /// </summary>
     public static Activity? StartProcess(Delivery delivery)
     {
+        if (!PubSubTracing.IsSampled(delivery.Attributes))
+        {
+            return null;
+        }
+
         // What was current when the reading began has nothing to do with the message.
         var current = Activity.Current;
         Activity.Current = null;

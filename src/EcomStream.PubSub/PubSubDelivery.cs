@@ -81,6 +81,8 @@ internal sealed class PubSubDelivery : Delivery
     /// <summary>Its span, where someone listens; ended when it is settled.</summary>
     public Activity? Span { get; set; }
 
+    public override Activity? Trace => Span;
+
     /// <summary>Whether its ack or nack has been asked for.</summary>
     public bool IsSettled => Volatile.Read(ref _state) != Open;
 

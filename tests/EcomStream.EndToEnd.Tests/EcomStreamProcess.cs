@@ -49,6 +49,8 @@ internal sealed class EcomStreamProcess : IDisposable
         }
     }
 
+    public int Id => _process.Id;
+
     public bool HasExited => _process.HasExited;
 
     public long WorkingSetBytes

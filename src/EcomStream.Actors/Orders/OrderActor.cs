@@ -24,6 +24,9 @@ internal sealed partial class OrderActor : ActorBase
     private bool _passivate;
     private object? _deciding;
 
+    // The span of the newest order message, where it has one, for payments to be linked to.
+    private string? _orderTrace;
+
     // Correlation ids are never used twice by one actor, whatever orders it is handed to. Answers up to the second one
     // belong to requests that were forgotten after a failure.
     private long _lastRequest;
@@ -121,6 +124,7 @@ internal sealed partial class OrderActor : ActorBase
         {
             _epoch = _slot.Epoch;
             _state = OrderState.New(_slot.OrderId);
+            _orderTrace = null;
         }
     }
 
@@ -165,10 +169,19 @@ internal sealed partial class OrderActor : ActorBase
         switch (message)
         {
             case OrderReceived order:
+                if (order.Delivery.Trace?.Id is { } trace)
+                {
+                    _orderTrace = trace;
+                    MessageTrace.Link(_state.Waiting, trace);
+                }
+
                 _state = _state.Receive(order, out decision);
+                MessageTrace.Decided(order);
                 break;
             case PaymentReceived payment:
                 _state = _state.Receive(payment, out decision);
+                MessageTrace.Decided(payment);
+                MessageTrace.Link(payment, _orderTrace);
                 break;
             case PaymentRefused refused:
                 _state = _state.Refused(refused.Payment, out decision);

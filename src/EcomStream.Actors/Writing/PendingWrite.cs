@@ -174,13 +174,13 @@ internal sealed class PendingWrite
 
     public void AckAll()
     {
-        _order?.Delivery.Ack();
-        Payment?.Delivery.Ack();
+        Ack(_order);
+        Ack(Payment);
         if (_more is not null)
         {
             foreach (var message in _more)
             {
-                message.Delivery.Ack();
+                Ack(message);
             }
         }
     }
@@ -189,6 +189,15 @@ internal sealed class PendingWrite
     {
         foreach (var message in Messages.OfType<OrderReceived>())
         {
+            Ack(message);
+        }
+    }
+
+    private static void Ack(OrderMessage? message)
+    {
+        if (message is not null)
+        {
+            MessageTrace.Written(message);
             message.Delivery.Ack();
         }
     }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Diagnostics;
 
 namespace EcomStream.Core;
 
@@ -28,6 +29,9 @@ public abstract class Delivery
 
     /// <summary>The subscription's name, as configured.</summary>
     public abstract string Subscription { get; }
+
+    /// <summary>The span of the message from its receipt until it is settled; null when none is recorded.</summary>
+    public virtual Activity? Trace => null;
 
     /// <summary>
     /// Acknowledges the message. Returns at once: acks are sent in batches, and the flow-control slot returns when

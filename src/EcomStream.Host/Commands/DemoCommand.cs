@@ -55,15 +55,14 @@ internal static class DemoCommand
         var folder = data ?? Path.Combine(Path.GetTempPath(), $"ecomstream-demo-{Environment.ProcessId}");
         try
         {
-            var config = ConfigurationLoader.Load(
-                null,
-                [
-                    $"ecomstream.data-dir={folder}", "ecomstream.broker.port=0", "ecomstream.pubsub.project-id=demo",
-                    "ecomstream.pubsub.emulator-host=", "ecomstream.broker.embedded=on", "ecomstream.store.kind=sqlite",
-                    "ecomstream.unmatched.grace=3s", "ecomstream.unmatched.watermark-idle=1s", "ecomstream.http.actions=on",
-                ],
-                context.Environment);
-            var settings = HostSettings.Read(config, emulatorHost: null);
+            string[] own =
+            [
+                $"ecomstream.data-dir={folder}", "ecomstream.broker.port=0", "ecomstream.pubsub.project-id=demo",
+                "ecomstream.pubsub.emulator-host=", "ecomstream.broker.embedded=on", "ecomstream.store.kind=sqlite",
+                "ecomstream.unmatched.grace=3s", "ecomstream.unmatched.watermark-idle=1s", "ecomstream.http.actions=on",
+            ];
+            var config = ConfigurationLoader.Load(null, own, context.Environment);
+            var settings = HostSettings.Read(config, emulatorHost: null) with { CommandLine = [.. own.Select(set => set.Split('=')[0])] };
             var http = HttpSettings.Read(address ?? FreeAddress, settings.Operations);
             using var forced = ForcedExit.Listen();
             var shop = new Simulator(options);

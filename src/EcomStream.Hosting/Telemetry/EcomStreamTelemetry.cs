@@ -1,4 +1,5 @@
 using EcomStream.Actors;
+using EcomStream.PubSub;
 using Microsoft.Extensions.DependencyInjection;
 using OpenTelemetry;
 using OpenTelemetry.Logs;
@@ -57,9 +58,10 @@ internal static class EcomStreamTelemetry
                 builder.AddSource("EcomStream.PubSub");
                 if (Environment.GetEnvironmentVariable("OTEL_TRACES_SAMPLER") is null or "")
                 {
-                    // By the trace id alone, also where the publisher has recorded its span: a publisher that records every
-                    // span must not make every message expensive here.
-                    builder.SetSampler(new TraceIdRatioBasedSampler(traceRatio));
+                    // The client decides before it creates a span, by the trace id alone: a publisher that records every span
+                    // must not make every message expensive here.
+                    PubSubTracing.SampleRatio = traceRatio;
+                    builder.SetSampler(new AlwaysOnSampler());
                 }
 
                 builder.AddOtlpExporter();

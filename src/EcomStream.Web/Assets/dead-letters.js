@@ -37,10 +37,9 @@ function show() {
     ['Id', (row) => el('button', { type: 'button', class: 'link', onclick: () => detail(row.id) }, row.id)],
     ['State', (row) => badge(row.state)],
     ['Reason', (row) => row.reason, 'fixed'],
-    ['Order', (row) => (row.order ? el('a', { href: `/order?id=${row.order}` }, row.order) : '–'), 'number'],
     ['Published (UTC)', (row) => time(row.published), 'time'],
     ['Replays', (row) => String(row.replays), 'number'],
-    ['Detail', (row) => row.detail],
+    ['Detail', (row) => row.detail, 'detail'],
   ], rows, { class: 'cards' }));
   showSelection();
 }

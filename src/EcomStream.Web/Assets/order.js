@@ -41,7 +41,7 @@ async function show(id) {
     ['Reason', (row) => row.reason, 'fixed'],
     ['Published (UTC)', (row) => time(row.published), 'time'],
     ['Replays', (row) => String(row.replays), 'number'],
-    ['Detail', (row) => row.detail],
+    ['Detail', (row) => row.detail, 'detail'],
   ], order.unmatched, { class: 'cards' }));
   find('#timeline').replaceChildren(...order.timeline.map((entry) => el('li', {},
     time(entry.at), el('strong', {}, entry.what), el('div', {}, entry.detail), entry.message ? el('small', {}, `message ${entry.message}`) : null)));

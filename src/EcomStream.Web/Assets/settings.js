@@ -9,7 +9,7 @@ function show() {
   find('#list').replaceChildren(rows.length === 0 ? el('p', { class: 'empty' }, 'No setting matches.') : table('Settings', [
     ['Setting', (setting) => el('code', {}, setting.path)],
     ['Value', (setting) => (setting.value === '' ? el('span', { class: 'null' }, 'empty') : el('code', {}, setting.value))],
-    ['Origin', (setting) => (setting.isDefault ? 'default' : badge(setting.origin))],
+    ['Origin', (setting) => (setting.isDefault ? 'default' : badge(setting.origin)), 'fixed'],
   ], rows, { class: 'cards' }));
 }
 
