@@ -50,13 +50,15 @@ internal sealed class JoinProcess : IAsyncDisposable
     /// <param name="logging">Where it logs.</param>
     /// <param name="cancellationToken">Cancels the start.</param>
     /// <param name="services">Adds services that start before the pipeline and stop after it.</param>
+    /// <param name="onFailure">What happens to the host when the pipeline fails.</param>
     /// <exception cref="BrokerStartException">The embedded broker cannot start.</exception>
     /// <exception cref="PubSubCredentialsException">The credentials for Google Cloud are missing or wrong.</exception>
     public static async Task<JoinProcess> StartAsync(
         HostSettings settings,
         Action<ILoggingBuilder> logging,
         CancellationToken cancellationToken,
-        Action<IServiceCollection>? services = null)
+        Action<IServiceCollection>? services = null,
+        PipelineFailureAction onFailure = PipelineFailureAction.StopHost)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         logging(builder.Logging);
@@ -64,7 +66,7 @@ internal sealed class JoinProcess : IAsyncDisposable
         // The host logs a failed start with its stack trace; the caller reports the exception.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         services?.Invoke(builder.Services);
-        builder.Services.AddEcomStream(settings);
+        builder.Services.AddEcomStream(settings, options => options.OnFailure = onFailure);
         var host = builder.Build();
         try
         {

@@ -71,6 +71,18 @@ public sealed class SubscriptionWatermarkTests
     }
 
     [Fact]
+    public void Leases_have_run_out_only_for_a_round_trip_that_was_made_after_them()
+    {
+        Update(0);
+        Probe(5, lease: 60);
+
+        // The process was frozen: what a lost reader held until second 60 may be waiting at the broker.
+        Read(300).Hold.ShouldBe(WatermarkHold.Leases);
+        Probe(301, lease: 60);
+        Read(302).IsCaughtUp.ShouldBeTrue();
+    }
+
+    [Fact]
     public void A_message_from_before_the_start_that_comes_late_starts_the_wait_for_leases_anew()
     {
         // Google's emulator goes on leasing to a connection that was killed, half of the messages each time.

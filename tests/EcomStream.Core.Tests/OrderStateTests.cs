@@ -275,6 +275,18 @@ public sealed class OrderStateTests
     }
 
     [Fact]
+    public void A_payment_is_not_given_up_while_a_newer_message_of_it_has_some_of_its_grace_left()
+    {
+        var (older, newer) = (Some.Payment(1), Some.Payment(1_000));
+        var state = Empty.Receive(older, out _).Park(out _).Receive(newer, out _).Park(out _);
+        var grace = TimeSpan.FromSeconds(30);
+        state.GiveUp(older.Delivery.PublishTimeMicros + 30_000_000, grace, out var decision).ShouldBe(state);
+        decision.ShouldBe(Decision.Nothing);
+        state.GiveUp(newer.Delivery.PublishTimeMicros + 30_000_000, grace, out decision);
+        decision.DeadLetters!.Select(letter => letter.Payment).ShouldContain(newer);
+    }
+
+    [Fact]
     public void An_order_that_comes_right_after_its_payment_was_given_up_takes_it_all_the_same()
     {
         var (payment, order) = (Some.Payment(1), Some.Order(9));

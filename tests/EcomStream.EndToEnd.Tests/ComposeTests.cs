@@ -14,18 +14,18 @@ public sealed class ComposeTests
     private static readonly string[] _serviceKeys =
     [
         "image", "build", "command", "container_name", "depends_on", "entrypoint", "environment", "extends", "healthcheck",
-        "ports", "restart", "stop_grace_period", "user", "volumes",
+        "configs", "ports", "profiles", "restart", "stop_grace_period", "user", "volumes",
     ];
 
     private static readonly string[] _instructions = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD", "ENV"];
 
     [Theory]
-    [InlineData("docker-compose.yml", new[] { "cassandra", "pubsub", "ecomstream" })]
+    [InlineData("docker-compose.yml", new[] { "cassandra", "pubsub", "ecomstream", "prometheus", "grafana" })]
     [InlineData("docker-compose-cassandra.yml", new[] { "cassandra" })]
     public void A_compose_file_is_valid_and_refers_to_what_is_there(string file, string[] expected)
     {
         var compose = Read(file);
-        compose.Keys.ShouldBeSubsetOf(["services", "volumes"]);
+        compose.Keys.ShouldBeSubsetOf(["services", "volumes", "configs"]);
         var services = Map(compose["services"]);
         services.Keys.Order().ShouldBe(expected.Order());
         var volumes = compose.TryGetValue("volumes", out var declared) ? Map(declared).Keys.ToList() : [];
@@ -51,7 +51,9 @@ public sealed class ComposeTests
 
             if (service.TryGetValue("volumes", out var mounts))
             {
-                ((List<object>)mounts).Select(mount => ((string)mount).Split(':')[0]).ShouldBeSubsetOf(volumes);
+                var sources = ((List<object>)mounts).Select(mount => ((string)mount).Split(':')[0]).ToLookup(source => source.StartsWith('.'));
+                sources[false].ShouldBeSubsetOf(volumes);
+                sources[true].ShouldAllBe(folder => Directory.Exists(Path.Combine(SourceTree.Root, folder)));
             }
 
             if (service.TryGetValue("ports", out var ports))

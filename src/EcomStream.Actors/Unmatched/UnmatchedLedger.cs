@@ -96,7 +96,8 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
             return;
         }
 
-        if (existing.State == UnmatchedState.Discarded && payment.Replay is null && existing.Stamp >= payment.Stamp)
+        var age = UnmatchedRows.Compare(payment, existing);
+        if (existing.State == UnmatchedState.Discarded && payment.Replay is null && age <= 0)
         {
             // A redelivery of what an operator has discarded.
             Discarded.Add(payment);
@@ -104,7 +105,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         }
 
         Parked++;
-        if (existing.Stamp > payment.Stamp)
+        if (age < 0)
         {
             return;
         }
@@ -127,14 +128,15 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         var isRebuilt = payment.IsRebuilt;
         if (_rows.TryGetValue(row.PaymentKey, out var existing))
         {
-            if (deadLetter.Reason == DeadLetterReason.NoMatchingOrder && existing.State == UnmatchedState.Waiting && existing.Stamp > payment.Stamp)
+            var age = UnmatchedRows.Compare(payment, existing);
+            if (existing.IsHealable && age < 0)
             {
-                // The row has a newer message of the payment by now, which waits for its own grace.
+                // The row has a newer message of the payment by now, which is decided when the row is read.
                 return;
             }
 
             // Row and dead letter carry the newest message of the payment, as it was sent where that is known.
-            var keepsExisting = existing.Stamp >= payment.Stamp;
+            var keepsExisting = age <= 0;
             if (keepsExisting)
             {
                 source = UnmatchedRows.Source(existing);
@@ -193,8 +195,9 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
 
     private void Heal(PaymentReceived payment)
     {
-        // A payment that was superseded while its fact was being written stays superseded.
-        if (_rows.TryGetValue(payment.Key, out var existing) && existing.IsHealable)
+        // A payment that was superseded while its fact was being written stays superseded, and a row that has a newer
+        // message by now waits until that one is joined.
+        if (_rows.TryGetValue(payment.Key, out var existing) && existing.IsHealable && UnmatchedRows.Compare(payment, existing) >= 0)
         {
             Heal(existing, "joined");
         }

@@ -18,6 +18,21 @@ internal static class UnmatchedRows
             OrderingKey = MessageAttributes.OrderingKeyOf(row.AttributesJson),
         };
 
+    /// <summary>Compares a message with the one that its row keeps; equal stamps are resolved as in <see cref="OrderState"/>.</summary>
+    /// <returns>Greater than 0 when the message is newer, less when the row's is, 0 when they are the same.</returns>
+    public static int Compare(PaymentReceived message, UnmatchedPayment row)
+    {
+        if (message.Stamp != row.Stamp)
+        {
+            return message.Stamp.CompareTo(row.Stamp);
+        }
+
+        return Decode(row) is not { } kept ? 1
+            : OrderState.IsNewer(message, kept) ? 1
+            : OrderState.IsNewer(kept, message) ? -1
+            : 0;
+    }
+
     /// <summary>A new row for a payment.</summary>
     public static UnmatchedPayment Encode(PaymentReceived payment, DeadLetterReason reason, UnmatchedState state, long nowMicros, string detail = "") =>
         Encode(payment.Delivery, payment.Replay, payment.OrderId, payment.Key, reason, nowMicros, detail).Become(state, nowMicros, detail);

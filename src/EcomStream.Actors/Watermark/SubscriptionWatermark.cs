@@ -146,7 +146,8 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
                 : (backlog.OldestPublishTimeMicros, WatermarkHold.Backlog, "");
         }
 
-        if (at - Math.Max(since, _oldArrivedAt) < _longestLease)
+        // Counted up to the last round trip: of the time after it, which this process may have slept, nothing is known.
+        if (_longestLease > 0 && probe.SentAt - Math.Max(since, _oldArrivedAt) < _longestLease)
         {
             return (null, WatermarkHold.Leases, "");
         }

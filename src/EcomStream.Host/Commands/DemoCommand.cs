@@ -137,7 +137,7 @@ internal static class DemoCommand
         await LineAsync("malformed", $"{shop.Malformed:N0} published, {counters.DeadLetteredFor("malformed"):N0} dead-lettered");
         await LineAsync("publish to row", $"p50 {Milliseconds(counters.LatencyQuantile(0.5))}, p99 {Milliseconds(counters.LatencyQuantile(0.99))}");
 
-        Task LineAsync(string name, string value) => context.Out.WriteLineAsync($"{name,-26}{value}");
+        Task LineAsync(string name, string value) => context.Out.WriteLineAsync($"{name,-28}{value}");
     }
 
     private static string Milliseconds(TimeSpan? time) => time is { } t ? $"{t.TotalMilliseconds:0.0} ms" : "-";

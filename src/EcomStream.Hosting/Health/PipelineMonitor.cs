@@ -11,7 +11,7 @@ namespace EcomStream.Hosting;
 /// </summary>
 internal sealed class PipelineMonitor(
     HostSettings settings, PipelineService service, PipelineCounters counters, ILogger<PipelineMonitor> logger, TimeProvider time)
-    : IHostedLifecycleService, IDisposable
+    : IHostedLifecycleService, IAsyncDisposable
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
@@ -21,7 +21,6 @@ internal sealed class PipelineMonitor(
     private Task _running = Task.CompletedTask;
     private volatile PipelineObservation _observation = new();
     private bool _wasReady;
-    private bool _isDisposed;
 
     /// <summary>What the pipeline has counted.</summary>
     public PipelineCounters Counters => counters;
@@ -49,21 +48,13 @@ internal sealed class PipelineMonitor(
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public async Task StoppedAsync(CancellationToken cancellationToken)
+    public async Task StoppedAsync(CancellationToken cancellationToken) => await DisposeAsync();
+
+    public async ValueTask DisposeAsync()
     {
+        // Never disposed itself: the container disposes this once for each way in which it is registered.
         await _stopping.CancelAsync();
         await _running;
-    }
-
-    public void Dispose()
-    {
-        // It is registered as itself and as a hosted service, and the container disposes both.
-        if (!_isDisposed)
-        {
-            _isDisposed = true;
-            _stopping.Cancel();
-            _stopping.Dispose();
-        }
     }
 
     private async Task RunAsync(TimeSpan interval, Func<CancellationToken, Task> work)

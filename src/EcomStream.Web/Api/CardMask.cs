@@ -33,7 +33,7 @@ internal static partial class CardMask
         return sum % 10 == 0;
     }
 
-    [GeneratedRegex(@"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])")]
+    [GeneratedRegex(@"(?<![\d.])\d(?:[ -]?\d){12,18}(?!\.?\d)")]
     private static partial Regex CardNumber();
 
     [GeneratedRegex("""("(?:cvv|cvc|cvv2|cvc2|security_code|card_security_code|pin)"\s*:\s*)(?:"[^"]*"|\d+)""", RegexOptions.IgnoreCase)]

@@ -21,9 +21,9 @@ export function chart(place, samples, series, unit) {
   const [height, left, bottom, top] = [210, 52, 24, 8];
   const now = samples.length > 0 ? samples[samples.length - 1].at : Date.now();
 
-  // What there is fills the chart until an hour has passed, at least five minutes.
+  // What there is fills the chart until an hour has passed, at least two minutes.
   const first = samples.length > 0 ? samples[0].at : now;
-  const span = Math.min(hour, Math.max(300e3, now - first));
+  const span = Math.min(hour, Math.max(120e3, now - first));
   const largest = ceiling(Math.max(0, ...samples.flatMap((sample) => series.map(({ key }) => sample[key] ?? 0))));
   const x = (at) => left + (width - left - 6) * (1 - (now - at) / span);
   const y = (value) => top + (height - top - bottom) * (1 - value / largest);

@@ -36,7 +36,7 @@ function show() {
     ...(hasActions ? [[selectAll(), selectOne]] : []),
     ['Id', (row) => el('button', { type: 'button', class: 'link', onclick: () => detail(row.id) }, row.id)],
     ['State', (row) => badge(row.state)],
-    ['Reason', (row) => row.reason],
+    ['Reason', (row) => row.reason, 'fixed'],
     ['Order', (row) => (row.order ? el('a', { href: `/order?id=${row.order}` }, row.order) : '–'), 'number'],
     ['Published (UTC)', (row) => time(row.published), 'time'],
     ['Replays', (row) => String(row.replays), 'number'],

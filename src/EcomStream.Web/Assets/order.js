@@ -35,10 +35,10 @@ async function show(id) {
   find('#order-title').textContent = `Order ${order.id}`;
   find('#row').replaceChildren(order.row ? columns(order.row) : el('p', { class: 'empty' }, 'There is no row: neither an order nor a payment has been written.'));
   find('#live').replaceChildren(order.live ? actor(order.live) : el('p', { class: 'empty' }, 'The order has no live actor: it is complete or idle, and its state is in the store.'));
-  find('#unmatched').replaceChildren(order.unmatched.length === 0 ? el('p', { class: 'empty' }, 'None.') : table('Unmatched payments', [
+  find('#unmatched').replaceChildren(order.unmatched.length === 0 ? el('p', { class: 'empty' }, 'None.') : table('Rows of unmatched payments', [
     ['Id', (row) => el('a', { href: `/dead-letters?id=${encodeURIComponent(row.id)}` }, row.id)],
     ['State', (row) => badge(row.state)],
-    ['Reason', (row) => row.reason],
+    ['Reason', (row) => row.reason, 'fixed'],
     ['Published (UTC)', (row) => time(row.published), 'time'],
     ['Replays', (row) => String(row.replays), 'number'],
     ['Detail', (row) => row.detail],

@@ -39,7 +39,9 @@ internal sealed class SimulatedProcess
     private static int _lastId;
 
     private readonly SimulationLoop _loop;
-    private readonly List<IRunnable> _ready = [];
+    // By name: actors reach it in an order that depends on hash codes of strings, which differ from process to process.
+    private readonly List<(string Name, IRunnable Run)> _ready = [];
+    private readonly Dictionary<IRunnable, string> _names = [];
     private readonly int _id = Interlocked.Increment(ref _lastId);
 
     /// <summary>Starts a process.</summary>
@@ -95,18 +97,27 @@ internal sealed class SimulatedProcess
     public void RunOne()
     {
         var index = _ready.Count == 1 ? 0 : _loop.Random.Next(_ready.Count);
-        var run = _ready[index];
-        _loop.Trace.Run(_loop.Now, index, _ready.Count, () => Name(run));
+        var (name, run) = _ready[index];
+        _loop.Trace.Run(_loop.Now, index, _ready.Count, name);
         _ready.RemoveAt(index);
         run.Run();
     }
 
     internal void Enqueue(IRunnable run)
     {
-        if (!IsGone)
+        if (IsGone)
         {
-            _ready.Add(run);
+            return;
         }
+
+        var name = Name(run);
+        var index = _ready.Count;
+        while (index > 0 && string.CompareOrdinal(_ready[index - 1].Name, name) > 0)
+        {
+            index--;
+        }
+
+        _ready.Insert(index, (name, run));
     }
 
     internal void Schedule(TimeSpan delay, TimeSpan? interval, Action action, ICancelable? cancelable) =>
@@ -129,9 +140,19 @@ internal sealed class SimulatedProcess
             },
             this);
 
-    private static string Name(IRunnable run) => run is Mailbox mailbox
-        ? Cell(mailbox).Self.Path.ToStringWithoutAddress()
-        : run.GetType().Name;
+    private string Name(IRunnable run)
+    {
+        if (!_names.TryGetValue(run, out var name))
+        {
+            name = run is Mailbox mailbox ? Cell(mailbox).Self.Path.ToStringWithoutAddress() : run.GetType().Name;
+            if (run is Mailbox)
+            {
+                _names.Add(run, name);
+            }
+        }
+
+        return name;
+    }
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_Actor")]
     private static extern ActorCell Cell(Mailbox mailbox);

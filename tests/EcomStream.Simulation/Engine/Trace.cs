@@ -27,10 +27,11 @@ internal sealed class Trace(TextWriter? lines)
     }
 
     /// <summary>An actor runs, or whatever else a dispatcher was given.</summary>
-    public void Run(long at, int choice, int ready, Func<string> name)
+    public void Run(long at, int choice, int ready, string name)
     {
         Add((choice << 16) + ready);
-        lines?.WriteLine($"{Time(at)}    {name()}");
+        Add(name);
+        lines?.WriteLine($"{Time(at)}    {name}");
     }
 
     /// <summary>A line that only a reader needs.</summary>

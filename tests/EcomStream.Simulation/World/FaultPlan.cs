@@ -10,19 +10,24 @@ internal sealed class FaultPlan(SimulatedWorld world)
     /// <summary>Decides them.</summary>
     public void Plan()
     {
-        var (loop, random) = (world.Loop, world.Loop.Random);
-        for (var i = 0; i < world.Scenario.Faults; i++)
+        var scenario = world.Scenario;
+        for (var i = 0; i < scenario.Faults; i++)
         {
+            var random = new Random(unchecked((scenario.Seed * 1_000_033) + i));
             var duration = random.NextInt64(Scenario.Pick(random, Scenario.Second, 10 * Scenario.Second, LongestFault)) + 1;
-            var (what, fault) = Fault(duration);
-            loop.After(random.NextInt64(world.Scenario.Duration + (20 * Scenario.Second)), $"fault: {what}", fault);
+            var (what, fault) = Fault(random, duration);
+            var at = random.NextInt64(scenario.Duration + (20 * Scenario.Second));
+            if (!scenario.WithoutFaults.Contains(i))
+            {
+                world.Loop.After(at, $"fault: {what}", fault);
+            }
         }
     }
 
-    private (string What, Action Run) Fault(long duration)
+    private (string What, Action Run) Fault(Random random, long duration)
     {
         var text = Trace.Time(duration);
-        return world.Loop.Random.Next(10) switch
+        return random.Next(10) switch
         {
             0 or 1 => ($"the process crashes and starts again after {text}", () =>
             {
@@ -52,7 +57,7 @@ internal sealed class FaultPlan(SimulatedWorld world)
             }),
             _ => ($"a dead-letter topic is missing for {text}", () =>
             {
-                world.MissingTopic = Scenario.Pick(world.Loop.Random, "dlq_orders_data", "dlq_payments_data");
+                world.MissingTopic = Scenario.Pick(random, "dlq_orders_data", "dlq_payments_data");
                 Later(duration, "the topic exists again", () => world.MissingTopic = null);
             }),
         };

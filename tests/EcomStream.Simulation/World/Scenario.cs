@@ -7,9 +7,11 @@ namespace EcomStream.Simulation;
 internal sealed class Scenario
 {
     /// <summary>Makes the scenario of a seed.</summary>
-    /// <param name="random">The choices.</param>
-    public Scenario(Random random)
+    /// <param name="seed">The seed.</param>
+    public Scenario(int seed)
     {
+        var random = new Random(seed);
+        Seed = seed;
         Orders = Pick(random, 1, 2, 5, 20);
         Messages = Pick(random, 5, 20, 60, 150);
         Duration = Pick(random, 1, 5, 20, 60) * Second;
@@ -39,11 +41,23 @@ internal sealed class Scenario
 
     public const long Second = 1_000_000;
 
+    /// <summary>The seed.</summary>
+    public int Seed { get; }
+
+    /// <summary>Publish requests that are left out, by number; so that a failure is shown with fewer.</summary>
+    public IReadOnlySet<int> WithoutPublishes { get; init; } = new HashSet<int>();
+
+    /// <summary>Faults that are left out, by number.</summary>
+    public IReadOnlySet<int> WithoutFaults { get; init; } = new HashSet<int>();
+
+    /// <summary>Publish requests, those that are left out included.</summary>
+    public int Publishes { get; set; }
+
     /// <summary>Order ids in use.</summary>
     public int Orders { get; }
 
     /// <summary>Messages published.</summary>
-    public int Messages { get; set; }
+    public int Messages { get; }
 
     /// <summary>The time over which they are published, microseconds.</summary>
     public long Duration { get; }
@@ -103,7 +117,7 @@ internal sealed class Scenario
     public int MaxOutstanding { get; }
 
     /// <summary>Crashes, outages and so on.</summary>
-    public int Faults { get; set; }
+    public int Faults { get; }
 
     /// <summary>The settings of the process.</summary>
     public Config Settings { get; }

@@ -9,21 +9,32 @@ internal sealed class Shop(SimulatedWorld world)
     /// <summary>Decides everything it will publish, and when.</summary>
     public void Open()
     {
-        var (scenario, random) = (world.Scenario, world.Loop.Random);
-        for (var left = scenario.Messages; left > 0;)
+        var scenario = world.Scenario;
+        var (left, number) = (scenario.Messages, 0);
+        while (left > 0)
         {
+            // Each request has choices of its own, so that one can be left out and the others stay what they are.
+            var random = new Random(HashCode(number));
             var count = Math.Min(left, Scenario.Pick(random, 1, 1, 1, 3, 10));
             left -= count;
             var isOrders = Scenario.Chance(random, scenario.OrderShare);
-            var messages = Enumerable.Range(left, count).Select(mark => New(isOrders, mark.ToString(CultureInfo.InvariantCulture))).ToList();
+            var messages = Enumerable.Range(left, count).Select(mark => New(random, isOrders, mark.ToString(CultureInfo.InvariantCulture))).ToList();
             var subscription = isOrders ? world.Orders : world.Payments;
-            world.Loop.After(random.NextInt64(scenario.Duration), "the shop publishes", () => world.Publish(subscription, messages));
+            var at = random.NextInt64(scenario.Duration);
+            if (!scenario.WithoutPublishes.Contains(number++))
+            {
+                world.Loop.After(at, "the shop publishes", () => world.Publish(subscription, messages));
+            }
         }
+
+        scenario.Publishes = number;
     }
 
-    private SimulatedMessage New(bool isOrder, string mark)
+    private int HashCode(int number) => unchecked((world.Scenario.Seed * 1_000_003) + number);
+
+    private SimulatedMessage New(Random random, bool isOrder, string mark)
     {
-        var (scenario, random) = (world.Scenario, world.Loop.Random);
+        var scenario = world.Scenario;
         if (Scenario.Chance(random, scenario.MalformedShare))
         {
             return SimulatedMessage.Malformed($"m{mark}");

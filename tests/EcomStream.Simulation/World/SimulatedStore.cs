@@ -35,8 +35,8 @@ internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess proc
         },
         cancellationToken));
 
-    public ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken) => new(CallAsync(
-        $"read unmatched of {string.Join(", ", orderIds)}", () => Now(world.Store.Rows.ReadUnmatchedAsync(orderIds, default)), _ => false, cancellationToken));
+    public ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedAsync(IReadOnlyList<long> orderIds, CancellationToken cancellationToken) => new(CallAsync<IReadOnlyList<UnmatchedPayment>>(
+        $"read unmatched of {string.Join(", ", orderIds)}", () => Shuffled(Now(world.Store.Rows.ReadUnmatchedAsync(orderIds, default))), _ => false, cancellationToken));
 
     public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -48,7 +48,7 @@ internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess proc
 
     public async IAsyncEnumerable<HealablePayment> ListHealableAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var row in await CallAsync("list healable", () => world.Store.Rows.ListHealableAsync(default).ToBlockingEnumerable().ToArray(), _ => false, cancellationToken))
+        foreach (var row in await CallAsync("list healable", () => Shuffled(world.Store.Rows.Unmatched).Where(row => row.IsHealable).Select(row => new HealablePayment(row.OrderId, row.State, row.PublishTimeMicros)).ToArray(), _ => false, cancellationToken))
         {
             yield return row;
         }
@@ -60,6 +60,14 @@ internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess proc
         $"{write.OrderId}[{write.Order?.Item}|{write.Payment?.PaymentId} {write.Payment?.PaymentStatus}{(write.PaymentGuarded ? " guarded" : "")}]";
 
     private static T Now<T>(ValueTask<T> task) => task.AsTask().GetAwaiter().GetResult();
+
+    // The order of rows is the store's choice.
+    private UnmatchedPayment[] Shuffled(IEnumerable<UnmatchedPayment> rows)
+    {
+        var ordered = rows.OrderBy(row => row.OrderId).ThenBy(row => row.PaymentKey, StringComparer.Ordinal).ToArray();
+        world.Loop.Random.Shuffle(ordered);
+        return ordered;
+    }
 
     // A request arrives, takes effect or not, and is answered or not. A process that is gone hears nothing.
     private async Task<T> CallAsync<T>(string what, Func<T> apply, Func<Random, bool> applyPartly, CancellationToken cancellationToken)

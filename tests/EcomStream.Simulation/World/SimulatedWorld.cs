@@ -17,6 +17,8 @@ internal sealed class SimulatedWorld
     private readonly List<PublishedDeadLetter> _deadLetters = [];
     private readonly FaultPlan _faults;
     private long _lastMessageId;
+    private long _lastTime;
+    private long? _equalTime;
     private long _downUntil;
     private long _storeDownUntil;
     private SubscriptionReader[] _readers = [];
@@ -92,14 +94,29 @@ internal sealed class SimulatedWorld
             return;
         }
 
-        // One publish time for all, in milliseconds, or one for each, which is then never a whole millisecond.
-        var time = BrokerMicros / 1000 * 1000;
+        // One publish time for all, in whole milliseconds; or one for each, in microseconds. At times the first message of a
+        // request has the stamp of the first of the request before.
+        var isEqual = _equalTime is not null && Scenario.Chance(Loop.Random, 0.1);
+        var time = Scenario.WholeMilliseconds ? BrokerMicros / 1000 * 1000 : Math.Max(_lastTime + 7, BrokerMicros);
         foreach (var message in messages)
         {
-            time += Scenario.WholeMilliseconds ? 0 : time % 1000 == 999 ? 2 : 1;
-            var published = message with { Id = (++_lastMessageId).ToString(CultureInfo.InvariantCulture), PublishTime = time };
+            if (!Scenario.WholeMilliseconds)
+            {
+                // Whole milliseconds would be completed from the message id.
+                time += time % 1000 == 0 ? 1 : 0;
+            }
+
+            var published = message with
+            {
+                Id = (++_lastMessageId).ToString(CultureInfo.InvariantCulture),
+                PublishTime = isEqual ? _equalTime!.Value : time,
+            };
             Note($"{subscription.Name}: the shop publishes {published}, stamp {published.Stamp}");
             subscription.Add(published);
+            _equalTime = isEqual || Scenario.WholeMilliseconds ? null : time;
+            isEqual = false;
+            _lastTime = time;
+            time += Scenario.WholeMilliseconds ? 0 : 7;
         }
     }
 
@@ -137,13 +154,11 @@ internal sealed class SimulatedWorld
     /// <summary>The process ends at once.</summary>
     public void Crash()
     {
-        if (Process is not { } process)
+        if (Process is { } process)
         {
-            return;
+            Note("the process is killed");
+            Forget(process);
         }
-
-        Note("the process is killed");
-        Forget(process);
     }
 
     /// <summary>The process is asked to end, and killed if it takes too long.</summary>
@@ -155,8 +170,19 @@ internal sealed class SimulatedWorld
         }
 
         Note("the process is asked to end");
-        var deadline = (long)pipeline.Settings.ShutdownTimeout.TotalMicroseconds + (10 * Scenario.Second);
-        Loop.After(deadline, "", () => Checker.Fail($"the process did not end within {deadline / Scenario.Second} s"), process);
+        var (asked, deadline) = (Loop.Now, (long)pipeline.Settings.ShutdownTimeout.TotalMicroseconds + (10 * Scenario.Second));
+        Loop.After(
+            deadline,
+            "",
+            () =>
+            {
+                // A process that stood still has had less time.
+                if (process.PausedUntil <= asked)
+                {
+                    Checker.Fail($"the process did not end within {deadline / Scenario.Second} s");
+                }
+            },
+            process);
         _ = EndAsync();
 
         async Task EndAsync()
@@ -202,6 +228,9 @@ internal sealed class SimulatedWorld
     private void Forget(SimulatedProcess process)
     {
         process.Crash();
+
+        // Its meters would keep all of it in memory.
+        Pipeline?.Metrics.Dispose();
         foreach (var reader in _readers)
         {
             (reader.Name == Orders.Name ? Orders : Payments).Close(reader);

@@ -130,6 +130,7 @@ internal sealed class SubscriptionReader : ISubscription
                 if (streams != _streams || !_isReading)
                 {
                     // Lost with the stream: the leases run out.
+                    _subscription.Deliver();
                     return;
                 }
 
