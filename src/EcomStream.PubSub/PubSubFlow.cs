@@ -18,4 +18,18 @@ public static class PubSubFlow
         IPublisher publisher, string topic, CancellationToken cancellationToken) =>
         Flow.Create<IReadOnlyList<OutgoingMessage>>()
             .SelectAsync(1, messages => publisher.PublishAsync(topic, messages, cancellationToken));
+
+    /// <summary>
+    /// Publishes single messages, many of them under way, and passes their message ids on in the order of the messages. The
+    /// publisher batches them and keeps the order within each ordering key. A message that is refused for good fails the
+    /// stream with <see cref="PublishFailedException"/>.
+    /// </summary>
+    /// <param name="publisher">Who publishes; it is not disposed with the flow.</param>
+    /// <param name="parallelism">Messages under way.</param>
+    /// <param name="cancellationToken">Ends the waiting for room in the publisher, and with it the stream.</param>
+    public static Flow<OutgoingMessage, string, NotUsed> Publish(
+        BatchingPublisher publisher, int parallelism = 1_000, CancellationToken cancellationToken = default) =>
+        Flow.Create<OutgoingMessage>().SelectAsync(
+            parallelism,
+            async message => await await publisher.EnqueueAsync(message, cancellationToken));
 }

@@ -25,6 +25,7 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
         private readonly Action<Task<bool>> _moved;
         private IAsyncEnumerator<IReadOnlyList<Delivery>>? _batches;
         private Task<bool>? _moving;
+        private bool _hasFailed;
 
         public Logic(PubSubSourceStage stage, PubSubControl control)
             : base(stage.Shape)
@@ -50,6 +51,12 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
             var task = moving.AsTask();
             _moving = task;
             _ = CallBackAsync(task);
+        }
+
+        public override void OnDownstreamFinish(Exception cause)
+        {
+            _hasFailed = cause is not SubscriptionWithCancelException.NonFailureCancellation;
+            base.OnDownstreamFinish(cause);
         }
 
         public override void PostStop() => _ = CloseAsync();
@@ -107,7 +114,15 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
                 await _batches.DisposeAsync();
             }
 
-            await _control.CloseWhenSettledAsync();
+            if (_hasFailed)
+            {
+                // What the stream failed with is settled by nobody: it is given back at once.
+                await _control.DisposeAsync();
+            }
+            else
+            {
+                await _control.CloseWhenSettledAsync();
+            }
         }
     }
 }

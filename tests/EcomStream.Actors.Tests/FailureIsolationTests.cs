@@ -40,6 +40,29 @@ public sealed class FailureIsolationTests
     }
 
     [Fact]
+    public async Task Messages_beyond_the_bound_that_came_before_the_topic_refused_are_kept_in_their_rows_too()
+    {
+        await using var pipeline = PipelineFixture.Start(maxOutstanding: DeadLetterSink.MostHeld + 100);
+        var refuses = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        pipeline.Publisher.BeforeCall = async _ =>
+        {
+            await refuses.Task;
+            throw new PublishFailedException("no such topic");
+        };
+        for (var i = 0; i < 20; i++)
+        {
+            pipeline.Orders.Publish(Enumerable.Repeat("{"u8.ToArray(), 100));
+        }
+
+        pipeline.Orders.Publish(Shop.OrderData(7));
+        await Eventually.True(
+            () => pipeline.Orders.Status.OutstandingMessages == DeadLetterSink.MostHeld + 100, "as many are received as the subscription allows");
+        await Task.Delay(200);
+        refuses.SetResult();
+        await Eventually.True(() => pipeline.Store.Facts.ContainsKey(7), "an order behind 2,000 malformed messages is written");
+    }
+
+    [Fact]
     public async Task A_dead_letter_that_the_service_never_accepts_is_kept_in_its_row_and_the_others_are_published()
     {
         await using var pipeline = PipelineFixture.Start();

@@ -176,7 +176,7 @@ public sealed class UnmatchedWriterTests : TestKit
     }
 
     [Fact]
-    public async Task A_dead_letter_of_an_older_message_carries_what_its_row_knows_of_the_payment()
+    public async Task An_older_message_does_not_dead_letter_a_payment_that_waits_with_a_newer_one()
     {
         var newest = Shop.Payment(_payments, 1, paymentId: 1, at: 3_000_001, status: "Completed");
         _sink.Tell(Answers.Park(TestActor, newest));
@@ -184,7 +184,9 @@ public sealed class UnmatchedWriterTests : TestKit
         var old = Shop.Payment(_payments, 1, paymentId: 1, at: 2_000_001, status: "Pending");
         _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(old, DeadLetterReason.NoMatchingOrder)));
         await ExpectMsgAsync<PaymentsDeadLettered>();
-        _publisher.Published.ShouldHaveSingleItem().Message.Data.ToArray().ShouldBe(newest.Delivery.Data.ToArray());
+        _publisher.Published.ShouldBeEmpty();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        (row.State, row.MessageId).ShouldBe((UnmatchedState.Waiting, newest.Delivery.MessageId));
     }
 
     [Fact]

@@ -75,8 +75,7 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
 
         if (lane.Refusal is { } refusal && lane.Held + request.DeadLetters.Count > MostHeld)
         {
-            replyTo.Tell(new DeadLettersPublished(
-                request.Correlation, [.. request.DeadLetters.Select(deadLetter => (IdOf(deadLetter.Message), refusal))]));
+            Refuse(request, replyTo, refusal);
             return;
         }
 
@@ -171,8 +170,37 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
             return;
         }
 
+        RefuseExcess(lane);
         Timers.StartSingleTimer(lane.Topic, new RepeatTopic(lane.Topic), delay);
     }
+
+    // What is beyond the bound was accepted before it was known that the topic refuses.
+    private static void RefuseExcess(TopicLane lane)
+    {
+        if (lane.Refusal is not { } refusal || lane.Held <= MostHeld)
+        {
+            return;
+        }
+
+        var requests = lane.Requests.ToArray();
+        lane.Requests.Clear();
+        lane.Held = 0;
+        foreach (var (request, replyTo) in requests)
+        {
+            if (lane.Requests.Count > 0 && lane.Held + request.DeadLetters.Count > MostHeld)
+            {
+                Refuse(request, replyTo, refusal);
+            }
+            else
+            {
+                lane.Requests.Enqueue((request, replyTo));
+                lane.Held += request.DeadLetters.Count;
+            }
+        }
+    }
+
+    private static void Refuse(PublishDeadLetters request, IActorRef replyTo, string why) => replyTo.Tell(
+        new DeadLettersPublished(request.Correlation, [.. request.DeadLetters.Select(deadLetter => (IdOf(deadLetter.Message), why))]));
 
     private void Abandon(TopicLane lane)
     {
