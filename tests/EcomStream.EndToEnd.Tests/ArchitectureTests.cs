@@ -35,7 +35,7 @@ public sealed class ArchitectureTests
     [Fact]
     public void The_CQL_client_references_its_libraries_and_nothing_of_EcomStream() =>
         References(Cql).Where(name => !IsFramework(name)).ShouldAllBe(name =>
-            name is "K4os.Compression.LZ4" or "System.IO.Hashing" || name.StartsWith("Microsoft.Extensions", StringComparison.Ordinal));
+            name == "K4os.Compression.LZ4" || name == "System.IO.Hashing" || name.StartsWith("Microsoft.Extensions", StringComparison.Ordinal));
 
     [Theory]
     [InlineData(PubSub)]

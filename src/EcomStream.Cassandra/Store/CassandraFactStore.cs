@@ -189,6 +189,55 @@ public sealed partial class CassandraFactStore : IFactStore
         IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
         [.. (await ReadWithWriteTimesAsync(orderIds, cancellationToken)).Select(found => found.Row)];
 
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedRowsAsync(
+        IReadOnlyCollection<(long OrderId, string PaymentKey)> keys, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var (client, _, unmatched) = Opened;
+        try
+        {
+            await _recent.RestoredAsync([.. keys.Select(key => key.OrderId)], cancellationToken);
+
+            // One by one: an order may have any number of rows.
+            var reads = keys.Distinct().Select(async key => Rows(await client.ReadAsync(
+                unmatched.ReadRow,
+                "read an unmatched payment",
+                ReplicasOfBucket(UnmatchedStatements.Bucket(key.OrderId)),
+                new UnmatchedRowKey(key.OrderId, key.PaymentKey),
+                PageRequest.All,
+                cancellationToken)));
+            return [.. (await Task.WhenAll(reads)).SelectMany(rows => rows).Select(found => found.Row)];
+        }
+        catch (CqlFault failed)
+        {
+            throw StoreErrors.OfRead(failed, _settings);
+        }
+    }
+
+    private List<(UnmatchedPayment Row, long WriteTime)> Rows(IPage page)
+    {
+        var rows = new List<(UnmatchedPayment Row, long WriteTime)>();
+        while (page.Next())
+        {
+            var writeTime = UnmatchedStatements.WriteTime(page);
+            _clock.Seen(writeTime);
+            try
+            {
+                if (UnmatchedStatements.ToRow(page) is { } row)
+                {
+                    rows.Add((row, writeTime));
+                }
+            }
+            catch (FormatException undecodable)
+            {
+                Skip(undecodable);
+            }
+        }
+
+        return rows;
+    }
+
     private async Task<IEnumerable<(UnmatchedPayment Row, long WriteTime)>> ReadWithWriteTimesAsync(
         IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
@@ -206,25 +255,7 @@ public sealed partial class CassandraFactStore : IFactStore
                     new BucketAndOrders(bucket.Key, ids),
                     PageRequest.All,
                     cancellationToken);
-                var rows = new List<(UnmatchedPayment Row, long WriteTime)>();
-                while (page.Next())
-                {
-                    var writeTime = UnmatchedStatements.WriteTime(page);
-                    _clock.Seen(writeTime);
-                    try
-                    {
-                        if (UnmatchedStatements.ToRow(page) is { } row)
-                        {
-                            rows.Add((row, writeTime));
-                        }
-                    }
-                    catch (FormatException undecodable)
-                    {
-                        Skip(undecodable);
-                    }
-                }
-
-                return rows;
+                return Rows(page);
             }));
             return (await Task.WhenAll(reads)).SelectMany(rows => rows);
         }

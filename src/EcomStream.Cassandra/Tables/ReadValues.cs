@@ -52,3 +52,17 @@ internal readonly struct BucketAndOrders(int bucket, IReadOnlyCollection<long> o
         cells.Bigints(orderIds);
     }
 }
+
+/// <summary>The primary key of an unmatched row.</summary>
+/// <param name="orderId">The order.</param>
+/// <param name="paymentKey">The payment's key.</param>
+internal readonly struct UnmatchedRowKey(long orderId, string paymentKey) : IStatementValues
+{
+    public void Write<TCells>(ref TCells cells)
+        where TCells : struct, ICells
+    {
+        cells.Int(UnmatchedStatements.Bucket(orderId));
+        cells.Bigint(orderId);
+        cells.Text(paymentKey);
+    }
+}

@@ -28,14 +28,17 @@ internal sealed class UnmatchedStatements
     private readonly IStatement _writeSince;
 
     private UnmatchedStatements(
-        IStatement write, IStatement writeSince, IStatement read, IStatement keys, IStatement waiting, IStatement deadLettered, IStatement checkAccess)
+        IStatement write, IStatement writeSince, IStatement read, IStatement readRow, IStatement keys, IStatement waiting, IStatement deadLettered, IStatement checkAccess)
     {
-        (_write, _writeSince, Read, Keys) = (write, writeSince, read, keys);
+        (_write, _writeSince, Read, ReadRow, Keys) = (write, writeSince, read, readRow, keys);
         (Waiting, WithoutOrder, CheckAccess) = (waiting, deadLettered, checkAccess);
     }
 
     /// <summary>Reads whole rows of some orders of one bucket.</summary>
     public IStatement Read { get; }
+
+    /// <summary>Reads one row.</summary>
+    public IStatement ReadRow { get; }
 
     /// <summary>Reads the keys and what decides of all rows of one bucket.</summary>
     public IStatement Keys { get; }
@@ -56,6 +59,8 @@ internal sealed class UnmatchedStatements
         await client.PrepareAsync(
             $"UPDATE {table} USING TIMESTAMP ? AND TTL ? SET since = ? WHERE bucket = ? AND order_id = ? AND payment_key = ?", cancellationToken),
         await client.PrepareAsync($"SELECT {Columns}, writetime(state) FROM {table} WHERE bucket = ? AND order_id IN ?", cancellationToken),
+        await client.PrepareAsync(
+            $"SELECT {Columns}, writetime(state) FROM {table} WHERE bucket = ? AND order_id = ? AND payment_key = ?", cancellationToken),
         await client.PrepareAsync($"SELECT {KeyColumns} FROM {table} WHERE bucket = ?", cancellationToken),
         await client.PrepareAsync(
             $"SELECT {KeyColumns} FROM {table} WHERE bucket = ? AND state = '{UnmatchedState.Waiting.ToText()}' ALLOW FILTERING", cancellationToken),

@@ -27,7 +27,7 @@ internal sealed class FaultPlan(SimulatedWorld world)
     private (string What, Action Run) Fault(Random random, long duration)
     {
         var text = Trace.Time(duration);
-        return random.Next(10) switch
+        return (world.Scenario.IsAboutLeases ? Scenario.Pick(random, 0, 1, 3, 3, 6, 8) : random.Next(10)) switch
         {
             0 or 1 => ($"the process crashes and starts again after {text}", () =>
             {

@@ -34,6 +34,16 @@ internal sealed class Scenario
         Slowness = Pick(random, 0, 0, 0.01, 0.2);
         MaxOutstanding = Pick(random, 1, 3, 20, 1000);
         Faults = Pick(random, 0, 1, 3, 8);
+        if (!ReportsBacklog && Chance(random, 0.4))
+        {
+            // Crashes, pauses and lost streams, one after the other, of a broker whose leases nobody sees.
+            IsAboutLeases = true;
+            Grace = Pick(random, 2, 5) * Second;
+            Duration = Pick(random, 5, 20, 60) * Second;
+            Messages = 60;
+            Faults = 8;
+        }
+
         Settings = Hocon(random);
     }
 
@@ -118,6 +128,9 @@ internal sealed class Scenario
 
     /// <summary>Crashes, outages and so on.</summary>
     public int Faults { get; }
+
+    /// <summary>Whether most of what goes wrong has to do with leases.</summary>
+    public bool IsAboutLeases { get; }
 
     /// <summary>The settings of the process.</summary>
     public Config Settings { get; }
