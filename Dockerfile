@@ -5,7 +5,9 @@ COPY .editorconfig global.json Directory.Build.props Directory.Packages.props ca
 COPY protos protos
 COPY hocon hocon
 COPY src src
-RUN dotnet publish src/EcomStream.Host -c Release -o /out
+# The version comes from git tags elsewhere; there is no repository in the build context.
+ARG VERSION=0.0.0-image
+RUN dotnet publish src/EcomStream.Host -c Release -o /out -p:MinVerVersionOverride=$VERSION
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 WORKDIR /app

@@ -46,7 +46,8 @@ internal static class CommandLineProgram
         }
     }
 
-    private static RootCommand Root(CommandContext context) => ProgramVersion.AddTo(new("EcomStream joins a shop's orders with their payments while both are in motion.")
+    /// <summary>All commands.</summary>
+    internal static RootCommand Root(CommandContext context) => ProgramVersion.AddTo(new("EcomStream joins a shop's orders with their payments while both are in motion.")
     {
         DemoCommand.Create(context),
         RunCommand.Create(context),

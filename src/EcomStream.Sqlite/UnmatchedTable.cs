@@ -112,7 +112,12 @@ internal sealed class UnmatchedTable : IDisposable
             + $" ORDER BY publish_time{direction}, order_id{direction}, payment_key{direction} LIMIT ?1";
 
         using var list = new Statement(_connection, text);
-        Bind(list.Bind(1, size), query);
+
+        // The index is entered at the place of the last page: the comparison of the whole key alone would read it from its beginning.
+        var (from, until) = (query.PublishedFromMicros, query.PublishedUntilMicros);
+        Bind(list.Bind(1, size), after is not { } bound ? query
+            : query.NewestFirst ? query with { PublishedUntilMicros = Math.Min(until, bound.PublishTimeMicros) }
+            : query with { PublishedFromMicros = Math.Max(from, bound.PublishTimeMicros) });
         if (after is { } last)
         {
             list.Bind(4, last.PublishTimeMicros).Bind(5, last.OrderId).Bind(6, last.PaymentKey);

@@ -3,6 +3,7 @@ using EcomStream.Cassandra.Tables;
 using EcomStream.Cassandra.Tests.InMemory;
 using EcomStream.Core;
 using EcomStream.Cql.TestSupport;
+using Microsoft.Extensions.Time.Testing;
 
 namespace EcomStream.Cassandra.Tests;
 
@@ -86,8 +87,11 @@ public sealed class UnmatchedListingTests
     [Fact]
     public async Task A_change_loses_against_a_later_write_that_arrives_between_its_read_and_its_write()
     {
-        await using var store = InMemoryStores.Create(_client);
-        await using var pipeline = InMemoryStores.Create(_client);
+        // The clock of the tool is ahead, as it is where the pipeline's write was stamped before the tool's and arrived after it.
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var ahead = new FakeTimeProvider(DateTimeOffset.UtcNow + TimeSpan.FromMinutes(1));
+        await using var store = InMemoryStores.Create(_client, time: ahead);
+        await using var pipeline = InMemoryStores.Create(_client, time: time);
         await store.InitializeAsync(default);
         await pipeline.InitializeAsync(default);
         var dead = RefusalTests.Unmatched(5, 1, UnmatchedState.DeadLettered);
@@ -101,6 +105,7 @@ public sealed class UnmatchedListingTests
             if (isFirst)
             {
                 isFirst = false;
+                time.Advance(TimeSpan.FromSeconds(1));
                 pipeline.WriteUnmatchedAsync([healed], default).AsTask().GetAwaiter().GetResult();
             }
 

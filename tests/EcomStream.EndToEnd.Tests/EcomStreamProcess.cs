@@ -8,6 +8,12 @@ namespace EcomStream.EndToEnd.Tests;
 /// <summary>The program as a user runs it: a process of its own.</summary>
 internal sealed class EcomStreamProcess : IDisposable
 {
+    private const int FirstPort = 20_000;
+    private const int Ports = 10_000;
+
+    // Test processes that run at the same time begin at different places.
+    private static int _ports = Environment.ProcessId * 31 % Ports;
+
     private readonly Process _process;
     private readonly StringBuilder _output = new();
 
@@ -66,11 +72,26 @@ internal sealed class EcomStreamProcess : IDisposable
 
     public static EcomStreamProcess Start(IReadOnlyDictionary<string, string> environment, params string[] arguments) => new(arguments, environment);
 
+    /// <summary>
+    /// A port that nobody listens on, and that no other test of this process gets. It is below the range from which the
+    /// system takes ports for connections, so that none of them takes it between here and its use.
+    /// </summary>
     public static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            var port = FirstPort + (int)((uint)Interlocked.Increment(ref _ports) % Ports);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Another program has it.
+            }
+        }
     }
 
     /// <summary>Completes when the pipeline joins; fails with what the process wrote when it ends before.</summary>

@@ -164,9 +164,12 @@ public sealed class UsageTests
     [Fact]
     public async Task The_demo_ends_with_every_row_complete()
     {
-        using var demo = EcomStreamProcess.Start("demo", "--orders", "2000", "--payments", "2000", "--rate", "5000");
+        // Its own broker, whatever emulator the environment names.
+        var emulator = new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = "127.0.0.1:9", ["ECOMSTREAM__PUBSUB__EMULATOR_HOST"] = "127.0.0.1:9" };
+        using var demo = EcomStreamProcess.Start(emulator, "demo", "--orders", "2000", "--payments", "2000", "--rate", "5000");
         (await demo.ExitCodeAsync(TimeSpan.FromSeconds(90))).ShouldBe(0, demo.Output);
         demo.Output.ShouldContain("2,000 of 2,000");
+        demo.Output.ShouldContain("PUBSUB_EMULATOR_HOST=127.0.0.1:9 is ignored");
 
         // Each kind of dead letter is counted in its own line, and every one that was published.
         foreach (var line in new[] { "payments without an order", "malformed" })

@@ -14,7 +14,7 @@ public sealed partial class CassandraFactStore
     {
         // A row that another program inserts while this reads has a later write timestamp than this.
         var start = _clock.Next();
-        var stored = ByKey(await ReadWithWriteTimesAsync([.. changes.Select(change => change.After.OrderId)], cancellationToken));
+        var stored = ByKey(await ReadRowsWithWriteTimesAsync([.. changes.Select(change => (change.After.OrderId, change.After.PaymentKey))], cancellationToken));
         var writes = new List<(UnmatchedPayment Row, long Timestamp)>();
         foreach (var (before, after) in changes)
         {
@@ -33,7 +33,7 @@ public sealed partial class CassandraFactStore
 
         await WriteStampedAsync(writes, cancellationToken);
         var written = writes.Select(write => (write.Row.OrderId, write.Row.PaymentKey)).ToHashSet();
-        var now = ByKey(await ReadWithWriteTimesAsync([.. writes.Select(write => write.Row.OrderId)], cancellationToken));
+        var now = ByKey(await ReadRowsWithWriteTimesAsync(written, cancellationToken));
         return
         [
             .. changes.Select(change => written.Contains((change.After.OrderId, change.After.PaymentKey))

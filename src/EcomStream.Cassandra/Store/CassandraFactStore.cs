@@ -191,6 +191,10 @@ public sealed partial class CassandraFactStore : IFactStore
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnmatchedRowsAsync(
+        IReadOnlyCollection<(long OrderId, string PaymentKey)> keys, CancellationToken cancellationToken) =>
+        [.. (await ReadRowsWithWriteTimesAsync(keys, cancellationToken)).Select(found => found.Row)];
+
+    private async Task<IEnumerable<(UnmatchedPayment Row, long WriteTime)>> ReadRowsWithWriteTimesAsync(
         IReadOnlyCollection<(long OrderId, string PaymentKey)> keys, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -207,7 +211,7 @@ public sealed partial class CassandraFactStore : IFactStore
                 new UnmatchedRowKey(key.OrderId, key.PaymentKey),
                 PageRequest.All,
                 cancellationToken)));
-            return [.. (await Task.WhenAll(reads)).SelectMany(rows => rows).Select(found => found.Row)];
+            return (await Task.WhenAll(reads)).SelectMany(rows => rows);
         }
         catch (CqlFault failed)
         {

@@ -5,7 +5,6 @@ using EcomStream.Host.Cli;
 using EcomStream.PubSub;
 using EcomStream.Web;
 using Microsoft.Extensions.Logging;
-using Spectre.Console;
 
 namespace EcomStream.Host.Commands;
 
@@ -93,7 +92,7 @@ internal static class DemoCommand
                 await display;
             }
 
-            await Summarize(settings, counters, producer, shop, options, clock.Elapsed);
+            await SummarizeAsync(context, settings, counters, producer, shop, options, clock.Elapsed);
             return Exit.Ok;
         }
         finally
@@ -106,8 +105,8 @@ internal static class DemoCommand
     }
 
     // What the table holds is counted in the table, not taken from the counters.
-    private static async Task Summarize(
-        HostSettings settings, PipelineCounters counters, Producer producer, Simulator shop, SimulatorOptions options, TimeSpan elapsed)
+    private static async Task SummarizeAsync(
+        CommandContext context, HostSettings settings, PipelineCounters counters, Producer producer, Simulator shop, SimulatorOptions options, TimeSpan elapsed)
     {
         await using var store = await StoreAccess.OpenAsync(settings, CancellationToken.None);
         var complete = 0;
@@ -127,16 +126,17 @@ internal static class DemoCommand
         }
 
         var published = producer.PublishedOrders + producer.PublishedPayments;
-        var table = new Table().Border(TableBorder.Simple).AddColumns("", "").HideHeaders();
-        table.AddRow("published", $"{published:N0} messages ({producer.PublishedOrders:N0} to the orders topic, {producer.PublishedPayments:N0} to the payments topic)");
-        table.AddRow("received", $"{counters.Received:N0}; the whole run took {elapsed.TotalSeconds:0.0} s");
-        table.AddRow("complete rows in the table", $"{complete:N0} of {Math.Min(options.Orders, options.Payments):N0}");
-        table.AddRow("row writes", $"{counters.Written:N0}");
-        table.AddRow("payments without an order", $"{shop.Orphans:N0} published, {unmatched.GetValueOrDefault(UnmatchedState.DeadLettered):N0} dead-lettered, {unmatched.GetValueOrDefault(UnmatchedState.Waiting):N0} waiting");
-        table.AddRow("healed", $"{unmatched.GetValueOrDefault(UnmatchedState.Healed):N0} payments that had waited");
-        table.AddRow("malformed", $"{shop.Malformed:N0} published, {counters.DeadLetteredFor("malformed"):N0} dead-lettered");
-        table.AddRow("publish to row", $"p50 {Milliseconds(counters.LatencyQuantile(0.5))}, p99 {Milliseconds(counters.LatencyQuantile(0.99))}");
-        AnsiConsole.Write(table);
+        await context.Out.WriteLineAsync();
+        await LineAsync("published", $"{published:N0} messages ({producer.PublishedOrders:N0} to the orders topic, {producer.PublishedPayments:N0} to the payments topic)");
+        await LineAsync("received", $"{counters.Received:N0}; the whole run took {elapsed.TotalSeconds:0.0} s");
+        await LineAsync("complete rows in the table", $"{complete:N0} of {Math.Min(options.Orders, options.Payments):N0}");
+        await LineAsync("row writes", $"{counters.Written:N0}");
+        await LineAsync("payments without an order", $"{shop.Orphans:N0} published, {unmatched.GetValueOrDefault(UnmatchedState.DeadLettered):N0} dead-lettered, {unmatched.GetValueOrDefault(UnmatchedState.Waiting):N0} waiting");
+        await LineAsync("healed", $"{unmatched.GetValueOrDefault(UnmatchedState.Healed):N0} payments that had waited");
+        await LineAsync("malformed", $"{shop.Malformed:N0} published, {counters.DeadLetteredFor("malformed"):N0} dead-lettered");
+        await LineAsync("publish to row", $"p50 {Milliseconds(counters.LatencyQuantile(0.5))}, p99 {Milliseconds(counters.LatencyQuantile(0.99))}");
+
+        Task LineAsync(string name, string value) => context.Out.WriteLineAsync($"{name,-28}{value}");
     }
 
     private static string Milliseconds(TimeSpan? time) => time is { } t ? $"{t.TotalMilliseconds:0.0} ms" : "-";

@@ -47,6 +47,88 @@ public sealed class DeadLetterCommandTests
         }
     }
 
+    [Fact]
+    public async Task A_mended_payment_joins_its_new_order_and_never_its_old_one()
+    {
+        using var place = new Workplace();
+        string[] pipeline = [.. place.Run(), "--set", "ecomstream.unmatched.grace=500ms"];
+        using var run = EcomStreamProcess.Start(pipeline);
+        await run.JoinsAsync();
+        using (var payment = EcomStreamProcess.Start(place.Produce("--orders", "0", "--payments", "1")))
+        {
+            (await payment.ExitCodeAsync(Soon)).ShouldBe(0, payment.Output);
+        }
+
+        await Until(() => Task.FromResult(place.CountOrZero("SELECT count(*) FROM unmatched_payments WHERE state = 'dead-lettered'") == 1));
+        var file = Path.Combine(place.Folder, "mend.jsonl");
+        await Dlq("export", "--order", "1", "-o", file);
+        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file)).Replace("\\\"order_id\\\":1,", "\\\"order_id\\\":2,"));
+        await Dlq("import", file, "--overwrite");
+
+        // The old order arrives before the replay, and the new one after it.
+        using (var old = EcomStreamProcess.Start(place.Produce("--orders", "1", "--payments", "0")))
+        {
+            (await old.ExitCodeAsync(Soon)).ShouldBe(0, old.Output);
+        }
+
+        await Until(() => Task.FromResult(place.Rows == 1));
+        await Dlq("replay", "1-1001");
+        using (var both = EcomStreamProcess.Start(place.Produce("--orders", "2", "--payments", "0")))
+        {
+            (await both.ExitCodeAsync(Soon)).ShouldBe(0, both.Output);
+        }
+
+        await Until(() => Task.FromResult(place.Count("SELECT count(*) FROM orders_payments_facts WHERE payment_id = 1001") > 0 && place.Rows == 2));
+        await run.TerminateAsync();
+        (await run.ExitCodeAsync(Soon)).ShouldBe(0, run.Output);
+        place.Count("SELECT order_id FROM orders_payments_facts WHERE payment_id = 1001").ShouldBe(2);
+        place.Count("SELECT count(*) FROM orders_payments_facts WHERE payment_id = 1001").ShouldBe(1);
+        place.Count("SELECT count(*) FROM unmatched_payments WHERE order_id = 1 AND state = 'discarded'").ShouldBe(1);
+
+        async Task Dlq(params string[] command)
+        {
+            using var dlq = EcomStreamProcess.Start(["dlq", .. command, "--data", place.Folder, "--set", $"ecomstream.broker.port={place.Port}"]);
+            (await dlq.ExitCodeAsync(Soon)).ShouldBe(0, dlq.Output);
+        }
+    }
+
+    [Fact]
+    public async Task A_command_that_is_ended_by_SIGTERM_says_how_far_it_came()
+    {
+        const int Rows = 100_000;
+        using var place = new Workplace();
+        await using (var store = new EcomStream.Sqlite.SqliteFactStore(new EcomStream.Sqlite.SqliteSettings(place.Database) { FinishedTtl = TimeSpan.Zero }))
+        {
+            await store.InitializeAsync(default);
+            await store.WriteUnmatchedAsync(
+                [
+                    .. Enumerable.Range(1, Rows).Select(id => new EcomStream.Core.UnmatchedPayment
+                    {
+                        OrderId = id,
+                        PaymentKey = "1",
+                        Data = "{}"u8.ToArray(),
+                        PublishTimeMicros = id,
+                        MessageId = "1",
+                        Subscription = "payments_data-sub",
+                        Reason = EcomStream.Core.DeadLetterReason.NoMatchingOrder,
+                        State = EcomStream.Core.UnmatchedState.DeadLettered,
+                        SinceMicros = id,
+                        ChangedMicros = id,
+                    }),
+                ],
+                default);
+        }
+
+        using var discard = EcomStreamProcess.Start("dlq", "discard", "--state", "dead-lettered", "--because", "test", "--data", place.Folder);
+        await Until(() => Task.FromResult(place.Count("SELECT count(*) FROM unmatched_payments WHERE state = 'discarded'") > 0));
+        await discard.TerminateAsync();
+
+        (await discard.ExitCodeAsync(Soon)).ShouldBe(143, discard.Output);
+        var done = place.Count("SELECT count(*) FROM unmatched_payments WHERE state = 'discarded'");
+        done.ShouldBeLessThan(Rows);
+        discard.Output.ShouldContain($"interrupted: discarded {done} of {Rows}");
+    }
+
     private static async Task Run(Func<Workplace, StoreUnderTest> kind)
     {
         using var place = new Workplace();
