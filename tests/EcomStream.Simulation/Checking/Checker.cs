@@ -176,7 +176,8 @@ internal sealed class Checker(SimulatedWorld world)
             case MessageKind.Malformed:
                 return IsMalformed(message);
             case var _ when IsRejected(message.OrderId) && world.DeadLetters.Any(letter =>
-                letter["reason"] == "store-rejected" && letter["source_message_id"] == message.Id):
+                letter["reason"] == "store-rejected" && letter["order_id"] == $"{message.OrderId}"):
+                // An older message is settled with the newer one that was rejected.
                 return true;
             case MessageKind.Order:
                 return world.Store.Fact(message.OrderId) is { Order: not null } row && row.OrderStamp.Micros >= message.Stamp;
