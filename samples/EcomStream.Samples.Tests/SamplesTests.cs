@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace EcomStream.Samples.Tests;
 
-/// <summary>The samples do what the README says, and are what the README shows.</summary>
+/// <summary>The samples do what the documentation says, and are what it shows.</summary>
 public sealed class SamplesTests
 {
     private static readonly TimeSpan _longest = TimeSpan.FromSeconds(60);
@@ -41,9 +41,9 @@ public sealed class SamplesTests
     }
 
     [Theory]
-    [InlineData("EcomStream.Samples.Embedding/Program.cs")]
-    [InlineData("EcomStream.Samples.Tests/LatePaymentTests.cs")]
-    public void The_readme_shows_them(string sample)
+    [InlineData("README.md", "EcomStream.Samples.Embedding/Program.cs")]
+    [InlineData("docs/testing.md", "EcomStream.Samples.Tests/LatePaymentTests.cs")]
+    public void The_documentation_shows_them(string page, string sample)
     {
         var root = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(root.FullName, "EcomStream.slnx")))
@@ -51,7 +51,6 @@ public sealed class SamplesTests
             root = root.Parent!;
         }
 
-        var readme = File.ReadAllText(Path.Combine(root.FullName, "README.md"));
-        readme.ShouldContain(File.ReadAllText(Path.Combine(root.FullName, "samples", sample)));
+        File.ReadAllText(Path.Combine(root.FullName, page)).ShouldContain(File.ReadAllText(Path.Combine(root.FullName, "samples", sample)));
     }
 }
