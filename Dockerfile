@@ -7,7 +7,7 @@ COPY hocon hocon
 COPY src src
 # The version comes from git tags elsewhere; there is no repository in the build context.
 ARG VERSION=0.0.0-image
-RUN dotnet publish src/EcomStream.Host -c Release -o /out -p:MinVerVersionOverride=$VERSION
+RUN dotnet publish src/EcomStream.Host -c Release -p:MinVerVersionOverride=$VERSION -o /out
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 WORKDIR /app

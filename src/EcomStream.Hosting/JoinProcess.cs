@@ -119,7 +119,11 @@ internal sealed class JoinProcess : IAsyncDisposable
         }
         catch (OperationCanceledException) when (stopped.IsCancellationRequested)
         {
-            // Told to stop: whoever called disposes, and that drains.
+            // Told to stop: whoever called disposes, and that drains. A pipeline that has failed stops the host as well.
+            if (Pipeline.Completion.IsFaulted)
+            {
+                await Pipeline.Completion;
+            }
         }
     }
 

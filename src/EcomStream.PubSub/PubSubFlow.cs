@@ -20,7 +20,7 @@ public static class PubSubFlow
             .SelectAsync(1, messages => publisher.PublishAsync(topic, messages, cancellationToken));
 
     /// <summary>
-    /// Publishes single messages, many of them under way, and passes their message ids on in the order of the messages. The
+    /// Publishes single messages, with up to <paramref name="parallelism"/> in flight, and passes their message ids on in the order of the messages. The
     /// publisher batches them and keeps the order within each ordering key. A message that is refused for good fails the
     /// stream with <see cref="PublishFailedException"/>.
     /// </summary>

@@ -18,7 +18,7 @@ public static class PubSubSink
     });
 
     /// <summary>Acks every delivery that is the context of an element; see <see cref="PubSubSource.CommittableWithContext"/>.</summary>
-    /// <typeparam name="T">The elements, whose effect is durable when they come here.</typeparam>
+    /// <typeparam name="T">The elements, whose effect is durable once they reach this sink.</typeparam>
     /// <returns>A sink whose task completes when the stream has ended.</returns>
     public static Sink<(T Element, Delivery Context), Task<Done>> CommitContext<T>() =>
         Sink.ForEach<(T Element, Delivery Context)>(element => element.Context.Ack());

@@ -72,6 +72,7 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
             _moving = null;
             if (moving.IsFaulted)
             {
+                _hasFailed = true;
                 FailStage(moving.Exception!.InnerException!);
             }
             else
@@ -116,7 +117,7 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
 
             if (_hasFailed)
             {
-                // What the stream failed with is settled by nobody: it is given back at once.
+                // Nobody settles the deliveries that were in a failed stream: they are given back at once.
                 await _control.DisposeAsync();
             }
             else

@@ -119,7 +119,8 @@ public sealed class InMemoryFactStore : IFactStore
             {
                 var key = (change.After.OrderId, change.After.PaymentKey);
                 return change.Before is { } before
-                    ? _unmatched.TryGetValue(key, out var stored) && stored.HasSameContent(before) && _unmatched.TryUpdate(key, change.After, stored)
+                    ? _unmatched.TryGetValue(key, out var stored) && stored.HasSameContent(before)
+                        && _unmatched.TryUpdate(key, change.After with { SinceMicros = Math.Min(stored.SinceMicros, change.After.SinceMicros) }, stored)
                     : _unmatched.TryAdd(key, change.After);
             }),
         ];

@@ -7,10 +7,10 @@ namespace EcomStream.Cassandra.Clusters.Tests;
 public sealed class SchemaCommandTests
 {
     [Theory]
-    [InlineData("consistency=any", "it must be one, two")]
-    [InlineData("consistency=serial", "it must be one, two")]
-    [InlineData("consistency=6", "it must be one, two")]
-    [InlineData("consistency=nearly-all", "it must be one, two")]
+    [InlineData("consistency=any", "must be one, two")]
+    [InlineData("consistency=serial", "must be one, two")]
+    [InlineData("consistency=6", "must be one, two")]
+    [InlineData("consistency=nearly-all", "must be one, two")]
     [InlineData("contact-points=db:99999", "'99999' is no port")]
     [InlineData("finished-ttl=7301d", "7300d")]
     [InlineData("finished-ttl=500ms", "1s to")]

@@ -17,7 +17,7 @@ public sealed class ComposeTests
         "configs", "ports", "profiles", "restart", "stop_grace_period", "user", "volumes",
     ];
 
-    private static readonly string[] _instructions = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD", "ENV"];
+    private static readonly string[] _instructions = ["FROM", "ARG", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD", "ENV"];
 
     [Theory]
     [InlineData("docker-compose.yml", new[] { "cassandra", "pubsub", "ecomstream", "prometheus", "grafana" })]
@@ -105,6 +105,7 @@ public sealed class ComposeTests
     {
         var lines = File.ReadAllLines(Path.Combine(SourceTree.Root, "Dockerfile")).ToList();
         var publish = lines.Single(line => line.Contains("dotnet publish", StringComparison.Ordinal)).Split(' ');
+        var version = lines.Single(line => line.StartsWith("ARG VERSION=", StringComparison.Ordinal)).Split('=')[1];
         var folder = Directory.CreateTempSubdirectory("ecomstream-image-");
         try
         {
@@ -119,7 +120,7 @@ public sealed class ComposeTests
             }
 
             var output = Path.Combine(folder.FullName, "out");
-            (await DotnetAsync(folder.FullName, [.. publish[2..^1], output, "--disable-build-servers"])).ShouldBe("");
+            (await DotnetAsync(folder.FullName, [.. publish[2..^1].Select(word => word.Replace("$VERSION", version, StringComparison.Ordinal)), output, "--disable-build-servers"])).ShouldBe("");
             (await DotnetAsync(folder.FullName, [Path.Combine(output, "ecomstream.dll"), "config", "check"])).ShouldBe("");
         }
         finally

@@ -14,6 +14,8 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(20);
 
+    private const int MostPagesWithoutAnswer = 3;
+
     private readonly EcomStreamSettings _settings;
     private readonly IFactStore _store;
     private readonly Func<WatermarkReading> _watermark;
@@ -25,7 +27,8 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     private readonly HashSet<long> _awaited = [];
     private readonly List<long> _asked = [];
     private List<long> _page = [];
-    private bool _pageWasFull;
+    private long? _roundUntil;
+    private int _pagesWithoutAnswer;
     private bool _clockStopped;
     private bool _searching;
 
@@ -70,26 +73,25 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         switch (message)
         {
             case SweepTick:
-                if (_awaited.Count == 0 && !TakePage())
+                if (_awaited.Count == 0)
                 {
-                    // Every order that is due was asked. One that still waits, because another message of it came or its
-                    // row cannot be written, is due again; the others had their turn before it.
-                    _index.PutBack(_asked);
-                    _asked.Clear();
+                    TakePage();
                 }
 
                 break;
             case OrderRechecked answer:
-                if (_awaited.Remove(answer.OrderId) && _awaited.Count == 0)
+                if (_awaited.Remove(answer.OrderId))
                 {
-                    PageIsDone();
+                    _pagesWithoutAnswer = 0;
+                    if (_awaited.Count == 0)
+                    {
+                        PageIsDone();
+                    }
                 }
 
                 break;
             case GiveUpWaiting:
-                // The order may be one whose row cannot be written: the others go on without it.
-                _awaited.Clear();
-                TakePage();
+                PassOver();
                 break;
             case SearchTick when !_searching:
                 _searching = true;
@@ -111,30 +113,38 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         }
     }
 
-    private bool TakePage()
+    // A round asks every order that was due when it began, once. Those that still wait after it, because another message of
+    // them came or their row cannot be written, are due again in the next round: none is asked twice before the others.
+    private void TakePage()
     {
         if (_index.Waiting == 0 || !IsClockRunning(out var watermark))
         {
-            return false;
+            return;
         }
 
-        var page = _index.TakeDue(watermark - (long)_settings.Grace.TotalMicroseconds, _settings.SweepBatch);
-        if (page.Count == 0)
+        if (_roundUntil is not { } until)
         {
-            return false;
+            _index.PutBack(_asked);
+            _asked.Clear();
+            _roundUntil = until = watermark - (long)_settings.Grace.TotalMicroseconds;
         }
 
-        _pageWasFull = page.Count == _settings.SweepBatch;
-        _page = [.. page];
-        _asked.AddRange(page);
-        foreach (var orderId in page)
+        _page = [.. _index.TakeDue(until, _settings.SweepBatch)];
+        if (_page.Count < _settings.SweepBatch)
+        {
+            _roundUntil = null;
+        }
+
+        foreach (var orderId in _page)
         {
             _awaited.Add(orderId);
             _router.Route(new RecheckOrder(orderId, watermark, Self));
         }
 
-        Timers.StartSingleTimer(nameof(AnswerTimeout), GiveUpWaiting.Instance, AnswerTimeout);
-        return true;
+        if (_page.Count > 0)
+        {
+            Timers.StartSingleTimer(nameof(AnswerTimeout), GiveUpWaiting.Instance, AnswerTimeout);
+        }
     }
 
     private void PageIsDone()
@@ -142,13 +152,31 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         Timers.Cancel(nameof(AnswerTimeout));
 
         // Of one that still waits after its turn, the row may have been changed by another program.
-        var unchanged = _page.Where(_index.IsWaiting).ToList();
-        foreach (var orderId in unchanged)
+        foreach (var orderId in _page.Where(_index.IsWaiting))
         {
+            _asked.Add(orderId);
             _unmatched.Tell(new RefreshIndex(orderId), ActorRefs.NoSender);
         }
 
-        if (_pageWasFull)
+        if (_roundUntil is not null)
+        {
+            TakePage();
+        }
+    }
+
+    // Orders did not answer: their rows cannot be written, and the others go on without them. When nobody answers at all, the
+    // store does not, and asking more orders would only make more actors that wait for it.
+    private void PassOver()
+    {
+        _asked.AddRange(_page.Where(_index.IsWaiting));
+        var nobodyAnswered = _awaited.Count == _page.Count;
+        _awaited.Clear();
+        if (nobodyAnswered && ++_pagesWithoutAnswer >= MostPagesWithoutAnswer)
+        {
+            _pagesWithoutAnswer = 0;
+            _roundUntil = null;
+        }
+        else if (_roundUntil is not null)
         {
             TakePage();
         }

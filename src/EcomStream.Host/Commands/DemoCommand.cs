@@ -58,7 +58,10 @@ internal static class DemoCommand
             [
                 $"ecomstream.data-dir={folder}", "ecomstream.broker.port=0", "ecomstream.pubsub.project-id=demo",
                 "ecomstream.pubsub.emulator-host=", "ecomstream.broker.embedded=on", "ecomstream.store.kind=sqlite",
-                "ecomstream.unmatched.grace=3s", "ecomstream.unmatched.watermark-idle=1s", "ecomstream.http.actions=on",
+                "ecomstream.unmatched.grace=3s", "ecomstream.unmatched.watermark-idle=1s",
+
+                // The folder of the user may have dead letters that are not simulated.
+                .. data is null ? ["ecomstream.http.actions=on"] : Array.Empty<string>(),
             ];
             var config = ConfigurationLoader.Load(null, own, context.Environment);
             var settings = HostSettings.Read(config, emulatorHost: null) with { CommandLine = [.. own.Select(set => set.Split('=')[0])] };
@@ -85,7 +88,11 @@ internal static class DemoCommand
                 }
                 catch (OperationCanceledException) when (ending.IsCancellationRequested)
                 {
-                    // Ctrl-C: the summary tells what was done until then.
+                    // Ctrl-C: the summary tells what was done until then. A pipeline that has failed stops the host as well.
+                    if (process.Pipeline.Completion.IsFaulted)
+                    {
+                        await process.Pipeline.Completion;
+                    }
                 }
 
                 await shown.CancelAsync();

@@ -90,7 +90,7 @@ internal static partial class ConfigurationCheck
         }
 
         var first = path.Split('.')[0];
-        if (first == "akka" || user.Referenced.Any(referenced => IsSameOrBelow(path, referenced.ToString()) || IsSameOrBelow(referenced.ToString(), path)))
+        if (first == "akka" || (first != Root && user.Referenced.Any(referenced => IsSameOrBelow(path, referenced.ToString()) || IsSameOrBelow(referenced.ToString(), path))))
         {
             return null;
         }
@@ -169,7 +169,7 @@ internal static partial class ConfigurationCheck
         return row[b.Length];
     }
 
-    [GeneratedRegex(@"^\s*[0-9]*[1-9][0-9]*(\.[0-9]+)?\s*$")]
+    [GeneratedRegex(@"^\s*[+-]?(?=[0-9.]*[1-9])([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$")]
     private static partial Regex Bare();
 
     [GeneratedRegex(@"^[0-9]+(\.[0-9]+)?(us|ms|s|m|h|d|[KMG]iB|[kMG]B|B)$")]

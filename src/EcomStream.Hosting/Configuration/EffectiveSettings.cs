@@ -20,7 +20,7 @@ internal static class EffectiveSettings
     /// <summary>The origin of a setting that nobody has set.</summary>
     public const string Default = "default";
 
-    private static readonly string[] _secrets = ["password", "token", "secret", "credentials", "private-key", "api-key"];
+    private static readonly string[] _secrets = ["password", "token", "secret", "credentials", "private-key", "api-key", "passphrase"];
 
     /// <summary>All settings under <c>ecomstream</c>, by path.</summary>
     /// <param name="settings">The settings.</param>
@@ -68,8 +68,13 @@ internal static class EffectiveSettings
     private static string Masked(string path, string value)
     {
         var key = path[(path.LastIndexOf('.') + 1)..];
-        return value.Length > 0 && !key.EndsWith("-file", StringComparison.Ordinal) && _secrets.Any(secret => key.Contains(secret, StringComparison.Ordinal)) ? "********" : value;
+        return value.Length > 0 && !key.EndsWith("-file", StringComparison.Ordinal) && IsSecret(key) ? "********" : value;
     }
+
+    private static bool IsSecret(string key) =>
+        _secrets.Any(secret => key.Contains(secret, StringComparison.OrdinalIgnoreCase))
+        || key.EndsWith("pass", StringComparison.OrdinalIgnoreCase)
+        || key.EndsWith("pwd", StringComparison.OrdinalIgnoreCase);
 
     private static string Origin(HostSettings settings, string path, IDictionary environment) =>
         settings.CommandLine.Contains(path) ? "command line"

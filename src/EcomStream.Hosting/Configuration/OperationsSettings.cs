@@ -1,3 +1,4 @@
+using System.Globalization;
 using Akka.Configuration;
 
 namespace EcomStream.Hosting;
@@ -43,10 +44,8 @@ internal sealed record OperationsSettings
             StalledAfter = reader.Time("health.stalled-after"),
             MaxBacklogAge = reader.Time("health.max-backlog-age"),
             MaxWatermarkHold = reader.Time("health.max-watermark-hold"),
-            MinFreeDisk = section.GetByteSize("health.min-free-disk") is { } bytes and >= 0
-                ? bytes
-                : throw reader.Wrong("health.min-free-disk", "a size, such as 256MiB"),
-            TraceRatio = double.TryParse(reader.Text("telemetry.trace-ratio"), out var ratio) && ratio is >= 0 and <= 1
+            MinFreeDisk = reader.BytesOrZero("health.min-free-disk"),
+            TraceRatio = double.TryParse(reader.Text("telemetry.trace-ratio"), NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio) && ratio is >= 0 and <= 1
                 ? ratio
                 : throw reader.Wrong("telemetry.trace-ratio", "a number from 0 to 1"),
             HttpAddress = reader.Text("http.address"),

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Akka.Configuration;
 using Akka.Configuration.Hocon;
 
@@ -28,11 +29,14 @@ internal sealed class SectionReader(Config section, string root)
 
     public TimeSpan Time(string path) => TimeOrZero(path) is var time && time > TimeSpan.Zero ? time : throw Wrong(path, "longer than 0s, such as 5s");
 
-    public long Bytes(string path)
+    public long Bytes(string path) =>
+        BytesOrZero(path) is var bytes and > 0 ? bytes : throw Wrong(path, "greater than 0, such as 512MiB");
+
+    public long BytesOrZero(string path)
     {
         try
         {
-            return section.GetByteSize(path) is { } bytes and > 0 ? bytes : throw Wrong(path, "greater than 0, such as 512MiB");
+            return section.GetByteSize(path) is { } bytes and >= 0 ? bytes : throw Wrong(path, "0 or more, such as 512MiB");
         }
         catch (Exception wrong) when (wrong is not ConfigurationException)
         {
@@ -48,7 +52,7 @@ internal sealed class SectionReader(Config section, string root)
     };
 
     public int Int(string path, int least, int most) =>
-        int.TryParse(Text(path), out var number) && number >= least && number <= most
+        int.TryParse(Text(path), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
             ? number
             : throw Wrong(path, $"a number from {least} to {most}");
 

@@ -106,6 +106,11 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
             return Api.Wrong("Give a reason; it is kept in the history.");
         }
 
+        if (selection.Ids is null == selection.Filter is null)
+        {
+            return Api.Wrong("Give either ids or a filter.");
+        }
+
         var (keys, error) = await SelectAsync(selection, action, context.RequestAborted);
         if (keys is null)
         {
@@ -174,7 +179,7 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
         {
             return await context.Request.ReadFromJsonAsync<DeadLetterSelection>(Api.Json, context.RequestAborted);
         }
-        catch (System.Text.Json.JsonException)
+        catch (Exception unreadable) when (unreadable is System.Text.Json.JsonException or InvalidOperationException)
         {
             return null;
         }

@@ -38,10 +38,13 @@ internal static class DeadLetterJson
         history = UnmatchedHistory.Lines(row.History).Select(CardMask.Apply),
     };
 
-    /// <summary>A row in the format of <c>ecomstream dlq export</c>, one line.</summary>
+    /// <summary>
+    /// A row for reading, one line: the fields of <c>ecomstream dlq export</c> without card data. <c>dlq import</c> does not
+    /// accept it, because what is masked would replace the message.
+    /// </summary>
     public static string Line(UnmatchedPayment row)
     {
-        var fields = new Dictionary<string, object?> { ["id"] = row.Id };
+        var fields = new Dictionary<string, object?> { ["id"] = row.Id, ["masked"] = true };
         if (!row.IsMessage)
         {
             fields["order_id"] = row.OrderId;
@@ -63,7 +66,7 @@ internal static class DeadLetterJson
         }
         else
         {
-            fields["data_base64"] = row.Data.ToArray();
+            fields["data_base64"] = CardMask.Apply(row.Data.Span);
         }
 
         fields["attributes"] = MessageAttributes.Of(row.AttributesJson).ToDictionary(pair => pair.Key, pair => CardMask.Apply(pair.Value));
@@ -75,7 +78,7 @@ internal static class DeadLetterJson
     {
         if (TextOf(data) is not { } text)
         {
-            return $"(not UTF-8, {data.Length} bytes)\n{Convert.ToHexString(data[..Math.Min(data.Length, 512)])}";
+            return $"(not UTF-8, {data.Length} bytes)\n{Convert.ToHexString(CardMask.Apply(data[..Math.Min(data.Length, 512)]))}";
         }
 
         try

@@ -27,7 +27,9 @@ internal sealed class AccessControl(HttpSettings settings)
         var (request, response) = (context.Request, context.Response);
         response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
         response.Headers.XContentTypeOptions = "nosniff";
-        response.Headers["Referrer-Policy"] = "no-referrer";
+        
+        // Without a referrer browsers send "Origin: null" with the form of the sign-in page.
+        response.Headers["Referrer-Policy"] = "same-origin";
         response.Headers["Cross-Origin-Opener-Policy"] = "same-origin";
         response.Headers["Cross-Origin-Resource-Policy"] = "same-origin";
         if (!request.Path.StartsWithSegments("/assets"))

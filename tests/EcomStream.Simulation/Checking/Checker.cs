@@ -90,6 +90,12 @@ internal sealed class Checker(SimulatedWorld world)
     /// <summary>Everything is settled: the world must be what the messages say.</summary>
     public void CheckAtTheEnd()
     {
+        // Once more, with the orders that were published after the dead letters.
+        foreach (var deadLetter in world.DeadLetters)
+        {
+            DeadLettered(deadLetter);
+        }
+
         foreach (var message in world.Orders.Published.Concat(world.Payments.Published))
         {
             if (message.Kind == MessageKind.Malformed && !IsMalformed(message))

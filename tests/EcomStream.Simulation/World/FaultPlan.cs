@@ -38,7 +38,7 @@ internal sealed class FaultPlan(SimulatedWorld world)
             3 => ($"the process stands still for {text}", () => StandStill(duration)),
             4 => ($"the store is down for {text}", () => world.StopStore(duration)),
             5 => ($"the broker is down for {text}", () => world.StopBroker(duration)),
-            6 => ("both streams are lost", () => ForEachReader(reader => reader.LoseStream())),
+            6 => ("both streams are lost, now or with the next batch", () => ForEachReader(reader => reader.LoseStream(withNextBatch: Scenario.Chance(world.Loop.Random, 0.7)))),
             7 => ($"the connections carry nothing for {text}", () => ForEachReader(reader => reader.Stall(duration))),
             8 => ("another reader takes messages and dies", () =>
             {
@@ -68,7 +68,7 @@ internal sealed class FaultPlan(SimulatedWorld world)
     {
         if (world.Process is { } process)
         {
-            process.PausedUntil = world.Loop.Now + duration;
+            process.PausedUntil = Math.Max(process.PausedUntil, world.Loop.Now + duration);
         }
     }
 

@@ -96,7 +96,7 @@ internal sealed class SimulatedWorld
 
         // One publish time for all, in whole milliseconds; or one for each, in microseconds. At times the first message of a
         // request has the stamp of the first of the request before.
-        var isEqual = _equalTime is not null && Scenario.Chance(Loop.Random, 0.1);
+        var isEqual = BrokerMicros - _equalTime < 400 * Scenario.Millisecond && Scenario.Chance(Loop.Random, 0.5);
         var time = Scenario.WholeMilliseconds ? BrokerMicros / 1000 * 1000 : Math.Max(_lastTime + 7, BrokerMicros);
         foreach (var message in messages)
         {

@@ -14,6 +14,7 @@ internal sealed class SubscriptionReader : ISubscription
     private TaskCompletionSource? _wanted;
     private bool _isOpen;
     private bool _isReading;
+    private bool _losesNextBatch;
     private int _sent;
     private int _settling;
     private long _lastArrival;
@@ -143,12 +144,19 @@ internal sealed class SubscriptionReader : ISubscription
                 _wanted?.TrySetResult();
             },
             _process);
+        if (_losesNextBatch)
+        {
+            _losesNextBatch = false;
+            LoseStream();
+        }
     }
 
     /// <summary>The stream is lost; another is opened after a while.</summary>
-    public void LoseStream()
+    /// <param name="withNextBatch">Whether it is lost only when a batch is on its way, which is lost with it.</param>
+    public void LoseStream(bool withNextBatch = false)
     {
-        if (!_isOpen)
+        _losesNextBatch |= withNextBatch;
+        if (!_isOpen || withNextBatch)
         {
             return;
         }

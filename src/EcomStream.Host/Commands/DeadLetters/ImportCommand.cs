@@ -59,7 +59,7 @@ internal static class ImportCommand
 
         foreach (var id in importer.Conflicts.Take(ListedConflicts))
         {
-            await context.Error.WriteLineAsync($"{id} was not imported: it has changed since the export, or its state, history, replays or times were edited. Export it again.");
+            await context.Error.WriteLineAsync($"{id} was not imported: it waits for its order, it has changed since the export, or its state, history, replays or times were edited. Export it again when it is dead-lettered.");
         }
 
         if (importer.Conflicts.Count > ListedConflicts)

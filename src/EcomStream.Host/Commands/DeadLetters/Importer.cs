@@ -49,7 +49,7 @@ internal sealed class Importer(IFactStore store, bool overwrite, bool dryRun, lo
             {
                 Kept++;
             }
-            else if (before is not null && !IsSameVersion(before, row))
+            else if (before is { State: UnmatchedState.Waiting } || (before is not null && !IsSameVersion(before, row)))
             {
                 Conflicts.Add(row.Id);
             }

@@ -101,7 +101,11 @@ internal sealed record SectionValue(ConfigOrigin Origin, IReadOnlyDictionary<str
         var section = new HoconObject();
         foreach (var (key, value) in Items)
         {
-            section.Items[key] = value.ToAkka();
+            // Akka's values have no null: what is null is as if it were not set.
+            if (value is not TextValue { Text: null })
+            {
+                section.Items[key] = value.ToAkka();
+            }
         }
 
         return section;
