@@ -79,7 +79,10 @@ public sealed class ExactlyOnceConformanceTests : ConformanceTest
         });
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(10));
         StreamingPullResponse all = new();
-        while (all.AcknowledgeConfirmation is null || all.ModifyAckDeadlineConfirmation is null)
+
+        // A server may confirm the ids of one request in several responses.
+        while (all.AcknowledgeConfirmation is not { } acks || acks.AckIds.Count + acks.InvalidAckIds.Count < 2
+            || all.ModifyAckDeadlineConfirmation is not { } extensions || extensions.AckIds.Count + extensions.InvalidAckIds.Count < 1)
         {
             (await stream.ResponseStream.MoveNext(deadline.Token)).ShouldBeTrue();
             all.MergeFrom(stream.ResponseStream.Current);
