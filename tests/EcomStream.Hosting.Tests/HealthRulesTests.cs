@@ -33,15 +33,25 @@ public sealed class HealthRulesTests
     {
         var stalled = _healthy with
         {
-            SinceLastReceived = _limits.StalledAfter,
-            Subscriptions = [Subscription("orders_data-sub") with { Backlog = 500, Undelivered = 500, BacklogAge = TimeSpan.FromSeconds(31) }],
+            Subscriptions =
+            [
+                Subscription("orders_data-sub") with
+                {
+                    Backlog = 500, Undelivered = 500, BacklogAge = TimeSpan.FromSeconds(31), SinceLastReceived = _limits.StalledAfter,
+                },
+
+                // Another one that is being read does not hide it.
+                Subscription("payments_data-sub") with { Undelivered = 500 },
+            ],
         };
         Problem(stalled, "subscriptions").ShouldBe((HealthState.Failed, "is stalled"));
 
         // A reader that has taken all that it may, or a broker without more to deliver, is not.
         HealthRules.Evaluate(stalled with { Subscriptions = [stalled.Subscriptions[0] with { IsFull = true }] }, _limits).Problems.ShouldBeEmpty();
         HealthRules.Evaluate(stalled with { Subscriptions = [stalled.Subscriptions[0] with { Undelivered = 0 }] }, _limits).Problems.ShouldBeEmpty();
-        HealthRules.Evaluate(stalled with { SinceLastReceived = _limits.StalledAfter - TimeSpan.FromSeconds(1) }, _limits).Problems.ShouldBeEmpty();
+        HealthRules.Evaluate(
+            stalled with { Subscriptions = [stalled.Subscriptions[0] with { SinceLastReceived = _limits.StalledAfter - TimeSpan.FromSeconds(1) }] }, _limits)
+            .Problems.ShouldBeEmpty();
     }
 
     [Fact]

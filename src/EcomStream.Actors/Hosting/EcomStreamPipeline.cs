@@ -53,6 +53,11 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
         _monitors[0].Read(),
         _monitors.All(monitor => monitor.Read().IsCaughtUp));
 
+    /// <summary>Time since a message of one subscription was last received, or since the start.</summary>
+    /// <param name="subscription">Its name, as configured.</param>
+    /// <exception cref="InvalidOperationException">The pipeline does not read it.</exception>
+    public TimeSpan SinceLastReceived(string subscription) => _monitors.First(monitor => monitor.Name == subscription).SinceLastReceived;
+
     internal EcomStreamPorts Ports { get; }
 
     internal TimeProvider Time { get; }

@@ -74,12 +74,12 @@ internal static class HealthRules
         }
 
         // A full subscription takes no messages: the store is the cause then, and has its own check.
-        if (seen.SinceLastReceived >= limits.StalledAfter
-            && seen.Subscriptions.FirstOrDefault(subscription => subscription is { Undelivered: > 0, IsFull: false }) is { } stalled)
+        if (seen.Subscriptions.FirstOrDefault(subscription =>
+            subscription is { Undelivered: > 0, IsFull: false } && subscription.SinceLastReceived >= limits.StalledAfter) is { } stalled)
         {
             return Failed(
                 "subscriptions",
-                $"{stalled.Name} is stalled: its broker has {stalled.Undelivered} messages to deliver, and nothing has been received for {Text(seen.SinceLastReceived)}.");
+                $"{stalled.Name} is stalled: its broker has {stalled.Undelivered} messages to deliver, and nothing has been received for {Text(stalled.SinceLastReceived)}.");
         }
 
         return Ok("subscriptions", $"{string.Join(" and ", seen.Subscriptions.Select(subscription => subscription.Name))} are being read.");

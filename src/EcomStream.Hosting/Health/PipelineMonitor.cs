@@ -168,15 +168,14 @@ internal sealed class PipelineMonitor(
             HasEnded = pipeline.Completion.IsCompletedSuccessfully,
             Failure = Failure(pipeline),
             Store = resources.StoreCondition,
-            Subscriptions = [.. resources.Subscriptions.Select(Observe)],
+            Subscriptions = [.. resources.Subscriptions.Select(subscription => Observe(subscription, pipeline.SinceLastReceived(subscription.Name)))],
             Watermark = status.OrdersWatermark,
             WaitingOrders = status.WaitingOrders,
-            SinceLastReceived = status.SinceLastReceived,
             FreeDisk = FreeDisk(),
         };
     }
 
-    private SubscriptionObservation Observe(ISubscription subscription)
+    private SubscriptionObservation Observe(ISubscription subscription, TimeSpan sinceLastReceived)
     {
         Probe? probe;
         lock (_probes)
@@ -194,6 +193,7 @@ internal sealed class PipelineMonitor(
             Outstanding = status.OutstandingMessages,
             OutstandingBytes = status.OutstandingBytes,
             IsFull = status.IsFull,
+            SinceLastReceived = sinceLastReceived,
             Backlog = backlog?.UnackedMessages,
             Undelivered = backlog is { } b ? Math.Max(0, b.UnackedMessages - b.LeasedMessages) : null,
             BacklogAge = oldest is { } micros ? TimeSpan.FromMicroseconds(Math.Max(0, now - micros)) : null,

@@ -17,6 +17,9 @@ internal sealed record SubscriptionObservation
     /// <summary>Their bytes.</summary>
     public long OutstandingBytes { get; init; }
 
+    /// <summary>Time since a message of it was last received.</summary>
+    public TimeSpan SinceLastReceived { get; init; }
+
     /// <summary>Whether the bounds on outstanding messages and bytes are reached.</summary>
     public bool IsFull { get; init; }
 
@@ -59,9 +62,6 @@ internal sealed record PipelineObservation
 
     /// <summary>Orders with payments that wait.</summary>
     public int WaitingOrders { get; init; }
-
-    /// <summary>Time since a message was last received.</summary>
-    public TimeSpan SinceLastReceived { get; init; }
 
     /// <summary>Free space on the disk of the data folder, bytes; null when it is not used.</summary>
     public long? FreeDisk { get; init; }
