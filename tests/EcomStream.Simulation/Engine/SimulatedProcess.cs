@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.Dispatch;
@@ -13,7 +14,7 @@ namespace EcomStream.Simulation;
 /// One process: an actor system whose dispatchers and scheduler are the loop's. It is gone at once when it crashes:
 /// nothing of it runs any more.
 /// </summary>
-internal sealed class SimulatedProcess
+internal sealed partial class SimulatedProcess
 {
     internal const string Key = "akka.simulated-process";
 
@@ -144,7 +145,10 @@ internal sealed class SimulatedProcess
     {
         if (!_names.TryGetValue(run, out var name))
         {
-            name = run is Mailbox mailbox ? Cell(mailbox).Self.Path.ToStringWithoutAddress() : run.GetType().Name;
+            name = run is Mailbox mailbox
+                // Akka numbers these in the whole process, not in the actor system.
+                ? Numbered().Replace(Cell(mailbox).Self.Path.ToStringWithoutAddress(), "$1")
+                : run.GetType().Name;
             if (run is Mailbox)
             {
                 _names.Add(run, name);
@@ -153,6 +157,9 @@ internal sealed class SimulatedProcess
 
         return name;
     }
+
+    [GeneratedRegex(@"(StreamSupervisor|EventStreamUnsubscriber)-\d+")]
+    private static partial Regex Numbered();
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_Actor")]
     private static extern ActorCell Cell(Mailbox mailbox);
