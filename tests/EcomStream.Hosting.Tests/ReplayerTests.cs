@@ -33,6 +33,7 @@ public sealed class ReplayerTests
     public async Task What_the_pipeline_wrote_before_the_replay_is_recorded_stays()
     {
         var row = await Stored(Dead(17));
+        // The hook is synchronous, and the store in memory answers at once.
         _publisher.BeforePublish = (_, _) => _store.WriteUnmatchedAsync(
             [(row with { Replays = 1 }).Become(UnmatchedState.Healed, Time + 9_000_000, "joined")], default).AsTask().Wait();
 

@@ -17,6 +17,7 @@ public sealed class SimulationTests
     [Fact]
     public async Task A_thousand_seeds_of_this_day_find_nothing()
     {
+        // Other seeds every day, the same all day long.
         var day = DateOnly.FromDateTime(DateTime.UtcNow).DayNumber;
         ShouldFindNothing(await RunAsync("--from", Text(1_000_000 + (day % 100_000 * 1_000)), "--seeds", "1000", "--workers", Text(Workers)));
     }

@@ -18,7 +18,7 @@ public sealed class TimeProviderScheduler : SchedulerBase, IDisposable
     private static readonly ConcurrentDictionary<int, TimeProvider> _providers = new();
     private static int _lastProvider;
 
-    private readonly ConcurrentDictionary<Entry, bool> _entries = new();
+    private readonly ConcurrentDictionary<ScheduledAction, bool> _entries = new();
     private readonly TimeProvider _time;
     private readonly long _start;
 
@@ -98,12 +98,12 @@ public sealed class TimeProviderScheduler : SchedulerBase, IDisposable
             return;
         }
 
-        var entry = new Entry(this, action, isOnce: interval == Timeout.InfiniteTimeSpan);
+        var entry = new ScheduledAction(this, action, isOnce: interval == Timeout.InfiniteTimeSpan);
         _entries[entry] = true;
         entry.Start(delay, interval, cancelable);
     }
 
-    private sealed class Entry(TimeProviderScheduler scheduler, Action action, bool isOnce) : IDisposable
+    private sealed class ScheduledAction(TimeProviderScheduler scheduler, Action action, bool isOnce) : IDisposable
     {
         private ITimer? _timer;
         private CancellationTokenRegistration _cancellation;
@@ -112,7 +112,7 @@ public sealed class TimeProviderScheduler : SchedulerBase, IDisposable
         public void Start(TimeSpan delay, TimeSpan interval, ICancelable? cancelable)
         {
             _cancellation = cancelable?.Token.Register(Dispose) ?? default;
-            _timer = scheduler._time.CreateTimer(static entry => ((Entry)entry!).Fire(), this, delay, interval);
+            _timer = scheduler._time.CreateTimer(static entry => ((ScheduledAction)entry!).Fire(), this, delay, interval);
             if (_isOver)
             {
                 _timer.Dispose();

@@ -12,7 +12,7 @@ internal static partial class CardMask
     public static string Apply(string text) =>
         SecurityCode().Replace(Digits().Replace(text, match => Masked(match.Value)), "$1\"***\"");
 
-    /// <summary>Bytes that are no text, without digits: a number in them cannot be told from others.</summary>
+    /// <summary>Bytes that are not text, with every digit masked, because a card number in them cannot be told from other numbers.</summary>
     public static byte[] Apply(ReadOnlySpan<byte> data)
     {
         var masked = data.ToArray();

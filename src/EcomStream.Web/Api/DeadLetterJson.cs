@@ -1,15 +1,14 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using EcomStream.Core;
+using EcomStream.Hosting;
 
 namespace EcomStream.Web;
 
 /// <summary>Dead letters and waiting payments as JSON. Card data is masked.</summary>
 internal static class DeadLetterJson
 {
-    private static readonly UTF8Encoding _strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly JsonSerializerOptions _readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>One row of a list.</summary>
@@ -60,7 +59,7 @@ internal static class DeadLetterJson
         fields["replays"] = row.Replays;
         fields["message_id"] = row.MessageId;
         fields["subscription"] = row.Subscription;
-        if (TextOf(row.Data.Span) is { } text)
+        if (PayloadText.Of(row.Data.Span) is { } text)
         {
             fields["data"] = CardMask.Apply(text);
         }
@@ -76,7 +75,7 @@ internal static class DeadLetterJson
 
     private static string Payload(ReadOnlySpan<byte> data)
     {
-        if (TextOf(data) is not { } text)
+        if (PayloadText.Of(data) is not { } text)
         {
             return $"(not UTF-8, {data.Length} bytes)\n{Convert.ToHexString(CardMask.Apply(data[..Math.Min(data.Length, 512)]))}";
         }
@@ -89,18 +88,6 @@ internal static class DeadLetterJson
         catch (JsonException)
         {
             return CardMask.Apply(text);
-        }
-    }
-
-    private static string? TextOf(ReadOnlySpan<byte> data)
-    {
-        try
-        {
-            return _strict.GetString(data);
-        }
-        catch (DecoderFallbackException)
-        {
-            return null;
         }
     }
 }

@@ -70,6 +70,8 @@ internal sealed class SimulationLoop : IThreadPoolWorkItem
     public void Run()
     {
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+
+        // The caller's thread is not the pool's, which runs everything: it has nothing to do meanwhile.
         _ended.Wait();
         if (_failure is not null)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using EcomStream.Core;
+using EcomStream.Hosting;
 using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
@@ -95,7 +96,7 @@ internal static class ListCommand
 
     private static string[] CsvCells(UnmatchedPayment row)
     {
-        var text = RowJson.TextOf(row.Data.Span);
+        var text = PayloadText.Of(row.Data.Span);
         return
         [
             row.Id,

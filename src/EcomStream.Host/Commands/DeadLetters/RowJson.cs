@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using EcomStream.Core;
+using EcomStream.Hosting;
 
 namespace EcomStream.Host.Commands.DeadLetters;
 
@@ -13,7 +14,6 @@ namespace EcomStream.Host.Commands.DeadLetters;
 internal static class RowJson
 {
     private static readonly JsonWriterOptions _options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    private static readonly UTF8Encoding _strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     public static string Write(UnmatchedPayment row)
     {
@@ -63,22 +63,9 @@ internal static class RowJson
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
-    /// <summary>The data as text, or null where it is not UTF-8.</summary>
-    public static string? TextOf(ReadOnlySpan<byte> data)
-    {
-        try
-        {
-            return _strict.GetString(data);
-        }
-        catch (DecoderFallbackException)
-        {
-            return null;
-        }
-    }
-
     private static void WriteData(Utf8JsonWriter json, ReadOnlySpan<byte> data)
     {
-        if (TextOf(data) is { } text)
+        if (PayloadText.Of(data) is { } text)
         {
             json.WriteString("data", text);
         }

@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using EcomStream.Core;
+using EcomStream.Hosting;
 using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Commands.DeadLetters;
@@ -36,7 +37,7 @@ internal static class ShowCommand
                     break;
                 case OutputFormat.Csv:
                     await context.Out.WriteLineAsync(Csv.Line(["field", "value"]));
-                    foreach (var (name, value) in Fields(row, fact).Append(("data", RowJson.TextOf(row.Data.Span) ?? Payload(row.Data))))
+                    foreach (var (name, value) in Fields(row, fact).Append(("data", PayloadText.Of(row.Data.Span) ?? Payload(row.Data))))
                     {
                         await context.Out.WriteLineAsync(Csv.Line([name, value]));
                     }
@@ -105,7 +106,7 @@ internal static class ShowCommand
         }
         catch (JsonException)
         {
-            return RowJson.TextOf(data.Span) ?? $"(binary, {data.Length} bytes)\n{Convert.ToHexString(data.Span)}";
+            return PayloadText.Of(data.Span) ?? $"(binary, {data.Length} bytes)\n{Convert.ToHexString(data.Span)}";
         }
     }
 }
