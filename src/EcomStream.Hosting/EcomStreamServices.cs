@@ -70,7 +70,7 @@ public static class EcomStreamServices
             var least = settings.Pipeline.ShutdownTimeout + TimeSpan.FromSeconds(15);
             host.ShutdownTimeout = host.ShutdownTimeout < least ? least : host.ShutdownTimeout;
         });
-        return services.AddAkka("ecomstream", (akka, provider) => akka
+        return services.AddAkka("ecomstream", (akka, provider) => WithTls(akka, settings)
             .AddHocon(settings.Config, HoconAddMode.Prepend)
             .ConfigureLoggers(loggers =>
             {
@@ -80,4 +80,7 @@ public static class EcomStreamServices
             .AddSetup(new AkkaLogSetup(provider.GetRequiredService<ILoggerFactory>()))
             .AddStartup((system, _) => provider.GetRequiredService<PipelineService>().StartPipeline(system)));
     }
+
+    private static AkkaConfigurationBuilder WithTls(AkkaConfigurationBuilder akka, HostSettings settings) =>
+        settings.Cluster is { Enabled: true, Tls: { } tls } ? akka.AddSetup(tls.ToSetup()) : akka;
 }

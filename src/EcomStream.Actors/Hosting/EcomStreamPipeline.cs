@@ -16,7 +16,8 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
     private readonly IReadOnlyList<SubscriptionMonitor> _monitors;
     private IActorRef _actor = ActorRefs.Nobody;
 
-    private EcomStreamPipeline(string name, EcomStreamSettings settings, EcomStreamPorts ports, TimeProvider time)
+    private EcomStreamPipeline(
+        string name, EcomStreamSettings settings, EcomStreamPorts ports, TimeProvider time, Func<EcomStreamPipeline, PipelineShards> shards)
     {
         Name = name;
         Settings = settings;
@@ -25,7 +26,8 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
         Metrics = new EcomStreamMetrics(name);
         var (clock, clockLock) = (new BrokerClock(), new Lock());
         _monitors = [.. ports.Subscriptions.Select(s => new SubscriptionMonitor(s, clock, clockLock, settings.WatermarkIdle, time))];
-        Metrics.Observe(() => Index.Waiting, _monitors[0].Read, time);
+        Shards = shards(this);
+        Metrics.Observe(() => Shards.WaitingOrders, Shards.Watermark, time);
     }
 
     /// <summary>The name of its actor, and the tag <c>ecomstream.pipeline</c> of its metrics.</summary>
@@ -48,9 +50,9 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
         Ports.Orders.Status,
         Ports.Payments.Status,
         Ports.DeadLetters?.Status,
-        Index.Waiting,
+        Shards.WaitingOrders,
         _monitors.Min(monitor => monitor.SinceLastReceived),
-        _monitors[0].Read(),
+        Shards.Watermark(),
         _monitors.All(monitor => monitor.Read().IsCaughtUp));
 
     /// <summary>Time since a message of one subscription was last received, or since the start.</summary>
@@ -62,7 +64,7 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
 
     internal TimeProvider Time { get; }
 
-    internal UnmatchedIndex Index { get; } = new();
+    internal PipelineShards Shards { get; }
 
     /// <summary>The monitors of the orders, the payments and, where there is one, the dead-letter subscription.</summary>
     internal IReadOnlyList<SubscriptionMonitor> Monitors => _monitors;
@@ -77,11 +79,16 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
     /// <param name="name">The name of its actor; two pipelines of one system need two names.</param>
     /// <exception cref="Akka.Configuration.ConfigurationException">A setting is wrong or unknown; the message names its path.</exception>
     /// <exception cref="InvalidActorNameException">The system has a pipeline of that name.</exception>
-    public static EcomStreamPipeline Start(ActorSystem system, EcomStreamPorts ports, TimeProvider? time = null, string name = "ecomstream")
+    public static EcomStreamPipeline Start(ActorSystem system, EcomStreamPorts ports, TimeProvider? time = null, string name = "ecomstream") =>
+        Start(system, ports, time, name, pipeline => new LocalShards(pipeline));
+
+    /// <summary>Starts a pipeline with other shards than local ones.</summary>
+    internal static EcomStreamPipeline Start(
+        ActorSystem system, EcomStreamPorts ports, TimeProvider? time, string name, Func<EcomStreamPipeline, PipelineShards> shards)
     {
         system.Settings.InjectTopLevelFallback(EcomStreamSettings.Reference);
         var settings = EcomStreamSettings.Read(system.Settings.Config);
-        var pipeline = new EcomStreamPipeline(name, settings, ports, time ?? new SchedulerTimeProvider(system.Scheduler));
+        var pipeline = new EcomStreamPipeline(name, settings, ports, time ?? new SchedulerTimeProvider(system.Scheduler), shards);
         pipeline._actor = system.ActorOf(PipelineActor.Props(pipeline), name);
         var shutdown = CoordinatedShutdown.Get(system);
         var timeout = shutdown.Timeout(CoordinatedShutdown.PhaseServiceRequestsDone);

@@ -91,7 +91,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
                 inspect.ReplyTo.Tell(new OrderInspected(null), ActorRefs.NoSender);
                 break;
             case InspectOrder inspect:
-                _parts!.Router.Route(inspect);
+                _pipeline.Shards.Router.Route(inspect);
                 break;
             case DrainPipeline:
                 Drain();
@@ -109,10 +109,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
         async Task OpenAsync()
         {
             await _pipeline.Ports.Store.InitializeAsync(_stopping.Token);
-            await foreach (var payment in _pipeline.Ports.Store.ListHealableAsync(_stopping.Token))
-            {
-                _pipeline.Index.Add(payment);
-            }
+            await _pipeline.Shards.OpenAsync(_stopping.Token);
         }
     }
 
@@ -134,8 +131,8 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
 
         _pipeline.MarkStarted();
         _log.Info(
-            "Joining {Orders} and {Payments} over {Shards} shards; {Unmatched} orders have unmatched payments, {Waiting} of them wait",
-            _pipeline.Ports.Orders.Name, _pipeline.Ports.Payments.Name, _pipeline.Settings.Shards, _pipeline.Index.Count, _pipeline.Index.Waiting);
+            "Joining {Orders} and {Payments} over {Shards}",
+            _pipeline.Ports.Orders.Name, _pipeline.Ports.Payments.Name, _pipeline.Shards.ToString());
     }
 
     private void Drain()

@@ -28,7 +28,7 @@ internal static class PipelineDrain
             {
                 await Task.WhenAll(parts.Streams.Select(stream => stream.Control.StopAsync()));
                 await Task.WhenAll(parts.Streams.Select(stream => stream.Ended)).WaitAsync(deadline.Token);
-                await FinishAsync(pipeline, parts, deadline.Token);
+                await FinishAsync(pipeline, deadline.Token);
                 await Task.WhenAll(pipeline.Ports.Subscriptions.Select(s => s.FlushAsync(deadline.Token)));
             }
             catch (OperationCanceledException)
@@ -53,18 +53,12 @@ internal static class PipelineDrain
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static async Task FinishAsync(EcomStreamPipeline pipeline, PipelineParts parts, CancellationToken deadline)
+    private static async Task FinishAsync(EcomStreamPipeline pipeline, CancellationToken deadline)
     {
         var (outstanding, since) = (-1, pipeline.Time.GetTimestamp());
         while (true)
         {
-            parts.Router.Broadcast(ParkAll.Instance);
-            foreach (var writer in parts.Writers)
-            {
-                await writer.Ask<WriterDrained>(DrainWriter.Instance, deadline);
-            }
-
-            await parts.Unmatched.Ask<UnmatchedDrained>(DrainUnmatched.Instance, deadline);
+            await pipeline.Shards.FlushAsync(deadline);
             var now = pipeline.Ports.Subscriptions.Sum(s => s.Status.OutstandingMessages);
             if (now == 0)
             {

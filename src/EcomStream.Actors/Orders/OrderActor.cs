@@ -222,54 +222,6 @@ internal sealed partial class OrderActor : ActorBase
 
     private bool IsParking => _requests is { Parking: > 0 };
 
-    private void Parked(PaymentsParked parked)
-    {
-        if (_requests is not { } requests || parked.Correlation <= _forgottenRequests)
-        {
-            return;
-        }
-
-        requests.Parking--;
-        if (parked.Discarded is { } discarded)
-        {
-            _state = _state.Without(discarded);
-        }
-    }
-
-    private void Loaded(OrderLoaded loaded)
-    {
-        var requests = _requests!;
-        var cause = requests.Cause;
-        _state = _state.Loaded(loaded.Row, loaded.Unmatched, loaded.HasMore, out var decision);
-        requests.Cause = null;
-        GoOn();
-        if (cause is RecheckOrder recheck)
-        {
-            requests.Recheck = recheck;
-            if (decision == Decision.Nothing)
-            {
-                _state = _state.GiveUp(recheck.WatermarkMicros, _settings.Grace, out decision);
-            }
-        }
-        else if (cause is OrderMessage or PaymentRefused)
-        {
-            requests.Again = cause is PaymentRefused refused ? refused.Payment : (OrderMessage)cause;
-        }
-
-        _state = _state.Bounded();
-        CarryOut(decision, null);
-        Continue();
-    }
-
-    private void DeadLettered()
-    {
-        var rest = _requests!.AfterDeadLetters!.Value;
-        GoOn();
-        CarryOut(rest, null);
-        _requests.AfterDeadLetters = null;
-        Continue();
-    }
-
     // Takes up what was put off, until something has to be awaited again.
     private void Continue()
     {

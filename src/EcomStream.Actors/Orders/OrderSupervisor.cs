@@ -16,6 +16,7 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
 
     private readonly IActorRef _unmatched;
     private readonly UnmatchedIndex _index;
+    private readonly Action<Delivery>? _givenBack;
     private readonly Props _orderProps;
     private readonly bool _verifiesSerialization = Context.System.Settings.SerializeAllMessages;
     private readonly int _maxLive;
@@ -34,9 +35,11 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
     private long _parkTick;
 
     /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
-    public OrderSupervisor(EcomStreamSettings settings, IActorRef writer, IActorRef unmatched, UnmatchedIndex index)
+    public OrderSupervisor(
+        EcomStreamSettings settings, IActorRef writer, IActorRef unmatched, UnmatchedIndex index, Action<Delivery>? givenBack = null)
     {
         _unmatched = unmatched;
+        _givenBack = givenBack;
         _index = index;
         _maxLive = Math.Max(1, settings.MaxLiveOrders / settings.Shards);
         _maxWaiting = settings.MaxWaiting / settings.Shards;
@@ -54,8 +57,10 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
     /// <param name="writer">The writer of the shard.</param>
     /// <param name="unmatched">The <see cref="UnmatchedWriter"/>.</param>
     /// <param name="index">The orders with unmatched payments.</param>
-    public static Props Props(EcomStreamSettings settings, IActorRef writer, IActorRef unmatched, UnmatchedIndex index) =>
-        Akka.Actor.Props.Create(() => new OrderSupervisor(settings, writer, unmatched, index))
+    /// <param name="givenBack">Is told which deliveries are given back unsettled, before they are.</param>
+    public static Props Props(
+        EcomStreamSettings settings, IActorRef writer, IActorRef unmatched, UnmatchedIndex index, Action<Delivery>? givenBack = null) =>
+        Akka.Actor.Props.Create(() => new OrderSupervisor(settings, writer, unmatched, index, givenBack))
             .WithDispatcher("ecomstream.shard-dispatcher");
 
     protected override void PreStart() => Timers.StartPeriodicTimer(nameof(IdleTick), IdleCheck.Instance, IdleTick);
@@ -106,6 +111,7 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
             case GiveBack back:
                 foreach (var delivery in back.Deliveries)
                 {
+                    _givenBack?.Invoke(delivery);
                     delivery.Nack();
                 }
 

@@ -89,6 +89,12 @@ public sealed record EcomStreamSettings
     /// <summary>How long the pipeline may take to drain.</summary>
     public required TimeSpan ShutdownTimeout { get; init; }
 
+    /// <summary>
+    /// Whether unmatched rows are written only if they are still as they were read, because another process may own their
+    /// shard by now. Set by the cluster, not by HOCON.
+    /// </summary>
+    internal bool ConditionalRows { get; init; }
+
     /// <summary>The defaults, as they stand in <c>reference.conf</c>.</summary>
     public static Config Reference { get; } =
         ConfigurationFactory.FromResource<EcomStreamSettings>("EcomStream.Actors.reference.conf");

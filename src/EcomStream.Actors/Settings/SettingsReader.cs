@@ -41,6 +41,29 @@ internal sealed class SettingsReader(Config section, string root)
     /// <summary>A name; null for "off".</summary>
     public string? TextOrOff(string path) => Text(path) is var text && text == "off" ? null : text;
 
+    /// <summary>A text; empty for none.</summary>
+    public string OptionalText(string path) => section.GetString(path)?.Trim() ?? "";
+
+    public bool Switch(string path) => Text(path) switch
+    {
+        "on" or "true" or "yes" => true,
+        "off" or "false" or "no" => false,
+        var text => throw new ConfigurationException($"{root}.{path} = {text}: it must be on or off."),
+    };
+
+    /// <summary>A list of host:port, or one text with commas, as --set and the environment give it; may be empty.</summary>
+    public IReadOnlyList<string> Endpoints(string path)
+    {
+        var value = section.GetValue(path);
+        string[] items = value.IsArray()
+            ? [.. value.GetStringList()]
+            : (value.GetString() ?? "").Trim('[', ']', ' ').Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        items = [.. items.Select(item => item.Trim('"'))];
+        return items.FirstOrDefault(item => item.LastIndexOf(':') is var colon && (colon <= 0 || !ushort.TryParse(item[(colon + 1)..], out _))) is { } wrong
+            ? throw new ConfigurationException($"{root}.{path} = {wrong}: it must be host:port, or a list of those.")
+            : items;
+    }
+
     public Backoff Backoff(string path)
     {
         var min = Time($"{path}.min-backoff", TimeSpan.FromMilliseconds(1));

@@ -17,6 +17,17 @@ public sealed class UnmatchedIndex
     // May hold orders that no longer wait, or wait since another time: they are dropped when it is their turn.
     private readonly PriorityQueue<long, long> _byPublishTime = new();
     private int _waiting;
+    private volatile bool _isLoading;
+
+    /// <summary>
+    /// Whether the rows of the store are still being added: until then every order counts as one with unmatched payments,
+    /// which costs a read each, so that a shard works before they are known.
+    /// </summary>
+    public bool IsLoading
+    {
+        get => _isLoading;
+        internal set => _isLoading = value;
+    }
 
     /// <summary>Orders with a payment that waits.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
@@ -25,7 +36,7 @@ public sealed class UnmatchedIndex
     public int Count => _orders.Count;
 
     /// <summary>Whether an order has unmatched payments.</summary>
-    public bool Contains(long orderId) => !_orders.IsEmpty && _orders.ContainsKey(orderId);
+    public bool Contains(long orderId) => _isLoading || (!_orders.IsEmpty && _orders.ContainsKey(orderId));
 
     /// <summary>Whether an order has a payment that waits.</summary>
     public bool IsWaiting(long orderId) => _orders.TryGetValue(orderId, out var entry) && entry.IsWaiting;

@@ -11,6 +11,7 @@ namespace EcomStream.Actors;
 internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
 {
     private readonly Dictionary<string, UnmatchedPayment> _rows = [];
+    private readonly Dictionary<string, UnmatchedPayment> _existing = [];
     private readonly HashSet<string> _changed = [];
     private readonly long _nowMicros = Timestamps.Micros(now);
 
@@ -19,6 +20,9 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
 
     /// <summary>The rows to write.</summary>
     public IEnumerable<UnmatchedPayment> Changed => _changed.Select(key => _rows[key]);
+
+    /// <summary>A row as the store had it; null when it had none.</summary>
+    public UnmatchedPayment? Existing(string paymentKey) => _existing.GetValueOrDefault(paymentKey);
 
     /// <summary>The dead letters to publish, by id: each is published once.</summary>
     public Dictionary<string, PendingDeadLetter> DeadLetters { get; } = [];
@@ -33,7 +37,13 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
     public List<PaymentReceived> Discarded { get; } = [];
 
     /// <summary>Adds a row as the store has it.</summary>
-    public void AddExisting(UnmatchedPayment row) => _rows.TryAdd(row.PaymentKey, row);
+    public void AddExisting(UnmatchedPayment row)
+    {
+        if (_rows.TryAdd(row.PaymentKey, row))
+        {
+            _existing.Add(row.PaymentKey, row);
+        }
+    }
 
     /// <summary>Carries a command out.</summary>
     public void Apply(UnmatchedCommand command)
@@ -129,6 +139,12 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         if (_rows.TryGetValue(row.PaymentKey, out var existing))
         {
             var age = UnmatchedRows.Compare(payment, existing);
+            if (existing.State == UnmatchedState.Healed && age <= 0 && deadLetter.Reason == DeadLetterReason.NoMatchingOrder)
+            {
+                // It was joined since this was decided.
+                return;
+            }
+
             if (existing.IsHealable && age < 0)
             {
                 // The row has a newer message of the payment by now, which is decided when the row is read.

@@ -78,7 +78,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
                 break;
             case RowsWritten written:
                 _writing--;
-                Complete(written.Batch);
+                Complete(WithoutStale(written.Batch, written.Stale));
                 Start();
                 break;
             case WriteFailed failed:
@@ -212,9 +212,39 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
         }
 
         _writing++;
-        WriteAsync(rows).PipeTo(Self, success: () => new RowsWritten(batch), failure: error => new WriteFailed(batch, error));
+        if (_settings.ConditionalRows)
+        {
+            WriteUnchangedAsync(batch).PipeTo(Self, success: stale => new RowsWritten(batch, stale), failure: error => new WriteFailed(batch, error));
+        }
+        else
+        {
+            WriteAsync(rows).PipeTo(Self, success: () => new RowsWritten(batch, null), failure: error => new WriteFailed(batch, error));
+        }
 
         async Task WriteAsync(UnmatchedPayment[] changed) => await _store.WriteUnmatchedAsync(changed, CancellationToken.None);
+    }
+
+    // Writes rows that are as they were read.
+    // Returns the work with rows that another process has changed since.
+    private async Task<IReadOnlySet<UnmatchedWork>> WriteUnchangedAsync(UnmatchedBatch batch)
+    {
+        var changes = batch.Works
+            .SelectMany(work => work.RowsToWrite.Select(row => (Work: work, Change: new UnmatchedChange(work.Ledger!.Existing(row.PaymentKey), row))))
+            .ToList();
+        var applied = await _store.ChangeUnmatchedAsync([.. changes.Select(change => change.Change)], CancellationToken.None);
+        return changes.Where((_, i) => !applied[i]).Select(change => change.Work).ToHashSet();
+    }
+
+    // The rows of this work were changed by another process after they were read: it is decided again.
+    private UnmatchedBatch WithoutStale(UnmatchedBatch batch, IReadOnlySet<UnmatchedWork>? stale)
+    {
+        if (stale is not { Count: > 0 })
+        {
+            return batch;
+        }
+
+        Read(new UnmatchedBatch([.. stale]));
+        return batch with { Works = [.. batch.Works.Where(work => !stale.Contains(work))] };
     }
 
     // Work whose last attempt failed is left unacked: whoever reads next receives its messages again.
@@ -237,7 +267,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
 
     private sealed record ReadFailed(UnmatchedBatch Batch, Exception Error) : INoSerializationVerificationNeeded;
 
-    private sealed record RowsWritten(UnmatchedBatch Batch) : INoSerializationVerificationNeeded;
+    private sealed record RowsWritten(UnmatchedBatch Batch, IReadOnlySet<UnmatchedWork>? Stale) : INoSerializationVerificationNeeded;
 
     private sealed record WriteFailed(UnmatchedBatch Batch, Exception Error) : INoSerializationVerificationNeeded;
 

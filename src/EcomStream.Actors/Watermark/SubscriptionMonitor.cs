@@ -16,6 +16,7 @@ internal sealed class SubscriptionMonitor
     private long _lastReceived;
     private OutstandingMessage? _oldest;
     private bool _brokerTellsTime;
+    private TimeSpan _longestLease;
 
     /// <summary>Makes a monitor.</summary>
     /// <param name="subscription">The subscription.</param>
@@ -81,6 +82,45 @@ internal sealed class SubscriptionMonitor
         }
     }
 
+    /// <summary>The longest time for which a reader that died may hold messages, as the broker last reported it; zero where
+    /// the broker reports its backlog, which includes them.</summary>
+    public TimeSpan LongestLease
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _longestLease;
+            }
+        }
+    }
+
+    /// <summary>A received message was given back.</summary>
+    public void GivenBack(Delivery delivery)
+    {
+        if (delivery.Subscription == Name)
+        {
+            lock (_lock)
+            {
+                _watermark.GivenBack(delivery.PublishTimeMicros, Now);
+            }
+        }
+    }
+
+    /// <summary>
+    /// How far messages have been settled: everything published before it was received and its effect is durable. Not later
+    /// than <see cref="Read"/>.
+    /// </summary>
+    public WatermarkReading ReadSettled()
+    {
+        // In this order: what is received after the first look was published after the watermark or is received again.
+        var reading = Read();
+        var oldest = _subscription.OldestOutstanding();
+        return oldest is { } unsettled && unsettled.PublishTimeMicros < reading.Micros
+            ? new WatermarkReading(unsettled.PublishTimeMicros, WatermarkHold.Unsettled, reading.HeldFor, unsettled.MessageId)
+            : reading;
+    }
+
     /// <summary>The watermark now.</summary>
     public WatermarkReading Read()
     {
@@ -113,6 +153,7 @@ internal sealed class SubscriptionMonitor
         var isSteady = before.OutstandingMessages == after.OutstandingMessages && !before.IsFull && !after.IsFull;
         lock (_lock)
         {
+            _longestLease = answer.Backlog is null ? answer.LongestLease ?? TimeSpan.Zero : TimeSpan.Zero;
             _brokerTellsTime = answer.BrokerTimeMicros is not null;
             _clock.Assume(Timestamps.Micros(_time.GetUtcNow()), Now);
             _watermark.Probed(answer, sentAt, Now, isSteady ? after.OutstandingMessages : null);

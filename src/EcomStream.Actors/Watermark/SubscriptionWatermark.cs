@@ -39,6 +39,9 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     private long _streamsOpened;
     private (SubscriptionProbe Answer, long SentAt, bool AllReceived)? _probe;
     private long _longestLease;
+
+    // The oldest publish time among messages that were given back, and when that last happened.
+    private (long OldestPublishTime, long At)? _givenBack;
     private (WatermarkHold Hold, string MessageId, long Since) _held = (WatermarkHold.NotReading, "", 0);
 
     /// <summary>The state of the subscription's streams at a time.</summary>
@@ -81,6 +84,17 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
 
         _current = Math.Min(_current, oldestPublishTime);
         _receivedAt = at;
+    }
+
+    /// <summary>
+    /// A received message was given back: until it is delivered again, here or to another reader, it counts as not received.
+    /// </summary>
+    /// <param name="publishTime">Its publish time, microseconds since the Unix epoch.</param>
+    /// <param name="at">When it was given back.</param>
+    public void GivenBack(long publishTime, long at)
+    {
+        DropReturned(at);
+        _givenBack = (Math.Min(publishTime, _givenBack?.OldestPublishTime ?? long.MaxValue), at);
     }
 
     /// <summary>The broker answered a probe.</summary>
@@ -146,17 +160,33 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
                 : (backlog.OldestPublishTimeMicros, WatermarkHold.Backlog, "");
         }
 
+        var (micros, hold, messageId) = InferReceived(status.IsFull, oldest, probe.SentAt, at);
+        return _givenBack is { } back && probe.SentAt - back.At < ReturnTime && micros > back.OldestPublishTime
+            ? (back.OldestPublishTime, WatermarkHold.Leases, "")
+            : (micros, hold, messageId);
+    }
+
+    // By then the broker has delivered again what was given back.
+    private long ReturnTime => Math.Max(_longestLease, _idle);
+
+    private void DropReturned(long at)
+    {
+        if (_givenBack is { } back && at - back.At >= ReturnTime)
+        {
+            _givenBack = null;
+        }
+    }
+
+    private (long? Micros, WatermarkHold Hold, string MessageId) InferReceived(bool isFull, OutstandingMessage? oldest, long probedAt, long at)
+    {
+        var since = _readingSince!.Value;
+
         // Counted up to the last round trip: of the time after it, which this process may have slept, nothing is known.
-        if (_longestLease > 0 && probe.SentAt - Math.Max(since, _oldArrivedAt) < _longestLease)
+        if (_longestLease > 0 && probedAt - Math.Max(since, _oldArrivedAt) < _longestLease)
         {
             return (null, WatermarkHold.Leases, "");
         }
 
-        return Infer(status.IsFull, oldest, probe.SentAt, at);
-    }
-
-    private (long? Micros, WatermarkHold Hold, string MessageId) Infer(bool isFull, OutstandingMessage? oldest, long probedAt, long at)
-    {
         // Messages in flight do not matter here: they are received, and their orders' actors have them by now.
         var quietSince = Math.Max(_receivedAt, _fullAt);
         if (!isFull && at - quietSince >= _idle && probedAt - quietSince >= _idle)

@@ -20,6 +20,9 @@ public enum WatermarkHold
 
     /// <summary>A received message is not settled yet.</summary>
     Unsettled,
+
+    /// <summary>A node of the cluster, which also reads the subscription, does not report how far it has read.</summary>
+    Node,
 }
 
 /// <summary>How far a subscription has been read.</summary>
@@ -44,6 +47,7 @@ public readonly record struct WatermarkReading(long? Micros, WatermarkHold Hold,
         WatermarkHold.Unconfirmed => "the broker has not confirmed yet that all it sent has arrived",
         WatermarkHold.Backlog => "messages are still being received",
         WatermarkHold.Unsettled => $"message {MessageId} is not settled",
+        WatermarkHold.Node => "a node of the cluster does not report how far it has read",
         _ => "",
     };
 }

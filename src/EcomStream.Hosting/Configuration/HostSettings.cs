@@ -1,6 +1,7 @@
 using Akka.Configuration;
 using EcomStream.Actors;
 using EcomStream.Cassandra;
+using EcomStream.Cluster;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
 using EcomStream.Sqlite;
@@ -28,6 +29,9 @@ internal sealed record HostSettings
     public required OperationsSettings Operations { get; init; }
 
     public required PubSubSettings PubSub { get; init; }
+
+    /// <summary>Whether and how this process is a node of a cluster.</summary>
+    public required ClusterSettings Cluster { get; init; }
 
     public required string DataDirectory { get; init; }
 
@@ -87,6 +91,7 @@ internal sealed record HostSettings
     public static Config Reference { get; } =
         ConfigurationFactory.FromResource<HostSettings>("EcomStream.Hosting.reference.conf")
             .WithFallback(PubSubSettings.Reference)
+            .WithFallback(ClusterSettings.Reference)
             .WithFallback(EcomStreamSettings.Reference);
 
     /// <summary>Reads all settings.</summary>
@@ -95,13 +100,14 @@ internal sealed record HostSettings
     {
         var config = user.WithFallback(Reference);
         var host = new SectionReader(config.GetConfig("ecomstream"), "ecomstream");
-        return new HostSettings
+        var settings = new HostSettings
         {
             Config = config,
             User = user,
             Operations = OperationsSettings.Read(config),
             Pipeline = EcomStreamSettings.Read(config),
             PubSub = PubSubSettings.Read(config, emulatorHost),
+            Cluster = ClusterSettings.Read(config),
             DataDirectory = host.Text("data-dir"),
             StatusInterval = host.TimeOrZero("status-interval"),
             StoreKind = host.OneOf<StoreKind>("store.kind"),
@@ -126,7 +132,18 @@ internal sealed record HostSettings
                 ? most
                 : throw host.Wrong("setup.max-delivery-attempts", "0, or 5 to 100"),
         };
+        return settings.Cluster.Enabled ? settings.ForCluster() : settings;
     }
+
+    // What one process keeps for itself cannot be shared by several.
+    private HostSettings ForCluster() =>
+        StoreKind != StoreKind.Cassandra
+            ? throw new ConfigurationException(
+                "ecomstream.store.kind = sqlite: the nodes of a cluster share one store, and SQLite belongs to one process. Set ecomstream.store.kind = cassandra, or ecomstream.cluster.enabled = off.")
+        : RunsBroker
+            ? throw new ConfigurationException(
+                "ecomstream.broker.embedded = on: the nodes of a cluster share one Pub/Sub, and the embedded broker belongs to one process. Set ecomstream.pubsub.endpoint or ecomstream.pubsub.emulator-host and ecomstream.broker.embedded = off, or ecomstream.cluster.enabled = off.")
+        : this with { Config = Cluster.ToAkka().WithFallback(Config) };
 
     private SubscriptionPlan Input(string topic, string subscription, string deadLetters) => new()
     {

@@ -113,6 +113,7 @@ internal static class HealthRules
         WatermarkHold.Leases => "Another reader of the subscription returns old messages, or the connection is opened again and again.",
         WatermarkHold.Unconfirmed => "Check that the broker answers GetSubscription.",
         WatermarkHold.Backlog => "Check the throughput and the store, or add capacity.",
+        WatermarkHold.Node => "Look at the nodes of the cluster: one is unreachable or cannot read the orders.",
         WatermarkHold.Unsettled => "Look for warnings about the store or a dead-letter topic.",
         _ => "",
     };

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using EcomStream.Actors;
+using EcomStream.Cluster;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -34,7 +35,9 @@ internal sealed class PipelineService(
     /// <summary>Starts the pipeline in the actor system of the host.</summary>
     public void StartPipeline(ActorSystem system)
     {
-        _pipeline = EcomStreamPipeline.Start(system, Resources.Ports);
+        _pipeline = settings.Cluster.Enabled
+            ? EcomStreamCluster.Start(system, settings.Cluster, Resources.Ports)
+            : EcomStreamPipeline.Start(system, Resources.Ports);
         _ = ReportFailureAsync(_pipeline);
     }
 
