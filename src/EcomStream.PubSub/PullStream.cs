@@ -27,7 +27,8 @@ internal sealed class PullStream(
     private long _openings;
     private bool _wasLost;
     private bool _serverAnswers = calls.Settings.EmulatorHost.Length == 0;
-    private long _readingSince;
+    private bool _isReading;
+    private long _responses;
     private bool _isUnanswered;
     private long? _openedAt;
 
@@ -188,12 +189,13 @@ internal sealed class PullStream(
         while (true)
         {
             await Task.Delay(HeartbeatPeriod - AnswerTimeout, calls.Time, closing);
+            var responses = Volatile.Read(ref _responses);
             await requests.WriteAsync(new StreamingPullRequest(), CancellationToken.None);
             await Task.Delay(AnswerTimeout, calls.Time, closing);
 
             // Any response counts. Nothing is known while responses lie unread because of flow control, and of servers that
             // have never answered: Google's emulator does not.
-            if (_serverAnswers && Volatile.Read(ref _readingSince) is not 0 and var since && calls.Time.GetElapsedTime(since) >= AnswerTimeout)
+            if (_serverAnswers && Volatile.Read(ref _isReading) && Volatile.Read(ref _responses) == responses)
             {
                 Volatile.Write(ref _isUnanswered, true);
                 PubSubMetrics.StreamsUnanswered.Add(1, calls.Tags);
@@ -205,14 +207,16 @@ internal sealed class PullStream(
 
     private async Task<bool> NextAsync(IAsyncStreamReader<PullResponse> responses)
     {
-        Volatile.Write(ref _readingSince, calls.Time.GetTimestamp());
+        Volatile.Write(ref _isReading, true);
         try
         {
-            return await responses.MoveNext(CancellationToken.None);
+            var hasNext = await responses.MoveNext(CancellationToken.None);
+            Interlocked.Increment(ref _responses);
+            return hasNext;
         }
         finally
         {
-            Volatile.Write(ref _readingSince, 0);
+            Volatile.Write(ref _isReading, false);
         }
     }
 

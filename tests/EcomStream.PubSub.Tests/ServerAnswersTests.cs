@@ -111,6 +111,44 @@ public sealed class ServerAnswersTests
     }
 
     [Fact]
+    public async Task An_idle_stream_whose_keep_alives_are_answered_at_once_stays_open()
+    {
+        var (streams, answers) = (0, 0);
+        await using var server = await ScriptedPubSub.StartAsync(async call =>
+        {
+            Interlocked.Increment(ref streams);
+            await call.ReadAsync<StreamingPullRequest>();
+            await call.WriteAsync(new StreamingPullResponse());
+            while (await call.ReadAsync<StreamingPullRequest>() is not null)
+            {
+                await call.WriteAsync(new StreamingPullResponse());
+                Interlocked.Increment(ref answers);
+            }
+
+            await call.OkAsync();
+        });
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var connection = Connect(server, time: time);
+        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => subscription.Status.IsReading, "the stream is open");
+
+        for (var n = 1; n <= 3; n++)
+        {
+            await Eventually.True(
+                () =>
+                {
+                    time.Advance(TimeSpan.FromSeconds(15));
+                    return Volatile.Read(ref answers) >= 2 * n;
+                },
+                "keep-alives are answered");
+        }
+
+        streams.ShouldBe(1);
+        subscription.Status.StreamsOpened.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task With_exactly_once_delivery_acks_that_fail_for_now_are_sent_again_and_those_that_fail_for_good_are_counted_and_named()
     {
         var acked = new ConcurrentQueue<string[]>();
