@@ -71,7 +71,7 @@ internal sealed class ClusterShards : PipelineShards
         Router.Use(
         [
             .. Enumerable.Range(0, shards).Select(shard => context.ActorOf(
-                ShardProxy.Props(shard, _region, _settings.MaxOutstandingPerShard, _pipeline.Monitors[0].GivenBack, _pipeline.Time), $"shard-{shard}")),
+                ShardProxy.Props(shard, _region, _settings.MaxOutstandingPerShard, _pipeline.Monitors[0].GivenBack, _node.Hosted, _pipeline.Time), $"shard-{shard}")),
         ]);
         context.ActorOf(ShardKeeper.Props(_region, shards), "shard-keeper");
     }

@@ -22,6 +22,9 @@ internal sealed class ClusterMonitor : UntypedActor, IWithTimers
     private readonly Akka.Cluster.Cluster _cluster = Akka.Cluster.Cluster.Get(Context.System);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private bool _wasCertain = true;
+    private int _shards;
+    private long _started;
+    private long _givenBack;
 
     /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
     public ClusterMonitor(EcomStreamPipeline pipeline, ClusterMembership membership, HostedShards hosted) =>
@@ -52,6 +55,7 @@ internal sealed class ClusterMonitor : UntypedActor, IWithTimers
                 Follow();
                 Report();
                 LogDoubt();
+                LogShards();
                 break;
             case NodeReport report:
                 _membership.Reported(report);
@@ -123,6 +127,25 @@ internal sealed class ClusterMonitor : UntypedActor, IWithTimers
             {
                 _log.Warning("This node has not heard from the majority of the cluster lately; its shards do not write until it answers");
             }
+        }
+    }
+
+    private void LogShards()
+    {
+        var (shards, started, givenBack) = (_hosted.All.Count, _hosted.Started, _hosted.GivenBack);
+        if (shards != _shards || started != _started)
+        {
+            _log.Info(
+                "{Shards} of {AllShards} shards run on this node, one of {Nodes}", shards, _pipeline.Settings.Shards, _cluster.State.Members.Count);
+            (_shards, _started) = (shards, started);
+        }
+
+        if (givenBack != _givenBack)
+        {
+            _log.Info(
+                "{Messages} messages are given back to their subscription, because their shard is being moved, its node is gone or it has too many",
+                givenBack - _givenBack);
+            _givenBack = givenBack;
         }
     }
 

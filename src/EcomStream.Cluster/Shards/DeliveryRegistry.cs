@@ -5,7 +5,7 @@ namespace EcomStream.Cluster;
 /// <summary>
 /// The deliveries that a node has sent to one shard and that are not settled: only their ids travel. Pure bookkeeping.
 /// </summary>
-/// <typeparam name="TIncarnation">What identifies one life of the shard.</typeparam>
+/// <typeparam name="TIncarnation">What identifies one life of the shard, compared by <see cref="object.Equals(object)"/>.</typeparam>
 internal sealed class DeliveryRegistry<TIncarnation>
     where TIncarnation : class
 {
@@ -59,7 +59,7 @@ internal sealed class DeliveryRegistry<TIncarnation>
 
     /// <summary>Takes out what a life of the shard had accepted that has ended.</summary>
     public IReadOnlyList<Delivery> TakeLost(TIncarnation lost) =>
-        Take([.. _batches.Where(batch => batch.Value.AcceptedBy == lost).Select(batch => batch.Key)]);
+        Take([.. _batches.Where(batch => lost.Equals(batch.Value.AcceptedBy)).Select(batch => batch.Key)]);
 
     /// <summary>Takes out what was sent until a time and that no life of the shard has accepted.</summary>
     public IReadOnlyList<Delivery> TakeNotAccepted(long sentUntil) =>

@@ -28,6 +28,7 @@ internal sealed class HostedShards
 {
     private readonly ConcurrentDictionary<HostedShard, bool> _shards = new();
     private long _started;
+    private long _givenBack;
 
     /// <summary>The shards, in the order of their numbers.</summary>
     public IReadOnlyList<HostedShard> All => [.. _shards.Keys.OrderBy(shard => shard.Number)];
@@ -37,6 +38,12 @@ internal sealed class HostedShards
 
     /// <summary>How often a shard has started here.</summary>
     public long Started => Interlocked.Read(ref _started);
+
+    /// <summary>Messages of this node that were given back to their subscription, because their shard was moved, lost or full.</summary>
+    public long GivenBack => Interlocked.Read(ref _givenBack);
+
+    /// <summary>Messages were given back.</summary>
+    public void CountGivenBack(int messages) => Interlocked.Add(ref _givenBack, messages);
 
     /// <summary>A shard has started.</summary>
     public void Add(HostedShard shard)

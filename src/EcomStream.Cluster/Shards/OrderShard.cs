@@ -99,7 +99,7 @@ internal sealed class OrderShard : UntypedActor, IWithTimers
                 break;
             case IndexLoaded:
                 _group.Index.IsLoading = false;
-                _log.Info("Shard {Shard} runs on this node; {Orders} of its orders have unmatched payments", _shard, _group.Index.Count);
+                _log.Debug("Shard {Shard} runs on this node; {Orders} of its orders have unmatched payments", _shard, _group.Index.Count);
                 break;
             case Status.Failure failure:
                 _log.Warning("The unmatched payments of shard {Shard} could not be read; every order is looked up until that succeeds: {Error}", _shard, failure.Cause.Message);
@@ -120,7 +120,7 @@ internal sealed class OrderShard : UntypedActor, IWithTimers
                     origin.Flush();
                 }
 
-                _log.Info("Shard {Shard} leaves this node; {Messages} messages are not finished and are given back", _shard, _origins.Values.Sum(o => o.Open));
+                _log.Debug("Shard {Shard} leaves this node; {Messages} messages are not finished and are given back", _shard, _origins.Values.Sum(o => o.Open));
                 Context.Stop(Self);
                 break;
             default:

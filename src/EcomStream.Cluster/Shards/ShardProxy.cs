@@ -22,6 +22,7 @@ internal sealed class ShardProxy : UntypedActor, IWithTimers
     private readonly int _shard;
     private readonly IActorRef _region;
     private readonly Action<Delivery> _givenBack;
+    private readonly HostedShards _hosted;
     private readonly TimeProvider _time;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly DeliveryRegistry<IActorRef> _registry = new();
@@ -29,8 +30,8 @@ internal sealed class ShardProxy : UntypedActor, IWithTimers
     private bool _excessIsLogged;
 
     /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
-    public ShardProxy(int shard, IActorRef region, int maxOutstanding, Action<Delivery> givenBack, TimeProvider time) =>
-        (_shard, _region, MaxOutstanding, _givenBack, _time) = (shard, region, maxOutstanding, givenBack, time);
+    public ShardProxy(int shard, IActorRef region, int maxOutstanding, Action<Delivery> givenBack, HostedShards hosted, TimeProvider time) =>
+        (_shard, _region, MaxOutstanding, _givenBack, _hosted, _time) = (shard, region, maxOutstanding, givenBack, hosted, time);
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -42,9 +43,10 @@ internal sealed class ShardProxy : UntypedActor, IWithTimers
     /// <param name="region">The shard region of this node.</param>
     /// <param name="maxOutstanding">Deliveries of this node that may be with the shard.</param>
     /// <param name="givenBack">Is told which deliveries are given back unsettled, before they are.</param>
+    /// <param name="hosted">Counts what is given back.</param>
     /// <param name="time">The clock.</param>
-    public static Props Props(int shard, IActorRef region, int maxOutstanding, Action<Delivery> givenBack, TimeProvider time) =>
-        Akka.Actor.Props.Create(() => new ShardProxy(shard, region, maxOutstanding, givenBack, time));
+    public static Props Props(int shard, IActorRef region, int maxOutstanding, Action<Delivery> givenBack, HostedShards hosted, TimeProvider time) =>
+        Akka.Actor.Props.Create(() => new ShardProxy(shard, region, maxOutstanding, givenBack, hosted, time));
 
     protected override void PreStart() => Timers.StartPeriodicTimer(nameof(Tick), CheckAccepted.Instance, Tick);
 
@@ -150,7 +152,7 @@ internal sealed class ShardProxy : UntypedActor, IWithTimers
         var lost = _registry.TakeLost(entity);
         if (lost.Count > 0)
         {
-            _log.Info("Shard {Shard} has left {Node}; {Messages} unsettled messages are given back to their subscription", _shard, entity.Path.Address, lost.Count);
+            _log.Debug("Shard {Shard} has left {Node}; {Messages} unsettled messages are given back to their subscription", _shard, entity.Path.Address, lost.Count);
         }
 
         GiveBack(lost);
@@ -163,7 +165,7 @@ internal sealed class ShardProxy : UntypedActor, IWithTimers
         var lost = _registry.TakeNotAccepted(sentUntil);
         if (lost.Count > 0)
         {
-            _log.Warning(
+            _log.Debug(
                 "Shard {Shard} has not accepted {Messages} messages within {Timeout:0} s, because its node is gone or the shard is being moved; they are given back to their subscription",
                 _shard, lost.Count, AcceptTimeout.TotalSeconds);
         }
@@ -173,6 +175,7 @@ internal sealed class ShardProxy : UntypedActor, IWithTimers
 
     private void GiveBack(IReadOnlyList<Delivery> deliveries)
     {
+        _hosted.CountGivenBack(deliveries.Count);
         foreach (var delivery in deliveries)
         {
             _givenBack(delivery);

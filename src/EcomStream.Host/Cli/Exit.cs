@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Akka.Configuration;
+using EcomStream.Cluster;
 using EcomStream.Core;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
@@ -77,7 +78,7 @@ internal static class Exit
         NotFoundException => (NotFound, error.Message),
         UsageException or ConfigurationException or BrokerStartException or SubscriptionFailedException or StoreRejectedException
             or PublishFailedException or PubSubAdminException or PubSubCredentialsException => (Usage, error.Message),
-        StoreUnavailableException or CommandFailedException or TimeoutException => (Failed, error.Message),
+        StoreUnavailableException or CommandFailedException or TimeoutException or NodeRemovedException => (Failed, error.Message),
         RpcException rpc => (
             rpc.StatusCode is StatusCode.NotFound or StatusCode.InvalidArgument or StatusCode.PermissionDenied ? Usage : Failed,
             $"Pub/Sub answers {rpc.StatusCode}: {rpc.Status.Detail}"),
