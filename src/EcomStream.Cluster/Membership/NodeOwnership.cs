@@ -36,8 +36,11 @@ internal sealed class OwnershipRules(NodeId self, TimeSpan validity)
     }
 
     /// <summary>A node has confirmed that it has received what this node sent at a time.</summary>
-    public void Confirmed(NodeId by, long sentAt) =>
+    public void Confirmed(NodeId by, long sentAt)
+    {
         _confirmedAt[by] = Math.Max(sentAt, _confirmedAt.GetValueOrDefault(by, long.MinValue));
+        Extend(CertainUntil(sentAt));
+    }
 
     /// <summary>The certificate at a time; see <see cref="INodeOwnership.Certificate"/>.</summary>
     public long? Certificate(long at)
@@ -48,14 +51,24 @@ internal sealed class OwnershipRules(NodeId self, TimeSpan validity)
             return null;
         }
 
-        if (at > _certainUntil)
+        Extend(until);
+        return _epoch;
+    }
+
+    // A time of certainty begins when what the majority has confirmed was sent.
+    private void Extend(long until)
+    {
+        if (until == long.MinValue)
         {
-            // There was a doubt since the last look.
+            return;
+        }
+
+        if (until - _validity > _certainUntil)
+        {
             _epoch++;
         }
 
         _certainUntil = until;
-        return _epoch;
     }
 
     // The time until which a majority, this node included, has confirmed.

@@ -1,0 +1,40 @@
+using Akka.Configuration;
+
+namespace EcomStream.Cluster.Tests;
+
+/// <summary>The settings of a cluster: what would be unsafe or cannot work is refused with what to do.</summary>
+public sealed class ClusterSettingsTests
+{
+    [Fact]
+    public void By_default_there_is_no_cluster() => ClusterSettings.Read(Config.Empty).Enabled.ShouldBeFalse();
+
+    [Theory]
+    [InlineData("hostname = 10.0.0.1", "ecomstream.cluster.tls.enabled")]
+    [InlineData("seed-nodes = [nowhere]", "ecomstream.cluster.seed-nodes = nowhere")]
+    [InlineData("discovery = gossip", "off, config, dns, kubernetes")]
+    [InlineData("discovery = config", "ecomstream.cluster.contact-points is empty")]
+    [InlineData("discovery = dns\nseed-nodes = [\"127.0.0.1:4053\"]", "not both")]
+    [InlineData("split-brain-strategy = lease-majority", "ecomstream.cluster.lease-implementation is empty")]
+    [InlineData("stable-after = 100ms", "ecomstream.cluster.stable-after")]
+    public void A_setting_that_cannot_work_is_named(string hocon, string named) =>
+        Should.Throw<ConfigurationException>(() => Read(hocon)).Message.ShouldContain(named);
+
+    [Fact]
+    public void Seed_nodes_may_be_given_as_one_text() =>
+        Read("seed-nodes = \"127.0.0.1:4051, 127.0.0.1:4052\"").SeedNodes.ShouldBe(["127.0.0.1:4051", "127.0.0.1:4052"]);
+
+    [Fact]
+    public void The_configuration_of_Akka_has_the_addresses_and_the_resolver()
+    {
+        var akka = Read("seed-nodes = [\"127.0.0.1:4051\"]\npublic-hostname = shop.example\nstable-after = 4s").ToAkka();
+
+        akka.GetStringList("akka.cluster.seed-nodes").ShouldBe(["akka.tcp://ecomstream@127.0.0.1:4051"]);
+        akka.GetString("akka.remote.dot-netty.tcp.public-hostname").ShouldBe("shop.example");
+        akka.GetString("akka.cluster.split-brain-resolver.active-strategy").ShouldBe("keep-majority");
+        akka.GetTimeSpan("akka.cluster.split-brain-resolver.stable-after").ShouldBe(TimeSpan.FromSeconds(4));
+        akka.GetString("akka.actor.provider").ShouldBe("cluster");
+    }
+
+    private static ClusterSettings Read(string hocon) =>
+        ClusterSettings.Read(ConfigurationFactory.ParseString($"ecomstream.cluster {{ enabled = on\n{hocon}\n}}"));
+}
