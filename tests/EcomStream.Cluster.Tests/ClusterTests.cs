@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Remote;
 using Akka.Remote.Transport;
+using EcomStream.Actors;
 using EcomStream.Core;
 using EcomStream.TestSupport;
 

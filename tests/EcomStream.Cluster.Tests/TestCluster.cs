@@ -20,6 +20,7 @@ internal sealed class TestCluster : IAsyncDisposable
     private PubSubConnection _connection = null!;
     private PubSubPublisher _publisher = null!;
     private string? _seed;
+    private string? _seedAddress;
 
     public InMemoryFactStore Store { get; } = new();
 
@@ -61,6 +62,7 @@ internal sealed class TestCluster : IAsyncDisposable
         var hocon = ConfigurationFactory.ParseString(
             $$"""
             {{more}}
+            {{(_seedAddress is null ? "" : $"akka.cluster.seed-nodes = [\"{_seedAddress}\"]")}}
             akka.loglevel = WARNING
             akka.stdout-loglevel = OFF
             akka.loggers = []
@@ -82,7 +84,11 @@ internal sealed class TestCluster : IAsyncDisposable
         var node = new Node(system, pipeline, connection);
         _nodes.Add(node);
         await pipeline.Started.WaitAsync(TimeSpan.FromSeconds(60));
-        _seed ??= $"127.0.0.1:{Akka.Cluster.Cluster.Get(system).SelfAddress.Port}";
+
+        // The protocol in the address depends on the adapters of the transport.
+        var address = Akka.Cluster.Cluster.Get(system).SelfAddress;
+        _seed ??= $"127.0.0.1:{address.Port}";
+        _seedAddress ??= address.ToString();
         return node;
     }
 

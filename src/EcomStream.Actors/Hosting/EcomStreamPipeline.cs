@@ -104,6 +104,11 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
             $"drain-{name}",
             async () =>
             {
+                if (shutdown.ShutdownReason is CoordinatedShutdown.ClusterDowningReason)
+                {
+                    pipeline.MarkFailed(new NodeRemovedException());
+                }
+
                 await pipeline.DrainAsync();
                 return Akka.Done.Instance;
             });

@@ -61,8 +61,7 @@ internal sealed class ClusterMonitor : UntypedActor, IWithTimers
                 _membership.Reported(report);
                 break;
             case ClusterEvent.MemberRemoved removed when removed.Member.UniqueAddress.Equals(_cluster.SelfUniqueAddress):
-                throw new NodeRemovedException(
-                    "This node was removed from the cluster: the other nodes could not reach it and have taken over its shards. Its messages go back to their subscriptions; start it again to join the cluster");
+                throw new NodeRemovedException();
             case ClusterEvent.IMemberEvent or ClusterEvent.IReachabilityEvent:
                 Follow();
                 break;
@@ -154,7 +153,3 @@ internal sealed class ClusterMonitor : UntypedActor, IWithTimers
         public static readonly SendReports Instance = new();
     }
 }
-
-/// <summary>The cluster has removed this node.</summary>
-/// <param name="message">What happened and what to do next.</param>
-public sealed class NodeRemovedException(string message) : Exception(message);

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Akka.Configuration;
-using EcomStream.Cluster;
+using EcomStream.Actors;
 using EcomStream.Core;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Broker;
