@@ -57,6 +57,7 @@ internal static class CommandLineProgram
         DeadLettersCommand.Create(context),
         SchemaCommand.Create(context),
         TopicsCommand.Create(context),
+        ClusterCommand.Create(context),
         ConfigCommand.Create(context),
         DoctorCommand.Create(context),
     }, context);

@@ -65,6 +65,7 @@ internal sealed class ClusterShards : PipelineShards
 
     public override void Start(IActorContext context)
     {
+        _cluster.System.RegisterOnTermination(new ClusterGauges(_node.Hosted, _cluster).Dispose);
         context.ActorOf(ClusterMonitor.Props(_pipeline, Membership, _node.Hosted), ClusterMonitor.Name);
         _malformed.StartUnmatched(context);
         var shards = _pipeline.Settings.Shards;
@@ -74,6 +75,26 @@ internal sealed class ClusterShards : PipelineShards
                 ShardProxy.Props(shard, _region, _settings.MaxOutstandingPerShard, _pipeline.Monitors[0].GivenBack, _node.Hosted, _pipeline.Time), $"shard-{shard}")),
         ]);
         context.ActorOf(ShardKeeper.Props(_region, shards), "shard-keeper");
+    }
+
+    /// <summary>The cluster as this node sees it.</summary>
+    public ClusterStatus Status()
+    {
+        var state = _cluster.State;
+        var reports = Membership.Nodes.ToDictionary(node => node.Node, node => node.Report);
+        var unreachable = state.Unreachable.Select(member => member.UniqueAddress).ToHashSet();
+        return new ClusterStatus(
+            Membership.Self.Address,
+            _pipeline.Settings.Shards,
+            [
+                .. state.Members.OrderBy(member => member.Address.ToString(), StringComparer.Ordinal).Select(member =>
+                {
+                    var report = reports.GetValueOrDefault(new NodeId(member.Address.ToString(), member.UniqueAddress.Uid));
+                    return new ClusterNodeStatus(
+                        member.Address.ToString(), member.Status.ToString(), unreachable.Contains(member.UniqueAddress), report?.Shards ?? [],
+                        report?.ShardsStarted ?? 0, report?.Outstanding ?? 0, report?.WatermarkMicros);
+                }),
+            ]);
     }
 
     public override async Task FlushAsync(CancellationToken cancellationToken) =>

@@ -18,7 +18,7 @@ internal static class EcomStreamTelemetry
     /// <summary>The meters of EcomStream, of the .NET runtime and of Kestrel.</summary>
     public static readonly IReadOnlyList<string> Meters =
     [
-        EcomStreamMetrics.MeterName, "EcomStream.Hosting", "EcomStream.PubSub", "EcomStream.Cassandra", "EcomStream.Cql", "EcomStream.Sqlite",
+        EcomStreamMetrics.MeterName, "EcomStream.Hosting", "EcomStream.Cluster", "EcomStream.PubSub", "EcomStream.Cassandra", "EcomStream.Cql", "EcomStream.Sqlite",
         "System.Runtime",
     ];
 

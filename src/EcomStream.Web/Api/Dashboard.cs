@@ -15,6 +15,7 @@ internal sealed class Dashboard(
     {
         Pages.Map(endpoints);
         new FlowApi(settings, http, monitor, service).Map(endpoints);
+        new ClusterApi(service).Map(endpoints);
         new OrderApi(settings, service).Map(endpoints);
         new DeadLetterApi(settings, http, service, loggers.CreateLogger<DeadLetterApi>()).Map(endpoints);
         endpoints.MapGet("/api/settings", () => Api.Ok(new
