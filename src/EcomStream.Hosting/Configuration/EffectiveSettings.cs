@@ -94,7 +94,7 @@ internal static class EffectiveSettings
         }
         else
         {
-            values.TryAdd(path, value.IsArray() ? string.Join(", ", value.GetStringList()) : value.GetString());
+            values.TryAdd(path, value.IsArray() ? string.Join(", ", value.GetStringList()) : value.GetString() ?? "");
         }
     }
 }
