@@ -29,6 +29,9 @@ internal sealed record HostSettings
 
     public required PubSubSettings PubSub { get; init; }
 
+    /// <summary>The client of Pub/Sub.</summary>
+    public required ClientKind PubSubClient { get; init; }
+
     public required string DataDirectory { get; init; }
 
     public required TimeSpan StatusInterval { get; init; }
@@ -36,6 +39,9 @@ internal sealed record HostSettings
     public required StoreKind StoreKind { get; init; }
 
     public required CassandraSettings Cassandra { get; init; }
+
+    /// <summary>The client of Cassandra.</summary>
+    public required ClientKind CassandraClient { get; init; }
 
     public required SqliteDurability SqliteDurability { get; init; }
 
@@ -102,10 +108,12 @@ internal sealed record HostSettings
             Operations = OperationsSettings.Read(config),
             Pipeline = EcomStreamSettings.Read(config),
             PubSub = PubSubSettings.Read(config, emulatorHost),
+            PubSubClient = ClientKindReader.Read(host, "pubsub.client"),
             DataDirectory = host.Text("data-dir"),
             StatusInterval = host.TimeOrZero("status-interval"),
             StoreKind = host.OneOf<StoreKind>("store.kind"),
             Cassandra = CassandraSettingsReader.Read(config),
+            CassandraClient = ClientKindReader.Read(host, "store.cassandra.client"),
             SqliteDurability = host.OneOf<SqliteDurability>("store.sqlite.durability"),
             SqliteFinishedTtl = host.TimeOrZero("store.sqlite.finished-ttl"),
             EmbeddedBroker = host.Switch("broker.embedded"),
