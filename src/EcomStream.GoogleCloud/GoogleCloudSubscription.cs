@@ -182,32 +182,30 @@ public sealed class GoogleCloudSubscription : ISubscription
             for (var failures = 1; !ending.IsCancellationRequested; failures++)
             {
                 var session = Start(output);
-                await using (ending.Register(session.Stop))
+                try
                 {
-                    try
-                    {
-                        // When the reading is stopped the session goes on without the enumeration.
-                        await session.Completion.WaitAsync(ending);
-                    }
-                    catch (OperationCanceledException) when (ending.IsCancellationRequested)
-                    {
-                        return;
-                    }
-                    catch (RpcException refused) when (!PubSubErrors.IsRetryable(refused))
-                    {
-                        throw PubSubErrors.Reading(_calls.Path, _calls.Settings, _calls.Account, refused);
-                    }
-                    catch (Exception lost)
-                    {
-                        var delay = _calls.Settings.Retry.After(failures);
-                        _calls.Logger.LogWarning(
-                            lost,
-                            "The client of subscription {Subscription} on {Endpoint} ended; another one is started in {Delay}",
-                            _calls.Path,
-                            _calls.Settings.Endpoint,
-                            delay);
-                        await Task.Delay(delay, _calls.Time, ending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                    }
+                    // When the reading is stopped the session goes on without the enumeration.
+                    await session.Completion.WaitAsync(ending);
+                }
+                catch (OperationCanceledException) when (ending.IsCancellationRequested)
+                {
+                    session.Stop();
+                    return;
+                }
+                catch (RpcException refused) when (!PubSubErrors.IsRetryable(refused))
+                {
+                    throw PubSubErrors.Reading(_calls.Path, _calls.Settings, _calls.Account, refused);
+                }
+                catch (Exception lost)
+                {
+                    var delay = _calls.Settings.Retry.After(failures);
+                    _calls.Logger.LogWarning(
+                        lost,
+                        "The client of subscription {Subscription} on {Endpoint} ended; another one is started in {Delay}",
+                        _calls.Path,
+                        _calls.Settings.Endpoint,
+                        delay);
+                    await Task.Delay(delay, _calls.Time, ending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
             }
         }

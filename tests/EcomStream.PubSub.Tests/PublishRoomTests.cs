@@ -31,7 +31,7 @@ public sealed class PublishRoomTests
         _room.Return(1, 1);
 
         await huge.WaitAsync(TimeSpan.FromSeconds(5));
-        _room.TakeAsync(1, 1, default).IsCompleted.ShouldBeFalse();
+        _room.TakeAsync(1, 1, default).AsTask().IsCompleted.ShouldBeFalse();
     }
 
     [Fact]

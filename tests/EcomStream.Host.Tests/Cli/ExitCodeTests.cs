@@ -9,7 +9,7 @@ public sealed class ExitCodeTests
     [SkippableTheory]
     [InlineData("ecomstream.pubsub.client", "run")]
     [InlineData("ecomstream.store.cassandra.client", "schema", "check")]
-    [InlineData("ecomstream.store.cassandra.client", "config", "show")]
+    [InlineData("ecomstream.pubsub.client", "dlq", "list")]
     public async Task Asking_for_an_official_client_in_a_build_without_them_is_code_2_and_says_how_to_get_them(string path, params string[] command)
     {
         Skip.If(ClientKindReader.HasOfficialClients, "this build contains the official clients");
