@@ -158,6 +158,7 @@ public sealed class GoogleCloudSubscription : ISubscription
 
         await CloseAsync("nacks", stop => Task.WhenAll(sessions.Select(session => session.Completion)).WaitAsync(stop));
         await CloseAsync("settlements", stop => Task.WhenAll(sessions.Select(session => session.DisposeAsync().AsTask())).WaitAsync(stop));
+        await CloseAsync("nacks", stop => _observer.WhenEndedAsync().WaitAsync(stop));
         _channel.Dispose();
         _disposing.Dispose();
     }

@@ -19,6 +19,7 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
 {
     private readonly Lock _lock = new();
     private readonly HashSet<ObservedStream> _open = [];
+    private readonly List<Task> _ending = [];
     private readonly ConditionalWeakTable<PubsubMessage, OutstandingEntry> _entries = [];
     private long _openings;
     private int _started;
@@ -66,19 +67,32 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
     public override AsyncDuplexStreamingCall<TRequest, TResponse> AsyncDuplexStreamingCall<TRequest, TResponse>(
         ClientInterceptorContext<TRequest, TResponse> context, AsyncDuplexStreamingCallContinuation<TRequest, TResponse> continuation)
     {
-        var call = continuation(context);
-        if (call is not AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> pull)
+        if (typeof(TResponse) != typeof(StreamingPullResponse))
         {
-            return call;
+            return continuation(context);
         }
 
-        var stream = new ObservedStream(this, pull);
+        // Cancelling ends the stream in an orderly way, which the call itself does not.
+        var stopped = context.Options.CancellationToken;
+        var call = continuation(new ClientInterceptorContext<TRequest, TResponse>(context.Method, context.Host, context.Options.WithCancellationToken(CancellationToken.None)));
+        var pull = (AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse>)(object)call;
+        var stream = new ObservedStream(this, calls, pull, stopped);
         var observed = new AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse>(
             stream, stream, pull.ResponseHeadersAsync, pull.GetStatus, pull.GetTrailers, stream.Dispose);
         return (AsyncDuplexStreamingCall<TRequest, TResponse>)(object)observed;
     }
 
-    private void Opened(ObservedStream stream)
+    /// <summary>Completes when the streams that were stopped have ended.</summary>
+    public Task WhenEndedAsync()
+    {
+        lock (_lock)
+        {
+            return Task.WhenAll(_ending);
+        }
+    }
+
+    /// <summary>A stream is open.</summary>
+    public void Opened(ObservedStream stream)
     {
         lock (_lock)
         {
@@ -89,7 +103,8 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
         PubSubMetrics.StreamsOpened.Add(1, calls.Tags);
     }
 
-    private void Closed(ObservedStream stream)
+    /// <summary>A stream is no longer open.</summary>
+    public void Closed(ObservedStream stream)
     {
         lock (_lock)
         {
@@ -97,7 +112,18 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
         }
     }
 
-    private void Received(StreamingPullResponse response)
+    /// <summary>A stream that was stopped is ending.</summary>
+    public void Ending(Task ended)
+    {
+        lock (_lock)
+        {
+            _ending.RemoveAll(task => task.IsCompleted);
+            _ending.Add(ended);
+        }
+    }
+
+    /// <summary>The client has taken a response.</summary>
+    public void Received(StreamingPullResponse response)
     {
         if (response.ReceivedMessages.Count == 0)
         {
@@ -127,8 +153,8 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
         }
     }
 
-    // The client asks for the whole bound on every stream.
-    private void Share(StreamingPullRequest request)
+    /// <summary>Gives a stream its share of the bounds: the client asks for the whole on every stream.</summary>
+    public void Share(StreamingPullRequest request)
     {
         var subscriber = calls.Settings.Subscriber;
         var stream = (Interlocked.Increment(ref _started) - 1) % subscriber.Streams;
@@ -147,80 +173,5 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
         }
 
         return bytes;
-    }
-
-    private sealed class ObservedStream(StreamObserver observer, AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> call)
-        : IClientStreamWriter<StreamingPullRequest>, IAsyncStreamReader<StreamingPullResponse>
-    {
-        private StreamingPullResponse? _taken;
-        private int _isWaiting;
-        private bool _isStarted;
-
-        public bool IsWaiting => Volatile.Read(ref _isWaiting) != 0;
-
-        public WriteOptions? WriteOptions
-        {
-            get => call.RequestStream.WriteOptions;
-            set => call.RequestStream.WriteOptions = value;
-        }
-
-        // The client reads it when it takes the response; a response that it leaves, when it restarts the stream, is lost
-        // with the stream.
-        public StreamingPullResponse Current
-        {
-            get
-            {
-                var current = call.ResponseStream.Current;
-                if (!ReferenceEquals(_taken, current))
-                {
-                    _taken = current;
-                    observer.Received(current);
-                }
-
-                return current;
-            }
-        }
-
-        public async Task WriteAsync(StreamingPullRequest message)
-        {
-            var isInitial = !_isStarted;
-            if (isInitial)
-            {
-                _isStarted = true;
-                observer.Share(message);
-            }
-
-            await call.RequestStream.WriteAsync(message).ConfigureAwait(false);
-            if (isInitial)
-            {
-                observer.Opened(this);
-            }
-        }
-
-        public Task CompleteAsync() => call.RequestStream.CompleteAsync();
-
-        public async Task<bool> MoveNext(CancellationToken cancellationToken)
-        {
-            var isOpen = false;
-            Volatile.Write(ref _isWaiting, 1);
-            try
-            {
-                return isOpen = await call.ResponseStream.MoveNext(cancellationToken).ConfigureAwait(false);
-            }
-            finally
-            {
-                Volatile.Write(ref _isWaiting, 0);
-                if (!isOpen)
-                {
-                    observer.Closed(this);
-                }
-            }
-        }
-
-        public void Dispose()
-        {
-            observer.Closed(this);
-            call.Dispose();
-        }
     }
 }

@@ -85,6 +85,14 @@ internal sealed record SubscriptionCalls(
         await Client.ModifyAckDeadlineAsync(request, Options(timeout, cancellationToken));
     }
 
+    /// <summary>Gives messages back.</summary>
+    public async Task GiveBackAsync(IReadOnlyList<string> ackIds, CancellationToken cancellationToken)
+    {
+        var request = new ModifyAckDeadlineRequest { Subscription = Path, AckDeadlineSeconds = 0 };
+        request.AckIds.AddRange(ackIds);
+        await Client.ModifyAckDeadlineAsync(request, Options(Settings.Connection.RequestTimeout, cancellationToken));
+    }
+
     private CallOptions Options(TimeSpan timeout, CancellationToken cancellationToken) =>
         new(deadline: Time.GetUtcNow().UtcDateTime + timeout, cancellationToken: cancellationToken);
 }

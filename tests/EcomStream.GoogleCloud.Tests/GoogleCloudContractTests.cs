@@ -13,8 +13,7 @@ public abstract class GoogleCloudContract : PubSubContract
     // The client doubles its delay from 0.5 s to 30 s, whatever the settings.
     protected override TimeSpan LongestRecovery => TimeSpan.FromSeconds(35);
 
-    // The client cancels its stream, and what the server had sent on it comes again when its lease ends, after 60 s.
-    protected override TimeSpan LongestWayBack => TimeSpan.FromSeconds(90);
+    protected override bool ClientClosesStalledStreams => false;
 
     protected override ISubscription Subscribe(PubSubConnection connection, string name) => new GoogleCloudSubscription(connection, name);
 

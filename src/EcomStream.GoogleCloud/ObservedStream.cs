@@ -1,0 +1,157 @@
+extern alias official;
+
+using EcomStream.PubSub;
+using Grpc.Core;
+using official::Google.Cloud.PubSub.V1;
+
+namespace EcomStream.GoogleCloud;
+
+/// <summary>
+/// A stream as the client sees it. The client stops a stream by cancelling its call: what the server has sent would come
+/// again only when its lease ends, and Google's emulator would go on sending. Here the stream is closed instead, and what
+/// still arrives is given back.
+/// </summary>
+internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>, IAsyncStreamReader<StreamingPullResponse>, IDisposable
+{
+    // Servers that do not close a stream that the client has closed are waited for as long without a message.
+    private static readonly TimeSpan _drainSilence = TimeSpan.FromSeconds(2);
+
+    private readonly StreamObserver _observer;
+    private readonly SubscriptionCalls _calls;
+    private readonly AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> _call;
+    private readonly TaskCompletionSource<bool> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenRegistration _stopping;
+    private Task<bool>? _next;
+    private StreamingPullResponse? _taken;
+    private int _isWaiting;
+    private int _isCompleted;
+    private int _isDisposed;
+    private bool _isStarted;
+
+    public ObservedStream(
+        StreamObserver observer,
+        SubscriptionCalls calls,
+        AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> call,
+        CancellationToken stopped)
+    {
+        (_observer, _calls, _call) = (observer, calls, call);
+        _stopping = stopped.Register(() => _stopped.TrySetResult(false));
+    }
+
+    /// <summary>Whether the client waits for the next response.</summary>
+    public bool IsWaiting => Volatile.Read(ref _isWaiting) != 0;
+
+    public WriteOptions? WriteOptions
+    {
+        get => _call.RequestStream.WriteOptions;
+        set => _call.RequestStream.WriteOptions = value;
+    }
+
+    // The client reads it when it takes the response; a response that it leaves, when it restarts the stream, is lost with
+    // the stream.
+    public StreamingPullResponse Current
+    {
+        get
+        {
+            var current = _call.ResponseStream.Current;
+            if (!ReferenceEquals(_taken, current))
+            {
+                _taken = current;
+                _observer.Received(current);
+            }
+
+            return current;
+        }
+    }
+
+    public async Task WriteAsync(StreamingPullRequest message)
+    {
+        var isInitial = !_isStarted;
+        if (isInitial)
+        {
+            _isStarted = true;
+            _observer.Share(message);
+        }
+
+        await _call.RequestStream.WriteAsync(message).ConfigureAwait(false);
+        if (isInitial)
+        {
+            _observer.Opened(this);
+        }
+    }
+
+    public Task CompleteAsync() => Interlocked.Exchange(ref _isCompleted, 1) == 0 ? _call.RequestStream.CompleteAsync() : Task.CompletedTask;
+
+    public async Task<bool> MoveNext(CancellationToken cancellationToken)
+    {
+        var isOpen = false;
+        Volatile.Write(ref _isWaiting, 1);
+        try
+        {
+            if (!_stopped.Task.IsCompleted)
+            {
+                _next = _call.ResponseStream.MoveNext(CancellationToken.None);
+                if (await Task.WhenAny(_next, _stopped.Task).ConfigureAwait(false) == _next)
+                {
+                    isOpen = await _next.ConfigureAwait(false);
+                    _next = null;
+                    return isOpen;
+                }
+            }
+
+            throw new RpcException(new Status(StatusCode.Cancelled, "The reading was stopped."));
+        }
+        finally
+        {
+            Volatile.Write(ref _isWaiting, 0);
+            if (!isOpen)
+            {
+                _observer.Closed(this);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 1)
+        {
+            return;
+        }
+
+        _observer.Closed(this);
+        _stopping.Dispose();
+        if (_stopped.Task.IsCompleted)
+        {
+            _observer.Ending(EndAsync());
+        }
+        else
+        {
+            _call.Dispose();
+        }
+    }
+
+    private async Task EndAsync()
+    {
+        try
+        {
+            await CompleteAsync().ConfigureAwait(false);
+            for (var next = _next ?? _call.ResponseStream.MoveNext(CancellationToken.None);
+                await next.WaitAsync(_drainSilence, _calls.Time).ConfigureAwait(false);
+                next = _call.ResponseStream.MoveNext(CancellationToken.None))
+            {
+                if (_call.ResponseStream.Current.ReceivedMessages is { Count: > 0 } messages)
+                {
+                    await _calls.GiveBackAsync([.. messages.Select(message => message.AckId)], CancellationToken.None).ConfigureAwait(false);
+                }
+            }
+        }
+        catch (Exception ended) when (ended is RpcException or TimeoutException or InvalidOperationException or ObjectDisposedException)
+        {
+            // The server or the connection has ended it, or it is silent.
+        }
+        finally
+        {
+            _call.Dispose();
+        }
+    }
+}
