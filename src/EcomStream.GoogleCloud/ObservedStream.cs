@@ -21,11 +21,12 @@ internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>
     private readonly AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> _call;
     private readonly TaskCompletionSource<bool> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenRegistration _stopping;
+    private readonly Lock _lock = new();
     private Task<bool>? _next;
-    private StreamingPullResponse? _taken;
+    private StreamingPullResponse? _current;
+    private bool _isTaken;
     private int _isWaiting;
     private int _isCompleted;
-    private int _isDisposed;
     private bool _isStarted;
 
     public ObservedStream(
@@ -35,7 +36,7 @@ internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>
         CancellationToken stopped)
     {
         (_observer, _calls, _call) = (observer, calls, call);
-        _stopping = stopped.Register(() => _stopped.TrySetResult(false));
+        _stopping = stopped.Register(Stop);
     }
 
     /// <summary>Whether the client waits for the next response.</summary>
@@ -53,10 +54,10 @@ internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>
     {
         get
         {
-            var current = _call.ResponseStream.Current;
-            if (!ReferenceEquals(_taken, current))
+            var current = _current ?? throw new InvalidOperationException("No response was received.");
+            if (!_isTaken)
             {
-                _taken = current;
+                _isTaken = true;
                 _observer.Received(current);
             }
 
@@ -88,18 +89,24 @@ internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>
         Volatile.Write(ref _isWaiting, 1);
         try
         {
-            if (!_stopped.Task.IsCompleted)
+            Task<bool> next;
+            lock (_lock)
             {
-                _next = _call.ResponseStream.MoveNext(CancellationToken.None);
-                if (await Task.WhenAny(_next, _stopped.Task).ConfigureAwait(false) == _next)
-                {
-                    isOpen = await _next.ConfigureAwait(false);
-                    _next = null;
-                    return isOpen;
-                }
+                ThrowIfStopped();
+                next = _next = _call.ResponseStream.MoveNext(CancellationToken.None);
             }
 
-            throw new RpcException(new Status(StatusCode.Cancelled, "The reading was stopped."));
+            await Task.WhenAny(next, _stopped.Task).ConfigureAwait(false);
+            lock (_lock)
+            {
+                // What arrived in the same moment is given back.
+                ThrowIfStopped();
+                _next = null;
+            }
+
+            isOpen = await next.ConfigureAwait(false);
+            (_current, _isTaken) = (isOpen ? _call.ResponseStream.Current : null, false);
+            return isOpen;
         }
         finally
         {
@@ -113,31 +120,49 @@ internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _isDisposed, 1) == 1)
-        {
-            return;
-        }
-
         _observer.Closed(this);
         _stopping.Dispose();
-        if (_stopped.Task.IsCompleted)
-        {
-            _observer.Ending(EndAsync());
-        }
-        else
+        if (!_stopped.Task.IsCompleted)
         {
             _call.Dispose();
         }
     }
 
-    private async Task EndAsync()
+    // The client may leave a stream that it has stopped without disposing it.
+    private void Stop()
+    {
+        Task<bool> next;
+        lock (_lock)
+        {
+            if (!_stopped.TrySetResult(false))
+            {
+                return;
+            }
+
+            next = _next ?? NextAsync();
+        }
+
+        _observer.Closed(this);
+        _observer.Ending(EndAsync(next));
+    }
+
+    private void ThrowIfStopped()
+    {
+        if (_stopped.Task.IsCompleted)
+        {
+            throw new RpcException(new Status(StatusCode.Cancelled, "The reading was stopped."));
+        }
+    }
+
+    // An error is that of the task, also where it is thrown at once.
+    private async Task<bool> NextAsync() => await _call.ResponseStream.MoveNext(CancellationToken.None).ConfigureAwait(false);
+
+    private async Task EndAsync(Task<bool> next)
     {
         try
         {
             await CompleteAsync().ConfigureAwait(false);
-            for (var next = _next ?? _call.ResponseStream.MoveNext(CancellationToken.None);
-                await next.WaitAsync(_drainSilence, _calls.Time).ConfigureAwait(false);
-                next = _call.ResponseStream.MoveNext(CancellationToken.None))
+            for (; await next.WaitAsync(_drainSilence, _calls.Time).ConfigureAwait(false); next = NextAsync())
             {
                 if (_call.ResponseStream.Current.ReceivedMessages is { Count: > 0 } messages)
                 {
