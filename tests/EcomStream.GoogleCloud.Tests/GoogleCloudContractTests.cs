@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using EcomStream.Core;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Tests;
+using EcomStream.TestSupport;
 
 namespace EcomStream.GoogleCloud.Tests;
 
@@ -41,6 +43,26 @@ public sealed class GoogleCloudOnEmulatorTests : GoogleCloudContract
     protected override bool ServerNoticesCuts => false;
 
     protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());
+
+    // The client pings after 30 s, and restarts a stream that is not answered within 15 s.
+    [SkippableFact]
+    public async Task A_quiet_stream_is_not_restarted_although_the_emulator_does_not_answer_keep_alives()
+    {
+        SkipWithoutServer();
+        using var connection = Connect();
+        await using var subscription = Subscribe(connection, "orders_data-sub");
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+        await Eventually.True(() => subscription.Status.IsReading, "the stream is open");
+
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromSeconds(50); await Task.Delay(TimeSpan.FromSeconds(1)))
+        {
+            (subscription.Status.IsReading, subscription.Status.StreamsOpened).ShouldBe((true, 1));
+        }
+
+        await using var publisher = CreatePublisher(connection);
+        await publisher.PublishAsync("orders_data", [new OutgoingMessage(new byte[1], Delivery.NoAttributes)], default);
+        await Eventually.True(() => receiver.Count == 1, "a message arrives on it");
+    }
 
     protected override void SkipWithoutServer() => Skip.If(
         string.IsNullOrEmpty(Environment.GetEnvironmentVariable(EmulatorServer.Variable)),

@@ -288,7 +288,11 @@ public abstract class PubSubContract : IAsyncLifetime
             await subscription.FlushAsync(default);
         }
 
-        await ShouldHoldNothingAsync(connection, ShortDeadline);
+        // A message that lay unread past its lease comes once more.
+        if (ServerKeepsFlowControl || ClientClosesStalledStreams)
+        {
+            await ShouldHoldNothingAsync(connection, ShortDeadline);
+        }
     }
 
     [SkippableFact]
