@@ -7,7 +7,9 @@ COPY hocon hocon
 COPY src src
 # The version comes from git tags elsewhere; there is no repository in the build context.
 ARG VERSION=0.0.0-image
-RUN dotnet publish src/EcomStream.Host -c Release -p:MinVerVersionOverride=$VERSION -o /out
+# true to include Google.Cloud.PubSub.V1 and CassandraCSharpDriver; see docs/clients.md.
+ARG OFFICIAL_CLIENTS=false
+RUN dotnet publish src/EcomStream.Host -c Release -p:MinVerVersionOverride=$VERSION -p:OfficialClients=$OFFICIAL_CLIENTS -o /out
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 WORKDIR /app

@@ -53,6 +53,51 @@ internal static class BrokerScenario
             $"published {ratio.Publish:0.0}" + (drained > 0 ? $", drained {ratio.Drain:0.0}" : "");
     }
 
+    /// <summary>
+    /// Publishes and drains with the native and with the official client on one broker, in turns: rates, and the CPU and
+    /// the memory of the process that the client runs in.
+    /// </summary>
+    /// <param name="runs">How often.</param>
+    /// <param name="messages">Messages that each run publishes and drains.</param>
+    public static async Task CompareClientsAsync(int runs, int messages)
+    {
+        using var folder = new Folder();
+        using var broker = BrokerProcess.Start(folder.Path);
+        var endpoint = await broker.EndpointAsync();
+        var results = new Dictionary<ClientKind, List<(double Rate, double Cpu, double Bytes)>[]>
+        {
+            [ClientKind.Native] = [[], []],
+            [ClientKind.Official] = [[], []],
+        };
+        for (var run = 0; run <= runs; run++)
+        {
+            foreach (var (kind, measured) in results)
+            {
+                await using var client = await Client.ConnectAsync(endpoint, $"bench-{Guid.NewGuid():n}", kind);
+                var published = await MeasureClientAsync(messages, client.PublishAsync);
+                var drained = await MeasureClientAsync(messages, client.DrainAsync);
+                await client.DeleteAsync();
+                Console.WriteLine($"  {kind,-8} published {Text(published)}; drained {Text(drained)}{(run == 0 ? "   (that was the warm-up)" : "")}");
+                if (run > 0)
+                {
+                    measured[0].Add(published);
+                    measured[1].Add(drained);
+                }
+            }
+        }
+
+        foreach (var (kind, measured) in results)
+        {
+            Console.WriteLine($"median of {runs} runs on {Environment.ProcessorCount} cores, {kind,-8} published {Text(Medians(measured[0]))}; drained {Text(Medians(measured[1]))}");
+        }
+
+        static string Text((double Rate, double Cpu, double Bytes) result) =>
+            $"{result.Rate,8:N0} messages/s, {result.Cpu:0.0} us of CPU and {result.Bytes:N0} bytes allocated a message";
+
+        static (double Rate, double Cpu, double Bytes) Medians(List<(double Rate, double Cpu, double Bytes)> results) =>
+            (Median(results.Select(r => r.Rate)), Median(results.Select(r => r.Cpu)), Median(results.Select(r => r.Bytes)));
+    }
+
     /// <summary>A backlog that is larger than the broker's memory: held, opened again, drained and reclaimed.</summary>
     /// <param name="messages">Its messages.</param>
     public static async Task BacklogAsync(int messages)
@@ -129,6 +174,14 @@ internal static class BrokerScenario
         return (publish, drain);
     }
 
+    private static async Task<(double Rate, double Cpu, double Bytes)> MeasureClientAsync(int messages, Func<int, Task<double>> work)
+    {
+        GC.Collect();
+        var (cpu, bytes) = (Environment.CpuUsage.TotalTime, GC.GetTotalAllocatedBytes());
+        var rate = await work(messages);
+        return (rate, (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / messages, (double)(GC.GetTotalAllocatedBytes() - bytes) / messages);
+    }
+
     private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
 
     private static string Megabytes(long bytes) => $"{bytes / (1024.0 * 1024.0):N0} MiB";
@@ -144,21 +197,21 @@ internal static class BrokerScenario
             .Messages().Select(message => new OutgoingMessage(message.Data, Delivery.NoAttributes)).Chunk(BatchSize)];
 
         private readonly PubSubConnection _connection;
-        private readonly PubSubPublisher _publisher;
-        private readonly PubSubSubscription _subscription;
+        private readonly IPublisher _publisher;
+        private readonly ISubscription _subscription;
         private readonly CancellationTokenSource _stop = new();
         private readonly IAsyncEnumerator<IReadOnlyList<Delivery>> _deliveries;
         private int _ahead;
 
-        private Client(PubSubConnection connection)
+        private Client(PubSubConnection connection, ClientKind kind)
         {
             _connection = connection;
-            _publisher = new PubSubPublisher(connection);
-            _subscription = new PubSubSubscription(connection, SubscriptionName);
+            _publisher = Clients.Publisher(kind, connection);
+            _subscription = Clients.Subscription(kind, connection, SubscriptionName);
             _deliveries = _subscription.ReceiveAsync(_stop.Token).GetAsyncEnumerator();
         }
 
-        public static async Task<Client> ConnectAsync(string endpoint, string project)
+        public static async Task<Client> ConnectAsync(string endpoint, string project, ClientKind kind = ClientKind.Native)
         {
             var settings = PubSubSettings.Read(
                 ConfigurationFactory.ParseString($"ecomstream.pubsub.project-id = {project}").WithFallback(PubSubSettings.Reference), endpoint);
@@ -166,7 +219,7 @@ internal static class BrokerScenario
             var admin = new PubSubAdmin(connection);
             await admin.EnsureTopicAsync(Topic, CancellationToken.None);
             await admin.EnsureSubscriptionAsync(SubscriptionName, Topic, CancellationToken.None);
-            return new Client(connection);
+            return new Client(connection, kind);
         }
 
         /// <param name="count">A multiple of the size of a batch.</param>

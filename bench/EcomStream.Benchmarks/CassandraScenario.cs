@@ -24,7 +24,8 @@ internal static class CassandraScenario
     /// <summary>Inserts orders, one row per request or in unlogged batches, and prints rows per second and the client's CPU.</summary>
     /// <param name="endpoint">host:port.</param>
     /// <param name="batchRows">Rows of a batch; 1 for single inserts.</param>
-    public static async Task<double> InsertAsync(string endpoint, int batchRows)
+    /// <param name="kind">Which client.</param>
+    public static async Task<double> InsertAsync(string endpoint, int batchRows, ClientKind kind = ClientKind.Native)
     {
         var settings = Settings(endpoint) with
         {
@@ -34,11 +35,11 @@ internal static class CassandraScenario
             RewriteWindow = TimeSpan.Zero,
             Consistency = Consistency.One,
         };
-        await using var store = new CassandraFactStore(settings);
+        await using var store = Clients.Store(kind, settings);
         await store.InitializeAsync(CancellationToken.None);
         using var inFlight = new SemaphoreSlim(CallsInFlight);
         using var self = Process.GetCurrentProcess();
-        var cpu = self.TotalProcessorTime;
+        var (cpu, allocated) = (self.TotalProcessorTime, GC.GetTotalAllocatedBytes());
         var clock = Stopwatch.StartNew();
         var calls = new List<Task>();
         for (var first = 1; first <= Rows; first += CallRows)
@@ -54,13 +55,43 @@ internal static class CassandraScenario
         var rate = Rows / clock.Elapsed.TotalSeconds;
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"  EcomStream {(batchRows == 1 ? "single inserts" : $"batches of {batchRows}")}: {rate,8:N0} rows/s   {cpuPerRow:0.0} us of client CPU per row"));
+            $"  {kind,-8} {(batchRows == 1 ? "single inserts" : $"batches of {batchRows}")}: {rate,8:N0} rows/s   {cpuPerRow:0.0} us of client CPU and {(GC.GetTotalAllocatedBytes() - allocated) / Rows:N0} bytes allocated per row"));
         return rate;
 
         async Task Send(FactWrite[] call)
         {
             await store.WriteAsync(call, CancellationToken.None);
             inFlight.Release();
+        }
+    }
+
+    /// <summary>Inserts with the native and with the official client, in turns.</summary>
+    public static async Task CompareClientsAsync(string endpoint, int runs, int batchRows)
+    {
+        var rates = new Dictionary<ClientKind, List<double>> { [ClientKind.Native] = [], [ClientKind.Official] = [] };
+        for (var run = 0; run <= runs; run++)
+        {
+            foreach (var (kind, measured) in rates)
+            {
+                var rate = await InsertAsync(endpoint, batchRows, kind);
+                if (run > 0)
+                {
+                    measured.Add(rate);
+                }
+            }
+
+            if (run == 0)
+            {
+                Console.WriteLine("  (that was the warm-up)");
+            }
+        }
+
+        foreach (var (kind, measured) in rates)
+        {
+            measured.Sort();
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"median {measured[runs / 2]:N0} rows/s (least {measured[0]:N0}, most {measured[^1]:N0}, {runs} runs) with the {kind} client on {Environment.ProcessorCount} cores"));
         }
     }
 

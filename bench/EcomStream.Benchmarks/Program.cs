@@ -1,5 +1,6 @@
 using System.Globalization;
 using EcomStream.Benchmarks;
+using EcomStream.Hosting;
 
 // Each scenario runs once to warm up, then the given number of times; the median is what the README states.
 var runs = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
@@ -47,8 +48,16 @@ switch (args.FirstOrDefault())
         Console.WriteLine("The whole run into one Cassandra node on the same machine: broker, gRPC, join, acks; publishing is not counted");
         await Measure("orders/s", () => CassandraScenario.RunAsync(args[2], orders: 200_000, hocon: args.ElementAtOrDefault(3) ?? ""));
         return 0;
+    case "clients-pubsub" when ClientKindReader.HasOfficialClients:
+        Console.WriteLine("The native and the official client of Pub/Sub on the broker, a process of its own: 200,000 orders of about 200 bytes published in batches of 500, then drained with acks");
+        await BrokerScenario.CompareClientsAsync(runs, messages: 200_000);
+        return 0;
+    case "clients-cassandra" when args.Length == 4 && ClientKindReader.HasOfficialClients:
+        Console.WriteLine("Inserts of orders into one Cassandra node by the store over the native and the official client");
+        await CassandraScenario.CompareClientsAsync(args[2], runs, int.Parse(args[3], CultureInfo.InvariantCulture));
+        return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS");
+        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS; in a build with -p:OfficialClients=true also clients-pubsub [RUNS], clients-cassandra RUNS HOST:PORT BATCH_ROWS");
         return 2;
 }
 

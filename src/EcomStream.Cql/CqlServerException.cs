@@ -68,6 +68,15 @@ public enum CqlErrorCode
     Unprepared = 0x2500,
 }
 
+/// <summary>What the codes mean for a request.</summary>
+internal static class CqlErrorCodes
+{
+    /// <summary>Whether the same request, which must be idempotent, may succeed on another node or later.</summary>
+    public static bool IsRetryable(CqlErrorCode code) => code is CqlErrorCode.ServerError or CqlErrorCode.BadCredentials or CqlErrorCode.Unavailable or CqlErrorCode.Overloaded
+        or CqlErrorCode.IsBootstrapping or CqlErrorCode.TruncateError or CqlErrorCode.WriteTimeout or CqlErrorCode.ReadTimeout
+        or CqlErrorCode.ReadFailure or CqlErrorCode.WriteFailure or CqlErrorCode.CdcWriteFailure or CqlErrorCode.Unprepared;
+}
+
 /// <summary>A node answered with an ERROR.</summary>
 public class CqlServerException : CqlException
 {
@@ -89,9 +98,7 @@ public class CqlServerException : CqlException
     public string ServerMessage { get; }
 
     /// <inheritdoc/>
-    public override bool IsRetryable => Code is CqlErrorCode.ServerError or CqlErrorCode.BadCredentials or CqlErrorCode.Unavailable or CqlErrorCode.Overloaded
-        or CqlErrorCode.IsBootstrapping or CqlErrorCode.TruncateError or CqlErrorCode.WriteTimeout or CqlErrorCode.ReadTimeout
-        or CqlErrorCode.ReadFailure or CqlErrorCode.WriteFailure or CqlErrorCode.CdcWriteFailure or CqlErrorCode.Unprepared;
+    public override bool IsRetryable => CqlErrorCodes.IsRetryable(Code);
 }
 
 /// <summary>Too few replicas are alive for the consistency level.</summary>

@@ -57,7 +57,7 @@ public sealed class BatchingPublisher : IAsyncDisposable
     /// </returns>
     public async ValueTask<Task<string>> EnqueueAsync(OutgoingMessage message, CancellationToken cancellationToken)
     {
-        var pending = new Pending(message, PubSubPublisher.Size(message));
+        var pending = new Pending(message, RequestSplit.Size(message));
         Waiting waiting;
         lock (_lock)
         {

@@ -1,3 +1,4 @@
+using EcomStream.Core;
 using Grpc.Core;
 
 namespace EcomStream.PubSub;
@@ -31,6 +32,20 @@ internal static class PubSubErrors
         };
         return $"{Name(error.StatusCode)} ({error.Status.Detail.TrimEnd('.')}). {advice}.";
     }
+
+    /// <summary>A subscription that cannot be read.</summary>
+    public static SubscriptionFailedException Reading(string path, PubSubConnection connection, RpcException error) =>
+        Reading(path, connection.Settings, connection.Account, error);
+
+    /// <summary>A subscription that cannot be read.</summary>
+    public static SubscriptionFailedException Reading(string path, PubSubSettings settings, string account, RpcException error) =>
+        new($"Reading subscription {path} on {settings.Endpoint} failed with {Explain(error, "subscription", account)}", error);
+
+    /// <summary>Messages that cannot be published.</summary>
+    public static PublishFailedException Publishing(int count, string topic, PubSubConnection connection, RpcException error) => new(
+        $"Publishing {count} messages to {topic} on {connection.Settings.Endpoint} failed with {Explain(error, "topic", connection.Account)}",
+        error,
+        error.StatusCode == StatusCode.InvalidArgument ? PublishFault.Message : PublishFault.Destination);
 
     // The names of the specification, which is what a human looks up, and not those of the C# enumeration.
     private static string Name(StatusCode code) => code switch

@@ -12,10 +12,6 @@ namespace EcomStream.PubSub;
 /// </summary>
 public sealed class PubSubPublisher : IPublisher
 {
-    // Tag, length and publish overhead of one message in a request, and of one attribute.
-    private const int BytesPerMessage = 16;
-    private const int BytesPerAttribute = 8;
-
     // How gRPC's client is told to compress one call's requests.
     private static readonly Metadata _compressed = new() { { "grpc-internal-encoding-request", "gzip" } };
 
@@ -40,7 +36,7 @@ public sealed class PubSubPublisher : IPublisher
         var ids = new List<string>(messages.Count);
         for (var next = 0; next < messages.Count;)
         {
-            var batch = Next(messages, next);
+            var batch = RequestSplit.Next(messages, next, _settings.Publisher);
             next += batch.Length;
             var response = await PublishTracedAsync(topic, path, batch, cancellationToken);
             if (response.MessageIds.Count != batch.Length)
@@ -59,42 +55,6 @@ public sealed class PubSubPublisher : IPublisher
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-
-    // The messages of the next request, in an array of its own, in which tracing gives them other attributes.
-    private OutgoingMessage[] Next(IReadOnlyList<OutgoingMessage> messages, int first)
-    {
-        var bytes = 0L;
-        var key = messages[first].OrderingKey;
-        var end = first;
-
-        // The messages of one request must have the same key (google.pubsub.v1.PubsubMessage.ordering_key).
-        while (end < messages.Count && end - first < _settings.Publisher.BatchMessages && messages[end].OrderingKey == key)
-        {
-            var size = Size(messages[end]);
-            if (bytes > 0 && bytes + size > _settings.Publisher.BatchBytes)
-            {
-                break;
-            }
-
-            bytes += size;
-            end++;
-        }
-
-        return [.. messages.Take(first..end)];
-    }
-
-    /// <summary>About what a message takes in a request, bytes.</summary>
-    internal static long Size(OutgoingMessage message)
-    {
-        long size = message.Data.Length + message.OrderingKey.Length + BytesPerMessage;
-        foreach (var (key, value) in message.Attributes)
-        {
-            // At most three bytes of UTF-8 per UTF-16 unit.
-            size += ((key.Length + value.Length) * 3L) + BytesPerAttribute;
-        }
-
-        return size;
-    }
 
     private async Task<PublishResponse> PublishTracedAsync(string topic, string path, OutgoingMessage[] messages, CancellationToken cancellationToken)
     {
@@ -173,10 +133,7 @@ public sealed class PubSubPublisher : IPublisher
         }
         catch (RpcException error)
         {
-            throw new PublishFailedException(
-                $"Publishing {batch.Messages.Count} messages to {batch.Topic} on {_settings.Endpoint} failed with {PubSubErrors.Explain(error, "topic", _connection.Account)}",
-                error,
-                error.StatusCode == StatusCode.InvalidArgument ? PublishFault.Message : PublishFault.Destination);
+            throw PubSubErrors.Publishing(batch.Messages.Count, batch.Topic, _connection, error);
         }
     }
 }

@@ -36,16 +36,7 @@ public sealed class PubSubSubscription : ISubscription
     {
         var settings = connection.Settings;
         _channel = connection.OpenChannel();
-        _calls = new SubscriptionCalls(
-            name,
-            settings.SubscriptionName(name),
-            _channel,
-            new Subscriber.SubscriberClient(_channel),
-            connection.Account,
-            settings,
-            connection.Time,
-            connection.Loggers.CreateLogger<PubSubSubscription>(),
-            PubSubMetrics.OfSubscription(name));
+        _calls = SubscriptionCalls.Of(connection, name, _channel, connection.Loggers.CreateLogger<PubSubSubscription>());
         _flow = new FlowControl(settings.Subscriber.MaxOutstandingMessages, settings.Subscriber.MaxOutstandingBytes);
         _leases = new LeaseKeeper(_calls);
         _settler = new Settler(_calls, _leases, _flow);
@@ -274,12 +265,10 @@ public sealed class PubSubSubscription : ISubscription
             StreamAckDeadlineSeconds = (int)settings.AckDeadline.TotalSeconds,
             ClientId = _clientId,
             ProtocolVersion = KeepAliveProtocol,
-            MaxOutstandingMessages = Share(settings.MaxOutstandingMessages, stream, streams),
-            MaxOutstandingBytes = Share(settings.MaxOutstandingBytes, stream, streams),
+            MaxOutstandingMessages = StreamBounds.Share(settings.MaxOutstandingMessages, stream, streams),
+            MaxOutstandingBytes = StreamBounds.Share(settings.MaxOutstandingBytes, stream, streams),
         };
     }
-
-    private static long Share(long whole, int part, int parts) => Math.Max(1, (whole / parts) + (part < whole % parts ? 1 : 0));
 
     private async Task FlushForCloseAsync(string what)
     {

@@ -62,8 +62,7 @@ internal sealed class PullStream(
 
                 if (error is RpcException refused && !PubSubErrors.IsRetryable(refused))
                 {
-                    throw new SubscriptionFailedException(
-                        $"Reading subscription {calls.Path} on {calls.Settings.Endpoint} failed with {PubSubErrors.Explain(refused, "subscription", calls.Account)}", refused);
+                    throw PubSubErrors.Reading(calls.Path, calls.Settings, calls.Account, refused);
                 }
 
                 reason = error is RpcException lost ? $"{lost.StatusCode} ({lost.Status.Detail})" : error.Message;

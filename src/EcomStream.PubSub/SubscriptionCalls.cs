@@ -31,6 +31,22 @@ internal sealed record SubscriptionCalls(
     private static readonly Marshaller<StreamingPullRequest> RequestMarshaller = OneWayMarshaller.Writing<StreamingPullRequest>(
         request => request.CalculateSize(), (request, output) => request.WriteTo(output));
 
+    /// <summary>Those of a subscription of a connection.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="name">The subscription, as configured.</param>
+    /// <param name="channel">The channel of its own.</param>
+    /// <param name="logger">Where it logs.</param>
+    public static SubscriptionCalls Of(PubSubConnection connection, string name, GrpcChannel channel, ILogger logger) => new(
+        name,
+        connection.Settings.SubscriptionName(name),
+        channel,
+        new Subscriber.SubscriberClient(channel),
+        connection.Account,
+        connection.Settings,
+        connection.Time,
+        logger,
+        PubSubMetrics.OfSubscription(name));
+
     /// <summary>Opens a stream whose responses are read straight into deliveries of <paramref name="settler"/>.</summary>
     public AsyncDuplexStreamingCall<StreamingPullRequest, PullResponse> StreamingPull(Settler settler, CancellationToken cancellationToken)
     {
@@ -67,6 +83,14 @@ internal sealed record SubscriptionCalls(
         }
 
         await Client.ModifyAckDeadlineAsync(request, Options(timeout, cancellationToken));
+    }
+
+    /// <summary>Gives messages back.</summary>
+    public async Task GiveBackAsync(IReadOnlyList<string> ackIds, CancellationToken cancellationToken)
+    {
+        var request = new ModifyAckDeadlineRequest { Subscription = Path, AckDeadlineSeconds = 0 };
+        request.AckIds.AddRange(ackIds);
+        await Client.ModifyAckDeadlineAsync(request, Options(Settings.Connection.RequestTimeout, cancellationToken));
     }
 
     private CallOptions Options(TimeSpan timeout, CancellationToken cancellationToken) =>

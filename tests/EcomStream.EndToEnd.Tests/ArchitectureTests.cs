@@ -88,6 +88,21 @@ public sealed class ArchitectureTests
         }
     }
 
+    // Their types are in one project each, and that project is not in the default solution.
+    [Theory]
+    [InlineData("CassandraCSharpDriver", "EcomStream.DataStax")]
+    [InlineData("Google.Cloud.PubSub.V1", "EcomStream.GoogleCloud")]
+    public void An_official_client_is_referenced_by_its_adapter_alone(string package, string adapter)
+    {
+        var projects = Directory.GetFiles(SourceTree.Root, "*.csproj", SearchOption.AllDirectories)
+            .Where(project => File.ReadAllText(project).Contains($"\"{package}\"", StringComparison.Ordinal))
+            .Select(project => Path.GetFileNameWithoutExtension(project));
+
+        projects.ShouldBe([adapter]);
+        File.ReadAllText(Path.Combine(SourceTree.Root, "EcomStream.slnx")).ShouldNotContain(adapter);
+        File.ReadAllText(Path.Combine(SourceTree.Root, "EcomStream.Official.slnx")).ShouldContain($"src/{adapter}/{adapter}.csproj");
+    }
+
     private static string[] References(string assembly) =>
         [.. Assembly.Load(assembly).GetReferencedAssemblies().Select(name => name.Name!)];
 

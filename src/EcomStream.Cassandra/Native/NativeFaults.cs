@@ -28,7 +28,7 @@ internal static class NativeFaults
     private static FaultKind KindOf(CqlException error) => error switch
     {
         { IsRetryable: true } => FaultKind.Unavailable,
-        CqlServerException { Code: CqlErrorCode.Invalid } => FaultKind.Invalid,
+        CqlServerException server => FaultKinds.Of(server.Code),
         _ => FaultKind.Denied,
     };
 }

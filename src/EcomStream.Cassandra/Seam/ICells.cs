@@ -21,7 +21,7 @@ internal interface ICells
     /// <summary>A blob.</summary>
     void Blob(ReadOnlySpan<byte> value);
 
-    /// <summary>A value of no bytes, which drivers read as null but which is a live cell.</summary>
+    /// <summary>A value of no bytes, which is a live cell. Most drivers read it as null; docs/clients.md says which do not.</summary>
     void Empty();
 
     /// <summary>A list of bigints.</summary>

@@ -8,18 +8,31 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace EcomStream.Cassandra;
 
 /// <summary>The schema, for whoever makes or checks it by hand.</summary>
-/// <param name="settings">Where Cassandra is, and the names.</param>
-public sealed class CassandraAdmin(CassandraSettings settings)
+public sealed class CassandraAdmin
 {
+    private readonly CassandraSettings _settings;
+    private readonly Func<CancellationToken, Task<ICqlClient>> _connect;
+
+    /// <summary>Makes it; nothing is connected before it is asked for something.</summary>
+    /// <param name="settings">Where Cassandra is, and the names.</param>
+    public CassandraAdmin(CassandraSettings settings)
+        : this(settings, stop => NativeClient.ConnectAsync(settings, NullLogger.Instance, TimeProvider.System, stop))
+    {
+    }
+
+    /// <summary>Makes it on another client.</summary>
+    internal CassandraAdmin(CassandraSettings settings, Func<CancellationToken, Task<ICqlClient>> connect) =>
+        (_settings, _connect) = (settings, connect);
+
     /// <summary>The schema as CQL, with the settings' names and replication.</summary>
     /// <exception cref="StoreRejectedException">A name in the settings is none that CQL takes.</exception>
-    public string Print() => StoreErrors.Schema(settings).Text;
+    public string Print() => StoreErrors.Schema(_settings).Text;
 
     /// <summary>What the cluster lacks or has otherwise, one line each; empty when all is as it should be.</summary>
     /// <exception cref="StoreUnavailableException">Cassandra does not answer.</exception>
     /// <exception cref="StoreRejectedException">It refuses.</exception>
     public Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken) =>
-        WithClient(client => DifferencesAsync(StoreErrors.Schema(settings), client, cancellationToken), cancellationToken);
+        WithClient(client => DifferencesAsync(StoreErrors.Schema(_settings), client, cancellationToken), cancellationToken);
 
     /// <summary>Makes what is missing; what is there stays as it is.</summary>
     /// <returns>What still differs.</returns>
@@ -28,7 +41,7 @@ public sealed class CassandraAdmin(CassandraSettings settings)
     public Task<IReadOnlyList<string>> ApplyAsync(CancellationToken cancellationToken) => WithClient(
         async client =>
         {
-            var schema = StoreErrors.Schema(settings);
+            var schema = StoreErrors.Schema(_settings);
             await schema.ApplyAsync(client, cancellationToken);
             return await DifferencesAsync(schema, client, cancellationToken);
         },
@@ -57,14 +70,14 @@ public sealed class CassandraAdmin(CassandraSettings settings)
         {
             await SchemaAccess.CheckAsync(
                 client,
-                await FactStatements.PrepareAsync(client, $"{settings.Keyspace}.{settings.FactsTable}", settings.WriteTimestampOffset, cancellationToken),
-                await UnmatchedStatements.PrepareAsync(client, $"{settings.Keyspace}.{settings.UnmatchedTable}", cancellationToken),
+                await FactStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.FactsTable}", _settings.WriteTimestampOffset, cancellationToken),
+                await UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken),
                 cancellationToken);
             return [];
         }
         catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
         {
-            return [$"the role {settings.Username} may not do what a run does: {refused.Message}"];
+            return [$"the role {_settings.Username} may not do what a run does: {refused.Message}"];
         }
     }
 
@@ -72,12 +85,12 @@ public sealed class CassandraAdmin(CassandraSettings settings)
     {
         try
         {
-            await using var client = await NativeClient.ConnectAsync(settings, NullLogger.Instance, TimeProvider.System, cancellationToken);
+            await using var client = await _connect(cancellationToken);
             return await work(client);
         }
         catch (CqlFault failed)
         {
-            throw StoreErrors.AtStart(failed, settings);
+            throw StoreErrors.AtStart(failed, _settings);
         }
     }
 }

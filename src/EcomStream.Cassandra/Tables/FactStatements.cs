@@ -141,7 +141,7 @@ internal sealed class FactStatements
     public static (long OrderId, bool HasPayment, long? PaymentId) ToPayment(IPage row) =>
         (row.Int64OrNull(0)!.Value, HasAny(row, 1, PaymentColumnCount), row.Int64OrNull(1));
 
-    // A side whose columns are all null is marked by an empty value, which readers take for null, in its first column.
+    // A side whose columns are all null is marked by an empty value in its first column; most drivers read it as null (docs/clients.md).
     private static void First<TCells>(ref TCells cells, long? id, bool isBare)
         where TCells : struct, ICells
     {

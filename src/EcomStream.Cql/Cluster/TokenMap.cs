@@ -8,19 +8,8 @@ internal sealed class ReplicaSet(IReadOnlyList<CqlNode> nodes)
     /// <summary>How many of them have a write for certain when it is confirmed.</summary>
     /// <param name="consistency">The consistency that it was sent with.</param>
     /// <param name="localDatacenter">The datacenter of the node that it was sent to.</param>
-    public int Confirming(Consistency consistency, string localDatacenter) => consistency switch
-    {
-        Consistency.Two => 2,
-        Consistency.Three => 3,
-        Consistency.Quorum => MajorityOf(nodes.Count),
-        Consistency.All => nodes.Count,
-        Consistency.LocalQuorum => MajorityOf(nodes.Count(node => node.Datacenter == localDatacenter)),
-        Consistency.EachQuorum => nodes.GroupBy(node => node.Datacenter).Sum(datacenter => MajorityOf(datacenter.Count())),
-        Consistency.Any => 0,
-        _ => 1,
-    };
-
-    private static int MajorityOf(int replicas) => (replicas / 2) + 1;
+    public int Confirming(Consistency consistency, string localDatacenter) =>
+        Confirmations.Of(consistency, [.. nodes.Select(node => node.Datacenter)], localDatacenter);
 }
 
 /// <summary>Which nodes hold a token of one keyspace.</summary>

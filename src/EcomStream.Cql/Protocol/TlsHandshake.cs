@@ -50,6 +50,37 @@ internal sealed class TlsHandshake : IDisposable
         }
     }
 
+    /// <summary>What this client shows of itself; null for nothing.</summary>
+    public X509Certificate2? ClientCertificate => _certificate;
+
+    /// <summary>
+    /// Whether a node is who it should be, for a client whose own handshake did not know the authorities to trust: the
+    /// chain is built again with them.
+    /// </summary>
+    /// <param name="node">The node's certificate.</param>
+    /// <param name="sent">The chain of the handshake, with the certificates that the node has sent.</param>
+    /// <param name="errors">What the handshake found.</param>
+    public bool Accepts(X509Certificate? node, X509Chain? sent, SslPolicyErrors errors)
+    {
+        if (node is null || TrustPolicy() is not { } policy)
+        {
+            return Refusal(node, sent, errors).Length == 0;
+        }
+
+        policy.ExtraStore.AddRange(sent?.ChainPolicy.ExtraStore ?? []);
+        foreach (var element in sent?.ChainElements ?? Enumerable.Empty<X509ChainElement>())
+        {
+            policy.ExtraStore.Add(element.Certificate);
+        }
+
+        using var chain = new X509Chain { ChainPolicy = policy };
+        using var certificate = X509CertificateLoader.LoadCertificate(node.Export(X509ContentType.Cert));
+        var found = chain.Build(certificate)
+            ? errors & ~SslPolicyErrors.RemoteCertificateChainErrors
+            : errors | SslPolicyErrors.RemoteCertificateChainErrors;
+        return Refusal(node, chain, found).Length == 0;
+    }
+
     /// <exception cref="CqlAuthenticationException">One side refuses the other, or they have no version of TLS in common.</exception>
     /// <exception cref="CqlConnectionException">The connection was lost in the middle of the handshake.</exception>
     public async Task<SslStream> SecureAsync(Stream stream, string host, string node, CancellationToken cancellationToken)

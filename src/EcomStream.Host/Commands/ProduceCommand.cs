@@ -33,7 +33,7 @@ internal static class ProduceCommand
             using var connection = await PubSubConnection.OpenAsync(pubSub, loggers, cancellationToken: stop);
             var shop = new Simulator(simulator.Read(result, result.GetValue(sequence)));
             await Setup.CreateMissingAsync(settings, connection, loggers, stop);
-            await using var publisher = new PubSubPublisher(connection);
+            await using var publisher = Clients.Publisher(settings.PubSubClient, connection);
             var producer = new Producer(publisher, settings.OrdersTopic, settings.PaymentsTopic);
             var clock = Stopwatch.StartNew();
             try

@@ -14,11 +14,11 @@ internal sealed class PubSubAccess : IAsyncDisposable
     private readonly ILoggerFactory _loggers;
     private readonly EmbeddedBroker? _broker;
 
-    private PubSubAccess(ILoggerFactory loggers, EmbeddedBroker? broker, PubSubConnection connection)
+    private PubSubAccess(ILoggerFactory loggers, EmbeddedBroker? broker, PubSubConnection connection, ClientKind client)
     {
         (_loggers, _broker) = (loggers, broker);
         Connection = connection;
-        Publisher = new PubSubPublisher(connection);
+        Publisher = Clients.Publisher(client, connection);
     }
 
     public PubSubConnection Connection { get; }
@@ -40,7 +40,7 @@ internal sealed class PubSubAccess : IAsyncDisposable
                 pubsub = pubsub with { EmulatorHost = endpoint };
             }
 
-            return new PubSubAccess(loggers, broker, await PubSubConnection.OpenAsync(pubsub, loggers, cancellationToken: cancellationToken));
+            return new PubSubAccess(loggers, broker, await PubSubConnection.OpenAsync(pubsub, loggers, cancellationToken: cancellationToken), settings.PubSubClient);
         }
         catch
         {

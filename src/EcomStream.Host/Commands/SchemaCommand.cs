@@ -32,8 +32,9 @@ internal static class SchemaCommand
         common.AddTo(command);
         return command.Runs(context, (result, stop) =>
         {
-            var settings = common.Read(result).Cassandra;
-            return work(new CassandraAdmin(result.GetValue(replication) is { } given ? settings with { Replication = given } : settings), stop);
+            var settings = common.Read(result);
+            var cassandra = result.GetValue(replication) is { } given ? settings.Cassandra with { Replication = given } : settings.Cassandra;
+            return work(Clients.Admin(settings.CassandraClient, cassandra), stop);
         });
     }
 

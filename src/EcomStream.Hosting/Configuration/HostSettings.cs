@@ -33,6 +33,9 @@ internal sealed record HostSettings
     /// <summary>Whether and how this process is a node of a cluster.</summary>
     public required ClusterSettings Cluster { get; init; }
 
+    /// <summary>The client of Pub/Sub.</summary>
+    public required ClientKind PubSubClient { get; init; }
+
     public required string DataDirectory { get; init; }
 
     public required TimeSpan StatusInterval { get; init; }
@@ -40,6 +43,9 @@ internal sealed record HostSettings
     public required StoreKind StoreKind { get; init; }
 
     public required CassandraSettings Cassandra { get; init; }
+
+    /// <summary>The client of Cassandra.</summary>
+    public required ClientKind CassandraClient { get; init; }
 
     public required SqliteDurability SqliteDurability { get; init; }
 
@@ -108,10 +114,12 @@ internal sealed record HostSettings
             Pipeline = EcomStreamSettings.Read(config),
             PubSub = PubSubSettings.Read(config, emulatorHost),
             Cluster = ClusterSettings.Read(config),
+            PubSubClient = ClientKindReader.Read(host, "pubsub.client"),
             DataDirectory = host.Text("data-dir"),
             StatusInterval = host.TimeOrZero("status-interval"),
             StoreKind = host.OneOf<StoreKind>("store.kind"),
             Cassandra = CassandraSettingsReader.Read(config),
+            CassandraClient = ClientKindReader.Read(host, "store.cassandra.client"),
             SqliteDurability = host.OneOf<SqliteDurability>("store.sqlite.durability"),
             SqliteFinishedTtl = host.TimeOrZero("store.sqlite.finished-ttl"),
             EmbeddedBroker = host.Switch("broker.embedded"),

@@ -11,7 +11,7 @@ internal sealed class PipelineResources : IAsyncDisposable
 {
     private readonly HostSettings _settings;
     private MonitoredStore? _store;
-    private PubSubPublisher? _publisher;
+    private IPublisher? _publisher;
     private EcomStreamPorts? _ports;
 
     private PipelineResources(HostSettings settings) => _settings = settings;
@@ -83,12 +83,14 @@ internal sealed class PipelineResources : IAsyncDisposable
         Connection = await PubSubConnection.OpenAsync(pubsub, loggers, cancellationToken: cancellationToken);
         _store = new MonitoredStore(Stores.Create(_settings, loggers, isPipeline: true), TimeProvider.System);
         await Setup.CreateMissingAsync(_settings, Connection, loggers, cancellationToken);
-        _publisher = new PubSubPublisher(Connection);
+        _publisher = Clients.Publisher(_settings.PubSubClient, Connection);
         _ports = new EcomStreamPorts(
             _store,
-            new PubSubSubscription(Connection, _settings.Pipeline.OrdersSubscription),
-            new PubSubSubscription(Connection, _settings.Pipeline.PaymentsSubscription),
+            Subscribe(_settings.Pipeline.OrdersSubscription),
+            Subscribe(_settings.Pipeline.PaymentsSubscription),
             _publisher,
-            _settings.Pipeline.HealFromSubscription is { } letters ? new PubSubSubscription(Connection, letters) : null);
+            _settings.Pipeline.HealFromSubscription is { } letters ? Subscribe(letters) : null);
+
+        ISubscription Subscribe(string name) => Clients.Subscription(_settings.PubSubClient, Connection, name);
     }
 }

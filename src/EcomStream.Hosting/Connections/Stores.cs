@@ -1,4 +1,3 @@
-using EcomStream.Cassandra;
 using EcomStream.Core;
 using EcomStream.Sqlite;
 using Microsoft.Extensions.Logging;
@@ -14,7 +13,7 @@ internal static class Stores
     /// <exception cref="StoreRejectedException">The settings cannot be used.</exception>
     public static IFactStore Create(HostSettings settings, ILoggerFactory? loggers = null, bool isPipeline = false) => settings.StoreKind switch
     {
-        StoreKind.Cassandra => new CassandraFactStore(settings.Cassandra with { CreateSchema = isPipeline && settings.Cassandra.CreateSchema }, loggers),
+        StoreKind.Cassandra => Clients.Store(settings.CassandraClient, settings.Cassandra with { CreateSchema = isPipeline && settings.Cassandra.CreateSchema }, loggers),
         _ => new SqliteFactStore(
             new SqliteSettings(settings.StorePath)
             {

@@ -45,6 +45,18 @@ public sealed partial class DocumentationTests
         }
     }
 
+    [Fact]
+    public void Every_setting_of_the_clients_has_its_counterpart_in_the_official_clients()
+    {
+        var text = File.ReadAllText(Path.Combine(SourceTree.Root, "docs", "clients.md"));
+        foreach (var section in new[] { "ecomstream.pubsub.", "ecomstream.store.cassandra." })
+        {
+            var keys = Hosting.ConfigurationCheck.Defaults.Keys.Where(key => key.StartsWith(section, StringComparison.Ordinal)).ToList();
+            keys.Count.ShouldBeGreaterThan(20);
+            keys.Where(key => !text.Contains($"`{key[section.Length..]}`", StringComparison.Ordinal)).ShouldBeEmpty();
+        }
+    }
+
     // A group of commands may be named without one of them.
     private static bool IsWrong(System.CommandLine.Parsing.ParseError error) => error.Message != "Required command was not provided.";
 

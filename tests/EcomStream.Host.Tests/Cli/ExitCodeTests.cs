@@ -1,10 +1,27 @@
 using EcomStream.Core;
+using EcomStream.Hosting;
 
 namespace EcomStream.Host.Tests.Cli;
 
 /// <summary>The exit codes as docs/cli.md states them, and one line on standard error for what is expected.</summary>
 public sealed class ExitCodeTests
 {
+    [SkippableTheory]
+    [InlineData("ecomstream.pubsub.client", "run")]
+    [InlineData("ecomstream.store.cassandra.client", "schema", "check")]
+    [InlineData("ecomstream.pubsub.client", "dlq", "list")]
+    public async Task Asking_for_an_official_client_in_a_build_without_them_is_code_2_and_says_how_to_get_them(string path, params string[] command)
+    {
+        Skip.If(ClientKindReader.HasOfficialClients, "this build contains the official clients");
+
+        var run = await CommandLineRun.Of([.. command, "--set", $"{path}=official"]);
+
+        run.Code.ShouldBe(2, run.Error);
+        run.Error.ShouldContain($"{path} = official: this build of EcomStream does not contain the official clients");
+        run.Error.ShouldContain("-p:OfficialClients=true");
+        run.Error.ShouldNotContain("   at ");
+    }
+
     [Theory]
     [InlineData("--orders abc", "produce", "--orders", "abc")]
     [InlineData("--orders -1", "produce", "--orders", "-1")]

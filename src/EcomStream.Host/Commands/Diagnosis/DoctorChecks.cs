@@ -1,5 +1,4 @@
 using System.Net;
-using EcomStream.Cassandra;
 using EcomStream.Host.Cli;
 using EcomStream.PubSub;
 
@@ -18,7 +17,7 @@ internal sealed class DoctorChecks(HostSettings settings, CommandContext context
             return new DoctorFinding($"{settings.StorePath} does not exist yet; the first run creates it");
         }
 
-        if (settings.StoreKind == StoreKind.Cassandra && await new CassandraAdmin(settings.Cassandra).CheckAsync(stop) is { Count: > 0 } differences)
+        if (settings.StoreKind == StoreKind.Cassandra && await Clients.Admin(settings.CassandraClient, settings.Cassandra).CheckAsync(stop) is { Count: > 0 } differences)
         {
             return new DoctorFinding($"{string.Join("; ", differences)}: 'ecomstream schema apply' creates what is missing", IsProblem: true);
         }
