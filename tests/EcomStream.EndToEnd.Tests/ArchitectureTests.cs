@@ -100,7 +100,7 @@ public sealed class ArchitectureTests
 
         projects.ShouldBe([adapter]);
         File.ReadAllText(Path.Combine(SourceTree.Root, "EcomStream.slnx")).ShouldNotContain(adapter);
-        File.ReadAllText(Path.Combine(SourceTree.Root, "EcomStream.Official.slnx")).ShouldContain($"src/{adapter}/{adapter}.csproj");
+        File.ReadAllText(Path.Combine(SourceTree.Root, "official", "EcomStream.Official.slnx")).ShouldContain($"../src/{adapter}/{adapter}.csproj");
     }
 
     private static string[] References(string assembly) =>
