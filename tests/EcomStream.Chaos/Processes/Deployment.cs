@@ -82,19 +82,21 @@ internal sealed class Deployment : IAsyncDisposable
         }
     }
 
-    /// <summary>Messages of a subscription that are not acked; 0 where the broker cannot tell.</summary>
-    public async Task<long> BacklogAsync(string subscription, CancellationToken cancellationToken)
+    /// <summary>What a subscription has that is not acked; null where it has nothing or the broker cannot tell.</summary>
+    public async Task<string?> BacklogAsync(string subscription, CancellationToken cancellationToken)
     {
         if (Broker is null)
         {
-            return 0;
+            return null;
         }
 
         var status = await new Inspection.InspectionClient(_channel).GetSubscriptionStatusAsync(
             new GetSubscriptionStatusRequest { Subscription = Names.SubscriptionPath(subscription) },
             deadline: DateTime.UtcNow + TimeSpan.FromSeconds(10),
             cancellationToken: cancellationToken);
-        return status.UnackedMessages;
+        return status.UnackedMessages == 0 ? null
+            : $"{subscription} has {status.UnackedMessages} unacked messages, {status.LeasedMessages} of them leased for up to "
+                + $"{(status.LeasedMessages > 0 ? (status.LatestLeaseExpiryMicros - status.NowMicros) / 1_000_000 : 0)} s";
     }
 
     public async ValueTask DisposeAsync()
@@ -131,6 +133,10 @@ internal sealed class Deployment : IAsyncDisposable
             "--set", $"ecomstream.pubsub.emulator-host={Proxy.Endpoint}",
             "--set", $"ecomstream.unmatched.grace={_options.Grace.TotalMilliseconds:0}ms",
             "--set", "ecomstream.join.passivate-after=2s",
+
+            // A pause is longer than a lease, and what a killed process had comes again soon.
+            "--set", "ecomstream.pubsub.subscriber.ack-deadline=10s",
+            "--set", "ecomstream.pubsub.subscriber.max-ack-deadline=10s",
             "--set", "ecomstream.pubsub.retry.max-backoff=2s",
         ];
         if (_options.Cassandra is { } cassandra)

@@ -16,6 +16,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
     private const double MemoryFactor = 1.6;
     private const int ShownProblems = 20;
     private static readonly TimeSpan _poll = TimeSpan.FromMilliseconds(400);
+    private static readonly TimeSpan _noteInterval = TimeSpan.FromSeconds(15);
 
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly IRowReader _rows = options.Cassandra is { } cassandra
@@ -123,7 +124,8 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
         await load;
         var clean = 0;
         IReadOnlyList<string> differences = ["nothing was checked"];
-        string hash = "";
+        var hash = "";
+        var noted = TimeSpan.Zero;
         while (clean < 2)
         {
             faults.ThrowIfEnded();
@@ -138,6 +140,12 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
             var (facts, unmatched) = await _rows.ReadAsync(first, last, cancellationToken);
             differences = [.. ledger.Differences(facts, unmatched), .. await BacklogsAsync(deployment, cancellationToken)];
             clean = differences.Count == 0 ? clean + 1 : 0;
+            if (clean == 0 && clock.Elapsed > noted + _noteInterval)
+            {
+                noted = clock.Elapsed;
+                output.WriteLine($"{_clock.Elapsed:hh\\:mm\\:ss} not settled: {differences.Count} differences, such as {differences[0]}; {differences[^1]}");
+            }
+
             hash = Hash(facts, unmatched);
         }
 
@@ -187,9 +195,9 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
         {
             foreach (var subscription in Names.All.SelectMany(topic => topic.Subscriptions))
             {
-                if (await deployment.BacklogAsync(subscription, cancellationToken) is > 0 and var backlog)
+                if (await deployment.BacklogAsync(subscription, cancellationToken) is { } backlog)
                 {
-                    found.Add($"{subscription} has {backlog} unacked messages");
+                    found.Add(backlog);
                 }
             }
         }
