@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EcomStream.Chaos.Faults;
+using EcomStream.Chaos.Fuzzing;
 using EcomStream.Chaos.Runs;
 
 var kills = new Option<int>("--kills") { Description = "kill -9 in all, over all continued calls", DefaultValueFactory = _ => 100 };
@@ -21,7 +22,7 @@ var cassandra = new Option<string?>("--cassandra") { Description = "host:port of
 var control = new Option<string?>("--cassandra-control") { Description = "Program that kills and starts its node: PROGRAM kill 1, PROGRAM start 1" };
 var command = new RootCommand("Kills, pauses and cuts off real processes under load, and checks the result from outside. Exit code 1: a fault was found.")
 {
-    kills, seed, folder, resume, limit, rounds, rate, pause, delay, node, emulator, cassandra, control,
+    kills, seed, folder, resume, limit, rounds, rate, pause, delay, node, emulator, cassandra, control, FuzzCommand.Create(),
 };
 command.SetAction(async (arguments, cancellationToken) =>
 {

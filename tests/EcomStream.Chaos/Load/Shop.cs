@@ -14,7 +14,7 @@ internal sealed class Shop(int seed, long firstOrder, TimeSpan grace, long? dist
 {
     private static readonly string[] _methods = ["Credit Card", "PayPal", "Überweisung"];
 
-    private readonly Random _random = new(HashCode.Combine(seed, firstOrder));
+    private readonly Random _random = new(unchecked((seed * 1_000_003) + (int)firstOrder));
     private long _orders;
     private long _messages;
 
