@@ -17,6 +17,7 @@ internal sealed class FuzzRun(int seed, long inputs, TextWriter output)
     private const long AllocationPerByte = 4_096;
     private const int MostFaults = 25;
     private const int ShownBytes = 400;
+    private const int KindLength = 20;
     private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(20);
 
     private readonly HashSet<string> _known = [];
@@ -83,7 +84,8 @@ internal sealed class FuzzRun(int seed, long inputs, TextWriter output)
     private void Report(IFuzzTarget target, Exception fault, FuzzInput input)
     {
         var place = fault.StackTrace?.Split('\n').FirstOrDefault(line => line.Contains("EcomStream.", StringComparison.Ordinal))?.Trim() ?? "";
-        if (_known.Add($"{target.Name} {fault.GetType()} {place}"))
+        var kind = fault is FuzzException ? fault.Message[..Math.Min(fault.Message.Length, KindLength)] : "";
+        if (_known.Add($"{target.Name} {fault.GetType()} {place} {kind}"))
         {
             output.WriteLine($"FAULT {_current}: {fault.GetType().Name}: {fault.Message}");
             output.WriteLine($"  {place}");

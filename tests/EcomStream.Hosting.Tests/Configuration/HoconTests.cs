@@ -84,6 +84,7 @@ public sealed class HoconTests
     [InlineData("include required(\"none.conf\")", 1, "none.conf does not exist")]
     [InlineData("include required(file(\"none.conf\"))", 1, "none.conf does not exist")]
     [InlineData("include x.conf", 1, "in quotes")]
+    [InlineData("a = 1\ninclude \"no\\u0000ne.conf\"", 2, "null character")]
     [InlineData("include required(\"none.conf\"", 1, "not closed")]
     public async Task What_is_wrong_is_an_error_with_its_line(string text, int line, string error)
     {

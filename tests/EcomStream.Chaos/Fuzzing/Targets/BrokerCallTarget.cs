@@ -57,6 +57,10 @@ internal sealed class BrokerCallTarget : IFuzzTarget
         {
             // As documented.
         }
+        catch (RpcException refused)
+        {
+            throw new FuzzException($"{method.Name} answers {refused.StatusCode}: {refused.Status.Detail}");
+        }
 
         if (++_calls % Health == 0)
         {
@@ -145,8 +149,8 @@ internal sealed class BrokerCallTarget : IFuzzTarget
             "ModifyAckDeadlineRequest" => [new ModifyAckDeadlineRequest { Subscription = Subscription("other"), AckDeadlineSeconds = 10, AckIds = { "1-2-3" } }],
             "StreamingPullRequest" =>
                 [new StreamingPullRequest { Subscription = Subscription("other"), StreamAckDeadlineSeconds = 10, AckIds = { "1-2-3" }, ModifyDeadlineAckIds = { "x" }, ModifyDeadlineSeconds = { 10 } }],
-            "SeekRequest" => [new SeekRequest { Subscription = Subscription("other"), Time = new() { Seconds = 1_700_000_000 } }, new SeekRequest { Subscription = Subscription("other"), Snapshot = "projects/fuzz/snapshots/s" }],
-            "CreateSnapshotRequest" => [new CreateSnapshotRequest { Name = "projects/fuzz/snapshots/s", Subscription = Subscription("other") }],
+            "SeekRequest" => [new SeekRequest { Subscription = Subscription("other"), Time = new() { Seconds = 1_700_000_000 } }, new SeekRequest { Subscription = Subscription("other"), Snapshot = "projects/fuzz/snapshots/first" }],
+            "CreateSnapshotRequest" => [new CreateSnapshotRequest { Name = "projects/fuzz/snapshots/first", Subscription = Subscription("other") }],
             _ => [],
         };
         var any = (IMessage)Activator.CreateInstance(method.InputType.ClrType)!;

@@ -153,7 +153,7 @@ internal sealed class BrokerFilesTarget : IFuzzTarget
                 Subscription = SubscriptionName,
                 AckIds = { pulled.ReceivedMessages.Where((_, i) => i % (Messages / Acked) == 0).Select(message => message.AckId) },
             });
-            await subscriber.CreateSnapshotAsync(new CreateSnapshotRequest { Name = "projects/fuzz/snapshots/s", Subscription = SubscriptionName });
+            await subscriber.CreateSnapshotAsync(new CreateSnapshotRequest { Name = "projects/fuzz/snapshots/first", Subscription = SubscriptionName });
             _folders.Add(Capture());
         }
 
