@@ -29,21 +29,30 @@ internal static class FuzzCommand
         var number = new Option<long?>("--number") { Description = "Only this input of a target" };
         var command = new Command("fuzz", "Hands mutated inputs to codecs, parsers, the broker and its files. Exit code 1: a fault was found.") { inputs, seed, target, number };
         command.SetAction(async (arguments, _) =>
-        {
-            var wanted = arguments.GetValue(target)!;
-            var targets = _targets.Where(one => wanted.Length == 0 || wanted.Contains(one.Name)).Select(one => one.Create()).ToList();
-            try
-            {
-                return new FuzzRun(arguments.GetValue(seed), arguments.GetValue(inputs), Console.Out).Run(targets, arguments.GetValue(number)) ? 0 : 1;
-            }
-            finally
-            {
-                foreach (var one in targets)
-                {
-                    await one.DisposeAsync();
-                }
-            }
-        });
+            await RunAsync(arguments.GetValue(seed), arguments.GetValue(inputs), Console.Out, arguments.GetValue(target), arguments.GetValue(number)) ? 0 : 1);
         return command;
+    }
+
+    /// <summary>Runs inputs against targets.</summary>
+    /// <param name="seed">The same seed and number give the same input.</param>
+    /// <param name="inputs">Inputs over all targets.</param>
+    /// <param name="output">For the report.</param>
+    /// <param name="wanted">Names of targets; null or empty for all.</param>
+    /// <param name="number">Only this input; null for all.</param>
+    /// <returns>Whether nothing was found.</returns>
+    public static async Task<bool> RunAsync(int seed, long inputs, TextWriter output, string[]? wanted = null, long? number = null)
+    {
+        var targets = _targets.Where(one => wanted is null or [] || wanted.Contains(one.Name)).Select(one => one.Create()).ToList();
+        try
+        {
+            return new FuzzRun(seed, inputs, output).Run(targets, number);
+        }
+        finally
+        {
+            foreach (var one in targets)
+            {
+                await one.DisposeAsync();
+            }
+        }
     }
 }

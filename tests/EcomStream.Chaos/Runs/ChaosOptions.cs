@@ -17,6 +17,12 @@ internal sealed record ChaosOptions
     /// <summary>Ends the run after this time as well, at the next checkpoint; null for no limit.</summary>
     public TimeSpan? Limit { get; init; }
 
+    /// <summary>The time between two faults; null for the times that the seed chooses.</summary>
+    public TimeSpan? FaultInterval { get; init; }
+
+    /// <summary>Whether what the processes use is written to usage.csv in the folder.</summary>
+    public bool LogsUsage { get; init; }
+
     /// <summary>Rounds between two checkpoints.</summary>
     public int RoundsPerCheckpoint { get; init; } = 20;
 
@@ -26,7 +32,10 @@ internal sealed record ChaosOptions
     /// <summary>The grace period of the pipeline.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(4);
 
-    /// <summary>How long after the last fault everything must be settled.</summary>
+    /// <summary>How long after the last fault the broker must have confirmed everything: clients wait longer after each failure.</summary>
+    public TimeSpan ConfirmTime { get; init; } = TimeSpan.FromSeconds(400);
+
+    /// <summary>How long after the last message everything must be settled.</summary>
     public TimeSpan SettleTime { get; init; } = TimeSpan.FromSeconds(120);
 
     /// <summary>The faults.</summary>

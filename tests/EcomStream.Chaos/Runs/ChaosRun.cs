@@ -23,6 +23,8 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
         ? new CassandraRows(cassandra, options.NodeFolder ?? throw new ChaosException("--cassandra needs --node: the rows are read with cassandra-driver"), options.Directory)
         : new SqliteRows(Path.Combine(options.Directory, "data", "ecomstream.db"));
 
+    private bool IsOver => _clock.Elapsed > options.Limit;
+
     private string StateFile => Path.Combine(options.Directory, "state.json");
 
     /// <summary>Runs until enough kills were made.</summary>
@@ -64,18 +66,33 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
         var readers = Task.WhenAll(ReadersOf(deployment, ledger).Select(reader => Task.Run(() => reader.RunAsync(ended.Token))));
         output.WriteLine($"seed {state.Seed}, call {state.Calls}, from round {state.Rounds + 1}: load from {client.Name}, {options.OrdersPerSecond:0} orders/s");
         var faults = new FaultRunner(deployment, options);
-        while (state.Kills < options.Kills && !(_clock.Elapsed > options.Limit))
+        var usage = new UsageLog(deployment, Path.Combine(options.Directory, "usage.csv"));
+        using var usageEnded = CancellationTokenSource.CreateLinkedTokenSource(ended.Token);
+        var sampling = options.LogsUsage ? Task.Run(() => usage.RunAsync(usageEnded.Token), CancellationToken.None) : Task.CompletedTask;
+        while (state.Kills < options.Kills && !IsOver)
         {
             var first = shop.NextOrder;
             using var stopLoad = new CancellationTokenSource();
             var load = new LoadRunner(shop, client, options.OrdersPerSecond, ledger.Confirmed).RunAsync(stopLoad.Token, cancellationToken);
-            for (var i = 0; i < options.RoundsPerCheckpoint && state.Kills < options.Kills; i++)
+            for (var i = 0; i < options.RoundsPerCheckpoint && state.Kills < options.Kills && !IsOver; i++)
             {
                 await RoundAsync(state, faults, deployment, ledger, load, cancellationToken);
             }
 
+            if (options.LogsUsage && IsOver)
+            {
+                // Before the load ends: what follows is another state.
+                await usageEnded.CancelAsync();
+                await sampling;
+            }
+
             await stopLoad.CancelAsync();
             await CheckpointAsync(state, deployment, faults, ledger, shop, first, load, cancellationToken);
+        }
+
+        foreach (var slope in options.LogsUsage ? usage.Slopes() : [])
+        {
+            output.WriteLine(slope);
         }
 
         await CheckEarlierRangesAsync(state, cancellationToken);
@@ -95,6 +112,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
     private async Task RoundAsync(ChaosState state, FaultRunner faults, Deployment deployment, Ledger ledger, Task load, CancellationToken cancellationToken)
     {
         var fault = Fault.Choose(state.Seed, ++state.Rounds, options.Faults);
+        fault = options.FaultInterval is { } interval ? fault with { After = interval } : fault;
         await faults.RunAsync(fault, cancellationToken);
         if (load.IsFaulted)
         {
@@ -114,14 +132,15 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
     {
         var last = shop.NextOrder - 1;
         first = options.DistinctOrders is null ? first : state.FirstOrder;
-        var clock = Stopwatch.StartNew();
-        await Task.WhenAny(load, Task.Delay(options.SettleTime, cancellationToken));
+        await Task.WhenAny(load, Task.Delay(options.ConfirmTime, cancellationToken));
         if (!load.IsCompleted)
         {
-            throw new ChaosException($"The broker has not confirmed all messages {options.SettleTime.TotalSeconds} s after the last fault.");
+            throw new ChaosException($"The broker has not confirmed all messages {options.ConfirmTime.TotalSeconds} s after the last fault.");
         }
 
+        // What was published last has its grace period still before it.
         await load;
+        var clock = Stopwatch.StartNew();
         var clean = 0;
         IReadOnlyList<string> differences = ["nothing was checked"];
         var hash = "";
@@ -132,7 +151,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
             if (clock.Elapsed > options.SettleTime)
             {
                 throw new ChaosException(
-                    $"{options.SettleTime.TotalSeconds} s after the last fault {differences.Count} things are wrong:{Environment.NewLine}"
+                    $"{options.SettleTime.TotalSeconds} s after the last message {differences.Count} things are wrong:{Environment.NewLine}"
                     + string.Join(Environment.NewLine, differences.Take(ShownProblems)));
             }
 
@@ -153,7 +172,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
         CheckMemory(state, deployment);
         state.Write(StateFile);
         output.WriteLine(
-            $"{_clock.Elapsed:hh\\:mm\\:ss} checkpoint: orders {first} to {last} are right, {clock.Elapsed.TotalSeconds:0.0} s after the last fault; "
+            $"{_clock.Elapsed:hh\\:mm\\:ss} checkpoint: orders {first} to {last} are right, {clock.Elapsed.TotalSeconds:0.0} s after the last message; "
             + $"host {(deployment.Host.Usage?.ResidentBytes ?? 0) >> 20} MiB");
     }
 
