@@ -14,6 +14,7 @@ namespace EcomStream.Chaos.Fuzzing.Targets;
 /// </summary>
 internal sealed class BrokerFilesTarget : IFuzzTarget
 {
+    private const string MemoryFolder = "/dev/shm";
     private const int Messages = 60;
     private const int Acked = 20;
     private const string SubscriptionName = "projects/fuzz/subscriptions/orders";
@@ -24,7 +25,8 @@ internal sealed class BrokerFilesTarget : IFuzzTarget
         [0xFF, 0xFF, 0xFF, 0xFF], [0x00, 0x00, 0x00, 0x00], [0x80],
     ];
 
-    private readonly string _folder = Path.Combine(Path.GetTempPath(), $"ecomstream-fuzz-{Guid.NewGuid():n}");
+    // In memory where there is such a folder: syncs to a disk would take most of the time.
+    private readonly string _folder = Path.Combine(Directory.Exists(MemoryFolder) ? MemoryFolder : Path.GetTempPath(), $"ecomstream-fuzz-{Guid.NewGuid():n}");
     private readonly Dictionary<string, string> _published = [];
     private readonly List<IReadOnlyDictionary<string, byte[]>> _folders = [];
 
