@@ -5,7 +5,10 @@ using EcomStream.Host.Cli;
 
 namespace EcomStream.Chaos.Fuzzing.Targets;
 
-/// <summary>Command lines, parsed and not run: an argument on each line of the input. Errors are in the result.</summary>
+/// <summary>
+/// Command lines, parsed and not run: an argument on each line of the input. No operating system passes a null character.
+/// Errors are in the result.
+/// </summary>
 internal sealed class CommandLineTarget : IFuzzTarget
 {
     private static readonly IReadOnlyList<byte[]> _corpus = Corpus.Of(
@@ -29,7 +32,7 @@ internal sealed class CommandLineTarget : IFuzzTarget
 
     public void Run(FuzzInput input)
     {
-        var arguments = Encoding.UTF8.GetString(input.Next(_corpus, _tokens)).Split('\n');
+        var arguments = Encoding.UTF8.GetString(input.Next(_corpus, _tokens)).Split('\n', '\0');
         foreach (var error in _root.Parse(arguments).Errors)
         {
             _ = error.Message.Length > 0 ? error : throw new FuzzException("an error without a text");
