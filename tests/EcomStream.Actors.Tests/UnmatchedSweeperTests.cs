@@ -110,6 +110,16 @@ public sealed class UnmatchedSweeperTests : TestKit
         _index.IsWaiting(3).ShouldBeTrue();
     }
 
+    // The process may have been killed after it had written a joined row and before it had marked the payment as healed.
+    [Fact]
+    public async Task The_first_full_sweep_comes_soon_after_the_start()
+    {
+        await Row(1, UnmatchedState.DeadLettered);
+        await _store.WriteAsync([OrderWrite(1)], CancellationToken.None);
+        await Sweeper("sweep-interval = 10ms, full-sweep-interval = 1h", watermark: 2_000_000);
+        (await _shard.ExpectMsgAsync<RecheckOrder>()).OrderId.ShouldBe(1);
+    }
+
     [Fact]
     public async Task A_full_sweep_that_fails_is_tried_again_at_the_next_interval()
     {

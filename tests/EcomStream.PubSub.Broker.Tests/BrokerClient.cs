@@ -53,6 +53,26 @@ internal sealed class BrokerClient : IAsyncDisposable
         return client;
     }
 
+    /// <summary>Calls a method with whatever these bytes are.</summary>
+    public async Task CallAsync(string service, string method, byte[] request)
+    {
+        var bytes = Marshallers.Create<byte[]>(message => message, message => message);
+        if (method != "StreamingPull")
+        {
+            await _channel.CreateCallInvoker().AsyncUnaryCall(new Method<byte[], byte[]>(MethodType.Unary, service, method, bytes, bytes), null, default, request);
+            return;
+        }
+
+        using var call = _channel.CreateCallInvoker().AsyncDuplexStreamingCall(
+            new Method<byte[], byte[]>(MethodType.DuplexStreaming, service, method, bytes, bytes), null, default);
+        await call.RequestStream.WriteAsync(request);
+        await call.RequestStream.CompleteAsync();
+        while (await call.ResponseStream.MoveNext(CancellationToken.None))
+        {
+            // Only how it ends counts.
+        }
+    }
+
     /// <summary>Publishes whatever these bytes are.</summary>
     public async Task PublishAsync(byte[] request)
     {

@@ -244,6 +244,24 @@ public sealed class ServiceTests : IDisposable
         (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["goes on"]);
     }
 
+    [Theory]
+    [InlineData("google.pubsub.v1.Publisher", "GetTopic")]
+    [InlineData("google.pubsub.v1.Publisher", "CreateTopic")]
+    [InlineData("google.pubsub.v1.Subscriber", "Pull")]
+    [InlineData("google.pubsub.v1.Subscriber", "Acknowledge")]
+    [InlineData("google.pubsub.v1.Subscriber", "StreamingPull")]
+    [InlineData("ecomstream.broker.v1.Inspection", "GetSubscriptionStatus")]
+    public async Task A_request_that_nobody_can_read_is_INVALID_ARGUMENT_in_every_method(string service, string method)
+    {
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
+        foreach (var hex in new[] { "0AFF", "0A02C328", "0F" })
+        {
+            var refused = await Should.ThrowAsync<RpcException>(() => client.CallAsync(service, method, Convert.FromHexString(hex)));
+            refused.StatusCode.ShouldBe(StatusCode.InvalidArgument, hex);
+            refused.Status.Detail.ShouldContain("The request is not a", Case.Sensitive, hex);
+        }
+    }
+
     [Fact]
     public async Task An_empty_message_a_too_large_one_and_too_many_are_INVALID_ARGUMENT()
     {

@@ -99,7 +99,17 @@ public sealed class TcpProxy : IAsyncDisposable
 
                 var server = new TcpClient { NoDelay = true };
                 client.NoDelay = true;
-                await server.ConnectAsync(_server, _closing.Token);
+                try
+                {
+                    await server.ConnectAsync(_server, _closing.Token);
+                }
+                catch (SocketException)
+                {
+                    // As if nobody listened: the client must not wait on a connection that leads nowhere.
+                    Close(client, server);
+                    continue;
+                }
+
                 _pairs[client] = server;
                 _ = PumpAsync(client, server, client, server);
                 _ = PumpAsync(server, client, client, server);

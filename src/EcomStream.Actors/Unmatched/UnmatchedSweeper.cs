@@ -15,6 +15,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(20);
 
     private const int MostPagesWithoutAnswer = 3;
+    private const int SweepsBeforeSearch = 10;
 
     private readonly EcomStreamSettings _settings;
     private readonly IFactStore _store;
@@ -65,7 +66,11 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     protected override void PreStart()
     {
         Timers.StartPeriodicTimer(nameof(SweepTick), SweepTick.Instance, _settings.SweepInterval);
-        Timers.StartPeriodicTimer(nameof(SearchTick), SearchTick.Instance, _settings.FullSweepInterval);
+
+        // The first one finishes the heals that a crash has cut short, once the start is over.
+        var first = _settings.SweepInterval * SweepsBeforeSearch;
+        Timers.StartPeriodicTimer(
+            nameof(SearchTick), SearchTick.Instance, first < _settings.FullSweepInterval ? first : _settings.FullSweepInterval, _settings.FullSweepInterval);
     }
 
     protected override void OnReceive(object message)

@@ -36,6 +36,19 @@ internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
 
     public int Int() => BinaryPrimitives.ReadInt32BigEndian(Take(sizeof(int)));
 
+    /// <summary>[int]: how many of something follow, which is not more than the rest can hold.</summary>
+    /// <param name="bytesEach">The fewest bytes that one takes, 1 or more.</param>
+    public int Count(int bytesEach) => Bounded(Int(), bytesEach);
+
+    /// <summary>[short]: as <see cref="Count"/>.</summary>
+    /// <param name="bytesEach">The fewest bytes that one takes, 1 or more.</param>
+    public int ShortCount(int bytesEach) => Bounded(Short(), bytesEach);
+
+    /// <summary>Checks a number before memory is taken for so many.</summary>
+    public readonly int Bounded(int count, long bytesEach) => count >= 0 && count * bytesEach <= Remaining
+        ? count
+        : throw new CqlProtocolException($"A message from the server announces {count} elements, and only {Remaining} bytes follow.");
+
     /// <summary>[string].</summary>
     public string String() => Encoding.UTF8.GetString(Take(Short()));
 
@@ -63,7 +76,7 @@ internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
     /// <summary>[string list].</summary>
     public string[] StringList()
     {
-        var list = new string[Short()];
+        var list = new string[ShortCount(sizeof(short))];
         for (var i = 0; i < list.Length; i++)
         {
             list[i] = String();
@@ -86,12 +99,19 @@ internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
     }
 
     /// <summary>[inetaddr].</summary>
-    public IPAddress InetAddress() => new(Take(Byte()));
+    public IPAddress InetAddress()
+    {
+        var bytes = Take(Byte());
+        return bytes.Length is 4 or 16 ? new IPAddress(bytes) : throw new CqlProtocolException($"A message from the server has an address of {bytes.Length} bytes.");
+    }
 
     /// <summary>[inet].</summary>
     public IPEndPoint Inet()
     {
         var address = InetAddress();
-        return new IPEndPoint(address, Int());
+        var port = Int();
+        return port is >= IPEndPoint.MinPort and <= IPEndPoint.MaxPort
+            ? new IPEndPoint(address, port)
+            : throw new CqlProtocolException($"A message from the server has the port {port}.");
     }
 }

@@ -37,23 +37,33 @@ internal enum CqlTypeCode
 /// <param name="Name">Name of a custom type's class or of a UDT; empty for the others.</param>
 internal sealed record CqlType(CqlTypeCode Code, IReadOnlyList<CqlType> Of, string Name = "")
 {
-    public static CqlType Read(ref ByteReader reader)
+    // Each level is a call on the stack. Cassandra's own types are nested a few deep.
+    private const int DeepestNesting = 100;
+
+    public static CqlType Read(ref ByteReader reader) => Read(ref reader, 0);
+
+    private static CqlType Read(ref ByteReader reader, int depth)
     {
+        if (depth > DeepestNesting)
+        {
+            throw new CqlProtocolException($"A message from the server has a type that is nested more than {DeepestNesting} deep.");
+        }
+
         var code = (CqlTypeCode)reader.Short();
         switch (code)
         {
             case CqlTypeCode.Custom:
                 return new CqlType(code, [], reader.String());
             case CqlTypeCode.List or CqlTypeCode.Set:
-                return new CqlType(code, [Read(ref reader)]);
+                return new CqlType(code, [Read(ref reader, depth + 1)]);
             case CqlTypeCode.Map:
-                return new CqlType(code, [Read(ref reader), Read(ref reader)]);
+                return new CqlType(code, [Read(ref reader, depth + 1), Read(ref reader, depth + 1)]);
             case CqlTypeCode.Tuple:
             {
-                var fields = new CqlType[reader.Short()];
+                var fields = new CqlType[reader.ShortCount(sizeof(short))];
                 for (var i = 0; i < fields.Length; i++)
                 {
-                    fields[i] = Read(ref reader);
+                    fields[i] = Read(ref reader, depth + 1);
                 }
 
                 return new CqlType(code, fields);
@@ -62,11 +72,11 @@ internal sealed record CqlType(CqlTypeCode Code, IReadOnlyList<CqlType> Of, stri
             case CqlTypeCode.Udt:
             {
                 var name = $"{reader.String()}.{reader.String()}";
-                var fields = new CqlType[reader.Short()];
+                var fields = new CqlType[reader.ShortCount(sizeof(short))];
                 for (var i = 0; i < fields.Length; i++)
                 {
                     _ = reader.String();
-                    fields[i] = Read(ref reader);
+                    fields[i] = Read(ref reader, depth + 1);
                 }
 
                 return new CqlType(code, fields, name);

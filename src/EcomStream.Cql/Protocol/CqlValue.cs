@@ -23,37 +23,17 @@ internal static class CqlValue
     private static readonly int _epochDay = new DateOnly(1970, 1, 1).DayNumber;
 
     /// <summary>Decodes a value; an empty one of a type that has no empty value is null.</summary>
+    /// <exception cref="CqlProtocolException">The bytes are not a value of the type, or one that .NET has no value for, such as a date after the year 9999.</exception>
     public static object? Decode(CqlType type, ReadOnlySpan<byte> bytes)
     {
-        if (bytes.IsEmpty && type.Code is not (CqlTypeCode.Text or CqlTypeCode.Ascii or CqlTypeCode.Blob or CqlTypeCode.Custom))
+        try
         {
-            return null;
+            return DecodeUnchecked(type, bytes);
         }
-
-        return type.Code switch
+        catch (Exception wrong) when (wrong is ArgumentException or OverflowException)
         {
-            CqlTypeCode.Ascii or CqlTypeCode.Text => Encoding.UTF8.GetString(bytes),
-            CqlTypeCode.Bigint or CqlTypeCode.Counter => BinaryPrimitives.ReadInt64BigEndian(bytes),
-            CqlTypeCode.Boolean => bytes[0] != 0,
-            CqlTypeCode.Decimal => new CqlDecimal(
-                new BigInteger(bytes[sizeof(int)..], isBigEndian: true), BinaryPrimitives.ReadInt32BigEndian(bytes)),
-            CqlTypeCode.Double => BinaryPrimitives.ReadDoubleBigEndian(bytes),
-            CqlTypeCode.Float => BinaryPrimitives.ReadSingleBigEndian(bytes),
-            CqlTypeCode.Int => BinaryPrimitives.ReadInt32BigEndian(bytes),
-            CqlTypeCode.Timestamp => DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(bytes)),
-            CqlTypeCode.Uuid or CqlTypeCode.Timeuuid => new Guid(bytes, bigEndian: true),
-            CqlTypeCode.Varint => new BigInteger(bytes, isBigEndian: true),
-            CqlTypeCode.Inet => new IPAddress(bytes),
-            CqlTypeCode.Date => DateOnly.FromDayNumber((int)(BinaryPrimitives.ReadUInt32BigEndian(bytes) - DateEpoch) + _epochDay),
-            CqlTypeCode.Time => new TimeOnly(BinaryPrimitives.ReadInt64BigEndian(bytes) / TimeSpan.NanosecondsPerTick),
-            CqlTypeCode.Smallint => BinaryPrimitives.ReadInt16BigEndian(bytes),
-            CqlTypeCode.Tinyint => (sbyte)bytes[0],
-            CqlTypeCode.Duration => DecodeDuration(bytes),
-            CqlTypeCode.List or CqlTypeCode.Set => DecodeList(type.Of[0], bytes),
-            CqlTypeCode.Map => DecodeMap(type.Of[0], type.Of[1], bytes),
-            CqlTypeCode.Tuple => DecodeTuple(type.Of, bytes),
-            _ => bytes.ToArray(),
-        };
+            throw new CqlProtocolException($"A value of type {type.Code} from the server cannot be read from its {bytes.Length} bytes: {wrong.Message}");
+        }
     }
 
     /// <summary>Writes a [value] of the given type; null is null.</summary>
@@ -152,6 +132,39 @@ internal static class CqlValue
         }
 
         writer.PatchInt(at, writer.Length - at - sizeof(int));
+    }
+
+    private static object? DecodeUnchecked(CqlType type, ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty && type.Code is not (CqlTypeCode.Text or CqlTypeCode.Ascii or CqlTypeCode.Blob or CqlTypeCode.Custom))
+        {
+            return null;
+        }
+
+        return type.Code switch
+        {
+            CqlTypeCode.Ascii or CqlTypeCode.Text => Encoding.UTF8.GetString(bytes),
+            CqlTypeCode.Bigint or CqlTypeCode.Counter => BinaryPrimitives.ReadInt64BigEndian(bytes),
+            CqlTypeCode.Boolean => bytes[0] != 0,
+            CqlTypeCode.Decimal => new CqlDecimal(
+                new BigInteger(bytes[sizeof(int)..], isBigEndian: true), BinaryPrimitives.ReadInt32BigEndian(bytes)),
+            CqlTypeCode.Double => BinaryPrimitives.ReadDoubleBigEndian(bytes),
+            CqlTypeCode.Float => BinaryPrimitives.ReadSingleBigEndian(bytes),
+            CqlTypeCode.Int => BinaryPrimitives.ReadInt32BigEndian(bytes),
+            CqlTypeCode.Timestamp => DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(bytes)),
+            CqlTypeCode.Uuid or CqlTypeCode.Timeuuid => new Guid(bytes, bigEndian: true),
+            CqlTypeCode.Varint => new BigInteger(bytes, isBigEndian: true),
+            CqlTypeCode.Inet => new IPAddress(bytes),
+            CqlTypeCode.Date => DateOnly.FromDayNumber((int)(BinaryPrimitives.ReadUInt32BigEndian(bytes) - DateEpoch) + _epochDay),
+            CqlTypeCode.Time => new TimeOnly(BinaryPrimitives.ReadInt64BigEndian(bytes) / TimeSpan.NanosecondsPerTick),
+            CqlTypeCode.Smallint => BinaryPrimitives.ReadInt16BigEndian(bytes),
+            CqlTypeCode.Tinyint => (sbyte)bytes[0],
+            CqlTypeCode.Duration => DecodeDuration(bytes),
+            CqlTypeCode.List or CqlTypeCode.Set => DecodeList(type.Of[0], bytes),
+            CqlTypeCode.Map => DecodeMap(type.Of[0], type.Of[1], bytes),
+            CqlTypeCode.Tuple => DecodeTuple(type.Of, bytes),
+            _ => bytes.ToArray(),
+        };
     }
 
     private static List<object?> DecodeList(CqlType element, ReadOnlySpan<byte> bytes)

@@ -6,6 +6,9 @@ namespace EcomStream.Cql.Protocol;
 /// <summary>Takes received bytes apart into envelopes: bare ones until the version is agreed on, then v5's segments.</summary>
 internal sealed class EnvelopeReader(bool compressed) : IDisposable
 {
+    // A byte of LZ4 stands for 255 bytes at most (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md).
+    private const long HighestRatio = 255;
+
     private readonly ByteWriter _partial = new();
     private SegmentCodec? _segments;
 
@@ -84,7 +87,7 @@ internal sealed class EnvelopeReader(bool compressed) : IDisposable
     private static byte[] Decompress(ReadOnlySpan<byte> body)
     {
         var length = body.Length < sizeof(int) ? -1 : BinaryPrimitives.ReadInt32BigEndian(body);
-        if (length is < 0 or > EnvelopeHeader.LongestBody)
+        if (length is < 0 or > EnvelopeHeader.LongestBody || length > (body.Length - sizeof(int)) * HighestRatio)
         {
             throw new CqlProtocolException("A compressed message from the server has no usable length.");
         }

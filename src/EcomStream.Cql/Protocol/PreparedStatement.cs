@@ -63,6 +63,9 @@ internal enum RowsFlags
 /// <param name="Columns">The columns; empty when the server left them out.</param>
 internal sealed record ResultMetadata(byte[] Id, IReadOnlyList<CqlColumn> Columns)
 {
+    // The length of its name, and its type.
+    private const int LeastColumnBytes = 4;
+
     public static ResultMetadata None { get; } = new([], []);
 
     /// <summary>Reads a Rows result's metadata.</summary>
@@ -77,6 +80,7 @@ internal sealed record ResultMetadata(byte[] Id, IReadOnlyList<CqlColumn> Column
 
     public static CqlColumn[] ReadColumns(ref ByteReader reader, RowsFlags flags, int count)
     {
+        count = reader.Bounded(count, LeastColumnBytes);
         if (flags.HasFlag(RowsFlags.GlobalTableSpec) && count > 0)
         {
             _ = reader.String();

@@ -56,7 +56,9 @@ internal sealed class RowSet
             }
         }
 
-        var rows = reader.Int();
+        var rows = metadata.Columns.Count > 0
+            ? reader.Bounded(reader.Int(), (long)metadata.Columns.Count * sizeof(int))
+            : reader.Int() is 0 ? 0 : throw new CqlProtocolException("A result from the server has rows and no columns.");
         return new RowSet(response.Body, metadata, pagingState, metadata.Columns.Count, rows, reader.Position);
     }
 

@@ -4,6 +4,7 @@ using Grpc.Core;
 namespace EcomStream.PubSub.Broker.Services;
 
 /// <summary>ecomstream.broker.v1.Inspection.</summary>
+[BindServiceMethod(typeof(InspectionBinding), nameof(InspectionBinding.BindService))]
 internal sealed class InspectionService(BrokerState state) : Inspection.InspectionBase
 {
     public override Task<SubscriptionStatus> GetSubscriptionStatus(GetSubscriptionStatusRequest request, ServerCallContext context)
@@ -25,4 +26,10 @@ internal sealed class InspectionService(BrokerState state) : Inspection.Inspecti
             throw new RpcException(new Status(StatusCode.DataLoss, damaged.Message));
         }
     }
+}
+
+/// <summary>Binds the Inspection service as generated, with the errors of <see cref="AllBut"/>.</summary>
+internal static class InspectionBinding
+{
+    public static void BindService(ServiceBinderBase binder, Inspection.InspectionBase? service) => Inspection.BindService(new AllBut(binder, ""), service!);
 }

@@ -17,7 +17,7 @@ internal static class SubscriberBinding
         MethodType.DuplexStreaming,
         "google.pubsub.v1.Subscriber",
         StreamingPull,
-        OneWayMarshaller.Reading(StreamingPullRequest.Parser.ParseFrom),
+        OneWayMarshaller.Reading(AllBut.Checked<ReadOnlySequence<byte>, StreamingPullRequest>(StreamingPullRequest.Parser.ParseFrom)),
         OneWayMarshaller.Writing<RawPullResponse>(response => response.Bytes.Length, (response, output) => output.Write(response.Bytes)));
 
     public static void BindService(ServiceBinderBase binder, Subscriber.SubscriberBase? service) =>

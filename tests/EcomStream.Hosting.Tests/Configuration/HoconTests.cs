@@ -5,6 +5,23 @@ namespace EcomStream.Hosting.Tests.Configuration;
 /// <summary>HOCON as its specification defines it; and what is not supported is an error with its line, never a hang.</summary>
 public sealed class HoconTests
 {
+    // Found by fuzzing: each key of a path is a level of sections, and each level a call on the stack.
+    [Theory]
+    [InlineData("{0} = 1")]
+    [InlineData("a = ${{{0}}}")]
+    public void A_path_of_more_than_a_hundred_keys_is_an_error(string form) =>
+        Should.Throw<ConfigurationException>(() => Values(string.Format(form, string.Join('.', Enumerable.Repeat("a", 20_000)))))
+            .Message.ShouldContain("more than 100 keys");
+
+    [Fact]
+    public void A_key_of_many_words_takes_memory_in_proportion_to_its_length()
+    {
+        var text = string.Concat(Enumerable.Repeat("word ", 20_000)) + "= 1";
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Values(text).Length.ShouldBeGreaterThan(99_000);
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(64 << 20);
+    }
+
     [Theory]
     [InlineData("a = 1", "a=1")]
     [InlineData("a : 1, b = two words , c=on", "a=1 b=two words c=on")]
@@ -84,6 +101,7 @@ public sealed class HoconTests
     [InlineData("include required(\"none.conf\")", 1, "none.conf does not exist")]
     [InlineData("include required(file(\"none.conf\"))", 1, "none.conf does not exist")]
     [InlineData("include x.conf", 1, "in quotes")]
+    [InlineData("a = 1\ninclude \"no\\u0000ne.conf\"", 2, "null character")]
     [InlineData("include required(\"none.conf\"", 1, "not closed")]
     public async Task What_is_wrong_is_an_error_with_its_line(string text, int line, string error)
     {

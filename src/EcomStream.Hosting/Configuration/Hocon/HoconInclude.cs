@@ -60,6 +60,8 @@ internal static class HoconInclude
             }
         }
 
-        return new IncludeField(origin, name, isRequired);
+        return name.Contains('\0', StringComparison.Ordinal)
+            ? throw origin.Error("the name of the included file has a null character, which no file name has")
+            : new IncludeField(origin, name, isRequired);
     }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using Akka.Configuration;
 
 namespace EcomStream.Hosting;
@@ -152,12 +153,12 @@ internal sealed class HoconParser
         var origin = _in.Origin;
         while (true)
         {
-            var key = _in.Peek == '"' ? _in.TakeQuoted() : _in.TakeUnquoted(isKey: true);
+            var key = new StringBuilder(TakeWord());
             var blanks = _in.TakeBlanks();
             while (!_in.IsAtEnd && _in.Peek != '.' && (_in.IsAtUnquoted || _in.Peek == '"'))
             {
                 // A key may be several words.
-                key += blanks + (_in.Peek == '"' ? _in.TakeQuoted() : _in.TakeUnquoted(isKey: true));
+                key.Append(blanks).Append(TakeWord());
                 blanks = _in.TakeBlanks();
             }
 
@@ -166,13 +167,20 @@ internal sealed class HoconParser
                 throw origin.Error(_in.IsAtEnd ? "a path ends too early" : $"unexpected '{_in.Peek}': expected a key{(ends == "}" ? "" : " of letters, digits, - and _, or one in quotes")}");
             }
 
-            keys.Add(key);
+            if (keys.Count == DeepestNesting)
+            {
+                throw origin.Error($"a path has more than {DeepestNesting} keys");
+            }
+
+            keys.Add(key.ToString());
             if (!_in.Take("."))
             {
                 return new ConfigPath(keys);
             }
         }
     }
+
+    private string TakeWord() => _in.Peek == '"' ? _in.TakeQuoted() : _in.TakeUnquoted(isKey: true);
 
     private ConfigNode Value()
     {
