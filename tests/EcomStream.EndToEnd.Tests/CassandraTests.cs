@@ -12,7 +12,7 @@ public sealed class CassandraTests
     private const string CassandraVariable = "ECOMSTREAM_TEST_CASSANDRA";
     private const int Orders = 2_000;
     private const int Payments = 2_200;
-    private const int Many = 200_000;
+    private const int Many = 60_000;
 
     [SkippableFact]
     public async Task The_shops_cycle_runs_on_Googles_emulator_and_a_real_Cassandra()
@@ -34,7 +34,7 @@ public sealed class CassandraTests
     }
 
     [SkippableFact]
-    public async Task Two_hundred_thousand_orders_and_payments_of_the_official_client_are_joined_and_no_message_is_delivered_twice()
+    public async Task Sixty_thousand_orders_and_payments_of_the_official_client_are_joined_and_no_message_is_delivered_twice()
     {
         OfficialNodeClient.SkipWhereItIsNot();
         var (keyspace, settings, environment) = Servers();

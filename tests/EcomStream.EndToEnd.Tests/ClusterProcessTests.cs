@@ -10,8 +10,8 @@ namespace EcomStream.EndToEnd.Tests;
 public sealed class ClusterProcessTests : IDisposable
 {
     private const string CassandraVariable = "ECOMSTREAM_TEST_CASSANDRA";
-    private const int Orders = 60_000;
-    private const int Rate = 2_500;
+    private const int Orders = 40_000;
+    private const int Rate = 2_000;
 
     private readonly Workplace _workplace = new();
     private readonly int[] _ports = [EcomStreamProcess.FreePort(), EcomStreamProcess.FreePort(), EcomStreamProcess.FreePort()];

@@ -16,7 +16,7 @@ internal enum ClientKind
 internal static class ClientKindReader
 {
     /// <summary>Whether this build contains the official clients.</summary>
-    public const bool HasOfficialClients =
+    public static bool HasOfficialClients =>
 #if OFFICIAL_CLIENTS
         true;
 #else

@@ -16,7 +16,7 @@ namespace EcomStream.EndToEnd.Tests.Unmatched;
 public sealed class SlowOrdersTests
 {
     [Fact]
-    public Task On_the_embedded_store_200_000_orders_at_a_tenth_of_the_payments_rate_make_no_false_dead_letter() => Run(StoreUnderTest.Sqlite, orders: 200_000, orphans: 1_000);
+    public Task On_the_embedded_store_80_000_orders_at_a_tenth_of_the_payments_rate_make_no_false_dead_letter() => Run(StoreUnderTest.Sqlite, orders: 80_000, orphans: 1_000);
 
     [SkippableFact]
     public Task On_Cassandra_40_000_orders_at_a_tenth_of_the_payments_rate_make_no_false_dead_letter() => Run(StoreUnderTest.Cassandra, orders: 40_000, orphans: 200);
