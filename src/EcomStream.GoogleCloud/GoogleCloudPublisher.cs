@@ -1,7 +1,6 @@
 extern alias official;
 
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using EcomStream.Core;
 using EcomStream.PubSub;
 using Google.Api.Gax;
@@ -57,7 +56,7 @@ public sealed class GoogleCloudPublisher : IPublisher
             await _room.TakeAsync(batch.Length, bytes, cancellationToken);
             try
             {
-                ids.AddRange(await PublishTracedAsync(client, topic, batch, cancellationToken));
+                ids.AddRange(await MessageTracing.PublishAsync(topic, batch, () => PublishAsync(client, batch, cancellationToken), published => published));
             }
             finally
             {
@@ -99,47 +98,6 @@ public sealed class GoogleCloudPublisher : IPublisher
                 CompressionBytesThreshold = publisher.CompressFrom,
             },
             shutdown: null);
-    }
-
-    private async Task<string[]> PublishTracedAsync(PublisherClientImpl client, string topic, OutgoingMessage[] messages, CancellationToken cancellationToken)
-    {
-        if (!MessageTracing.IsOn)
-        {
-            return await PublishAsync(client, messages, cancellationToken);
-        }
-
-        var spans = new Activity?[messages.Length];
-        for (var i = 0; i < spans.Length; i++)
-        {
-            (spans[i], messages[i]) = MessageTracing.StartPublish(topic, messages[i]);
-        }
-
-        try
-        {
-            var ids = await PublishAsync(client, messages, cancellationToken);
-            foreach (var (span, id) in spans.Zip(ids))
-            {
-                span?.SetTag("messaging.message.id", id);
-            }
-
-            return ids;
-        }
-        catch (Exception error)
-        {
-            foreach (var span in spans)
-            {
-                span?.SetStatus(ActivityStatusCode.Error, error.Message);
-            }
-
-            throw;
-        }
-        finally
-        {
-            foreach (var span in spans)
-            {
-                span?.Dispose();
-            }
-        }
     }
 
     private async Task<string[]> PublishAsync(PublisherClientImpl client, OutgoingMessage[] messages, CancellationToken cancellationToken)

@@ -18,6 +18,53 @@ internal static class MessageTracing
     /// <summary>Whether anyone listens.</summary>
     public static bool IsOn => _source.HasListeners();
 
+    /// <summary>Publishes messages, each under a span of its own where someone records it.</summary>
+    /// <typeparam name="T">What the publish returns.</typeparam>
+    /// <param name="topic">The topic's name, as configured.</param>
+    /// <param name="messages">The messages; those with a span get its context into their attributes.</param>
+    /// <param name="publish">Publishes them.</param>
+    /// <param name="idsOf">The ids of the messages, in their order.</param>
+    public static async Task<T> PublishAsync<T>(string topic, OutgoingMessage[] messages, Func<Task<T>> publish, Func<T, IEnumerable<string>> idsOf)
+    {
+        if (!IsOn)
+        {
+            return await publish();
+        }
+
+        var spans = new Activity?[messages.Length];
+        for (var i = 0; i < spans.Length; i++)
+        {
+            (spans[i], messages[i]) = StartPublish(topic, messages[i]);
+        }
+
+        try
+        {
+            var published = await publish();
+            foreach (var (span, id) in spans.Zip(idsOf(published)))
+            {
+                span?.SetTag("messaging.message.id", id);
+            }
+
+            return published;
+        }
+        catch (Exception error)
+        {
+            foreach (var span in spans)
+            {
+                span?.SetStatus(ActivityStatusCode.Error, error.Message);
+            }
+
+            throw;
+        }
+        finally
+        {
+            foreach (var span in spans)
+            {
+                span?.Dispose();
+            }
+        }
+    }
+
     /// <summary>
     /// Starts the span of a message that is published. A message that has a trace already, such as a dead letter or its
     /// replay, goes on with that one and not with whatever publishes it.

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using EcomStream.Core;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
@@ -38,7 +37,8 @@ public sealed class PubSubPublisher : IPublisher
         {
             var batch = RequestSplit.Next(messages, next, _settings.Publisher);
             next += batch.Length;
-            var response = await PublishTracedAsync(topic, path, batch, cancellationToken);
+            var response = await MessageTracing.PublishAsync(
+                topic, batch, () => PublishAsync(new OutgoingBatch(path, batch), cancellationToken), published => published.MessageIds);
             if (response.MessageIds.Count != batch.Length)
             {
                 throw new PublishFailedException(
@@ -55,47 +55,6 @@ public sealed class PubSubPublisher : IPublisher
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-
-    private async Task<PublishResponse> PublishTracedAsync(string topic, string path, OutgoingMessage[] messages, CancellationToken cancellationToken)
-    {
-        if (!MessageTracing.IsOn)
-        {
-            return await PublishAsync(new OutgoingBatch(path, messages), cancellationToken);
-        }
-
-        var spans = new Activity?[messages.Length];
-        for (var i = 0; i < spans.Length; i++)
-        {
-            (spans[i], messages[i]) = MessageTracing.StartPublish(topic, messages[i]);
-        }
-
-        try
-        {
-            var response = await PublishAsync(new OutgoingBatch(path, messages), cancellationToken);
-            foreach (var (span, id) in spans.Zip(response.MessageIds))
-            {
-                span?.SetTag("messaging.message.id", id);
-            }
-
-            return response;
-        }
-        catch (Exception error)
-        {
-            foreach (var span in spans)
-            {
-                span?.SetStatus(ActivityStatusCode.Error, error.Message);
-            }
-
-            throw;
-        }
-        finally
-        {
-            foreach (var span in spans)
-            {
-                span?.Dispose();
-            }
-        }
-    }
 
     private CallOptions Options(OutgoingBatch batch, CancellationToken cancellationToken)
     {

@@ -17,7 +17,7 @@ var pause = new Option<double>("--longest-pause") { Description = "Longest fault
 var delay = new Option<double>("--longest-delay") { Description = "Longest time between two faults, seconds", DefaultValueFactory = _ => 4 };
 var minutes = new Option<double?>("--minutes")
 {
-    Description = "Instead of kills of the host: a fault every minute for so long, while memory, handles, threads and files are measured (usage.csv). Kinds of faults are those that the host lives through",
+    Description = "Run for this many minutes with one fault per minute and record memory, handles, threads and file sizes in usage.csv. The host is not killed: only faults that it survives are injected",
 };
 var node = new Option<string?>("--node")
 {

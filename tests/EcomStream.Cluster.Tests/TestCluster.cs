@@ -92,10 +92,10 @@ internal sealed class TestCluster : IAsyncDisposable
         return node;
     }
 
-    /// <summary>Waits until every shard runs and each node that runs has some.</summary>
+    /// <summary>Waits until every shard runs and no shard will move: each node that runs has the same number.</summary>
     public Task BalancedAsync() => Eventually.True(
-        () => Running.Sum(node => node.Hosted.All.Count) == Shards && Running.All(node => node.Hosted.All.Count >= Shards / Running.Count / 2),
-        "every shard runs, and each node has some", TimeSpan.FromSeconds(60));
+        () => Running.Sum(node => node.Hosted.All.Count) == Shards && Running.All(node => node.Hosted.All.Count == Shards / Running.Count),
+        "every shard runs, and each node has the same number", TimeSpan.FromSeconds(60));
 
     public IReadOnlyList<Node> Running => [.. _nodes.Where(node => !node.Pipeline.Completion.IsCompleted)];
 
@@ -112,7 +112,9 @@ internal sealed class TestCluster : IAsyncDisposable
     {
         await Eventually.True(
             () => CompleteRows == orders && Backlog == 0, $"{orders} complete rows and nothing unacked", TimeSpan.FromSeconds(90));
-        Store.Unmatched.ShouldAllBe(row => row.State == UnmatchedState.Healed);
+
+        // A payment is acked when its fact is durable; its unmatched row is marked after that.
+        await Eventually.True(() => Store.Unmatched.All(row => row.State == UnmatchedState.Healed), "every unmatched payment is healed");
     }
 
     public async ValueTask DisposeAsync()

@@ -28,7 +28,12 @@ internal static class PipelineDrain
             {
                 await Task.WhenAll(parts.Streams.Select(stream => stream.Control.StopAsync()));
                 await Task.WhenAll(parts.Streams.Select(stream => stream.Ended)).WaitAsync(deadline.Token);
-                await FinishAsync(pipeline, deadline.Token);
+                await FinishAsync(
+                    pipeline.Shards.FlushAsync,
+                    () => pipeline.Ports.Subscriptions.Sum(s => s.Status.OutstandingMessages),
+                    NoProgress,
+                    time,
+                    deadline.Token);
                 await Task.WhenAll(pipeline.Ports.Subscriptions.Select(s => s.FlushAsync(deadline.Token)));
             }
             catch (OperationCanceledException)
@@ -53,28 +58,33 @@ internal static class PipelineDrain
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static async Task FinishAsync(EcomStreamPipeline pipeline, CancellationToken deadline)
+    /// <summary>
+    /// Makes everything durable that can be, until nothing is open any more or nothing has moved for a time.
+    /// </summary>
+    /// <param name="flush">Completes when every write asked for before has become durable or has failed at least once since.</param>
+    /// <param name="open">Deliveries that are not settled.</param>
+    /// <param name="noProgress">The time after which it ends although some are open.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="deadline">Ends it.</param>
+    public static async Task FinishAsync(
+        Func<CancellationToken, Task> flush, Func<long> open, TimeSpan noProgress, TimeProvider time, CancellationToken deadline)
     {
-        var (outstanding, since) = (-1, pipeline.Time.GetTimestamp());
+        var (before, since) = (-1L, time.GetTimestamp());
         while (true)
         {
-            await pipeline.Shards.FlushAsync(deadline);
-            var now = pipeline.Ports.Subscriptions.Sum(s => s.Status.OutstandingMessages);
-            if (now == 0)
+            await flush(deadline);
+            var now = open();
+            if (now == 0 || (now == before && time.GetElapsedTime(since) >= noProgress))
             {
                 return;
             }
 
-            if (now != outstanding)
+            if (now != before)
             {
-                (outstanding, since) = (now, pipeline.Time.GetTimestamp());
-            }
-            else if (pipeline.Time.GetElapsedTime(since) >= NoProgress)
-            {
-                return;
+                (before, since) = (now, time.GetTimestamp());
             }
 
-            await Task.Delay(Poll, pipeline.Time, deadline);
+            await Task.Delay(Poll, time, deadline);
         }
     }
 }

@@ -54,12 +54,16 @@ internal sealed class ClusterShards : PipelineShards
         _cluster.RegisterOnMemberUp(isUp.SetResult);
         _system.Log.Info("Waiting for {Address} to join the cluster", _cluster.SelfAddress);
         await isUp.Task.WaitAsync(cancellationToken);
-        _region = await ClusterSharding.Get(_system).StartAsync(
+
+        // The extension comes first: it adds the defaults that its settings are read from.
+        var sharding = ClusterSharding.Get(_system);
+        var settings = ClusterShardingSettings.Create(_system).WithRole(_settings.Role);
+        _region = await sharding.StartAsync(
             RegionName,
             entityId => OrderShard.Props(int.Parse(entityId, System.Globalization.CultureInfo.InvariantCulture), _node),
-            ClusterShardingSettings.Create(_system).WithRole(_settings.Role),
+            settings,
             new ShardExtractor(),
-            ClusterSharding.Get(_system).DefaultShardAllocationStrategy(ClusterShardingSettings.Create(_system)),
+            sharding.DefaultShardAllocationStrategy(settings),
             StopShard.Instance);
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using EcomStream.Actors;
@@ -13,7 +12,6 @@ namespace EcomStream.Cluster;
 internal sealed class OrderShard : UntypedActor, IWithTimers
 {
     private static readonly TimeSpan SettleLinger = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan DrainPoll = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan NoProgress = TimeSpan.FromMilliseconds(500);
 
     private readonly int _shard;
@@ -54,7 +52,7 @@ internal sealed class OrderShard : UntypedActor, IWithTimers
         _group.Index.IsLoading = true;
         _group.Start(Context, [_shard], _node.Watermark);
         _node.Hosted.Add(_hosted);
-        _node.Loader.LoadAsync(_shard, _group.Index, _stopped.Token).PipeTo(Self, success: () => IndexLoaded.Instance, failure: error => new Status.Failure(error));
+        LoadIndex();
     }
 
     protected override void PostStop()
@@ -106,7 +104,7 @@ internal sealed class OrderShard : UntypedActor, IWithTimers
                 Timers.StartSingleTimer(nameof(LoadAgain), LoadAgain.Instance, _node.Settings.WriteBackoff.After(3));
                 break;
             case LoadAgain:
-                _node.Loader.LoadAsync(_shard, _group.Index, _stopped.Token).PipeTo(Self, success: () => IndexLoaded.Instance, failure: error => new Status.Failure(error));
+                LoadIndex();
                 break;
             case StopShard when !_isStopping:
                 _isStopping = true;
@@ -128,6 +126,9 @@ internal sealed class OrderShard : UntypedActor, IWithTimers
                 break;
         }
     }
+
+    private void LoadIndex() => _node.Loader.LoadAsync(_shard, _group.Index, _stopped.Token)
+        .PipeTo(Self, success: () => IndexLoaded.Instance, failure: error => new Status.Failure(error));
 
     private void Accept(ShardDelivery batch)
     {
@@ -169,19 +170,8 @@ internal sealed class OrderShard : UntypedActor, IWithTimers
     private async Task DrainAsync(IReadOnlyList<Settlements> origins)
     {
         using var deadline = new CancellationTokenSource(_node.Settings.ShutdownTimeout, _node.Time);
-        var (open, since) = (-1L, _node.Time.GetTimestamp());
-        while (true)
-        {
-            await _group.FlushAsync(deadline.Token);
-            var now = origins.Sum(origin => origin.Open);
-            if (now == 0 || (now == open && _node.Time.GetElapsedTime(since) >= NoProgress))
-            {
-                return;
-            }
-
-            (open, since) = now == open ? (open, since) : (now, _node.Time.GetTimestamp());
-            await Task.Delay(DrainPoll, _node.Time, deadline.Token);
-        }
+        await PipelineDrain.FinishAsync(
+            _group.FlushAsync, () => origins.Sum(origin => origin.Open), NoProgress, _node.Time, deadline.Token);
     }
 
     private void Fail(Exception failure)

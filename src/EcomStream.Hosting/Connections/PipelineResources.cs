@@ -29,7 +29,7 @@ internal sealed class PipelineResources : IAsyncDisposable
     public EcomStreamPorts Ports => _ports ?? throw new InvalidOperationException("The resources are not open.");
 
     /// <summary>The subscriptions that the pipeline reads.</summary>
-    public IEnumerable<ISubscription> Subscriptions => Ports.DeadLetters is { } letters ? [Ports.Orders, Ports.Payments, letters] : [Ports.Orders, Ports.Payments];
+    public IEnumerable<ISubscription> Subscriptions => Ports.DeadLetters is { } deadLetters ? [Ports.Orders, Ports.Payments, deadLetters] : [Ports.Orders, Ports.Payments];
 
     /// <summary>Opens everything, and creates missing topics and subscriptions. When it fails, nothing stays open.</summary>
     /// <exception cref="BrokerStartException">The embedded broker cannot start.</exception>
@@ -89,7 +89,7 @@ internal sealed class PipelineResources : IAsyncDisposable
             Subscribe(_settings.Pipeline.OrdersSubscription),
             Subscribe(_settings.Pipeline.PaymentsSubscription),
             _publisher,
-            _settings.Pipeline.HealFromSubscription is { } letters ? Subscribe(letters) : null);
+            _settings.Pipeline.HealFromSubscription is { } deadLetters ? Subscribe(deadLetters) : null);
 
         ISubscription Subscribe(string name) => Clients.Subscription(_settings.PubSubClient, Connection, name);
     }
