@@ -3,9 +3,6 @@ using EcomStream.Core;
 
 namespace EcomStream.Cluster;
 
-/// <summary>A message between the nodes of a cluster, encoded by <see cref="ClusterMessageSerializer"/>.</summary>
-internal interface INodeMessage;
-
 /// <summary>What the messages of a <see cref="ShardDelivery"/> are.</summary>
 internal enum MessageKind : byte
 {
