@@ -27,7 +27,7 @@ public sealed class BrokerKillTests : IDisposable
 
     // That a power cut may take more with interval is in the broker's own tests: the kill of a process takes nothing.
     [Theory]
-    [InlineData("Always", 100)]
+    [InlineData("Always", 40)]
     [InlineData("Interval", 30)]
     public async Task Kills_at_random_instants_lose_no_published_message_and_forget_no_confirmed_ack(string fsync, int kills)
     {
