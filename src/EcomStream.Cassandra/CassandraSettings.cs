@@ -22,6 +22,9 @@ public sealed record CassandraSettings : CqlSettings
     /// <summary>The table of unmatched payments.</summary>
     public string UnmatchedTable { get; init; } = "unmatched_payments";
 
+    /// <summary>The table that tells which process joins a subscription.</summary>
+    public string OwnersTable { get; init; } = "subscription_owners";
+
     /// <summary>
     /// Rows in one unlogged batch at most; 1 sends each row by itself. Cassandra warns, in its log and in each answer,
     /// of more partitions than its unlogged_batch_across_partitions_warn_threshold, which is 10, and more are no faster.

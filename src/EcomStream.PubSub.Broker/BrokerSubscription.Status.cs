@@ -49,7 +49,17 @@ internal sealed partial class BrokerSubscription
             oldest < end ? PublishMicros(oldest) : 0,
             _leases.Count,
             _leases.Count == 0 ? 0 : now + ((latest - _time.GetTimestamp()) * 1_000_000 / _time.TimestampFrequency),
-            now);
+            now)
+        {
+            Readers = Readers(),
+        };
+    }
+
+    private int Readers()
+    {
+        var streams = _consumers.Where(consumer => consumer.ClientId is not null).ToList();
+        return streams.Where(stream => stream.ClientId!.Length > 0).DistinctBy(stream => stream.ClientId).Count()
+            + streams.Count(stream => stream.ClientId!.Length == 0);
     }
 
     private long PublishMicros(long offset) =>

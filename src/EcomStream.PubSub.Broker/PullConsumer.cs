@@ -8,6 +8,9 @@ namespace EcomStream.PubSub.Broker;
 /// <param name="maxBytes">Bytes that may be outstanding with it.</param>
 internal sealed class PullConsumer(long maxMessages, long maxBytes)
 {
+    /// <summary>What the client of a stream calls itself, empty where it does not; null for a Pull call.</summary>
+    public string? ClientId { get; init; }
+
     /// <summary>Set when there may be something to take.</summary>
     public AsyncSignal Signal { get; } = new();
 

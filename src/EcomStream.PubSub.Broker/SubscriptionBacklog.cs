@@ -13,4 +13,8 @@ namespace EcomStream.PubSub.Broker;
 /// <param name="LatestLeaseExpiryMicros">When the last of these leases expires unless it is extended; 0 when there are none.</param>
 /// <param name="NowMicros">When this was determined. Every message published later has a later publish time.</param>
 public readonly record struct SubscriptionBacklog(
-    long UnackedMessages, long OldestUnackedPublishTimeMicros, long LeasedMessages, long LatestLeaseExpiryMicros, long NowMicros);
+    long UnackedMessages, long OldestUnackedPublishTimeMicros, long LeasedMessages, long LatestLeaseExpiryMicros, long NowMicros)
+{
+    /// <summary>Clients that have streams open, told apart by their client id; each stream without one counts by itself.</summary>
+    public int Readers { get; init; }
+}

@@ -79,7 +79,10 @@ public sealed class PubSubAdmin(PubSubConnection connection)
                 status.OldestUnackedPublishTimeMicros,
                 status.LeasedMessages,
                 status.LatestLeaseExpiryMicros,
-                status.NowMicros);
+                status.NowMicros)
+            {
+                Readers = (int)status.Readers,
+            };
         }
         catch (RpcException error) when (error.StatusCode == StatusCode.Unimplemented)
         {
@@ -88,6 +91,27 @@ public sealed class PubSubAdmin(PubSubConnection connection)
         catch (RpcException error)
         {
             throw Failed("Asking for the status of subscription", path, error, "subscription");
+        }
+    }
+
+    /// <summary>
+    /// Asks the embedded broker, once, how many clients have streams open on a subscription.
+    /// </summary>
+    /// <param name="subscription">Its name.</param>
+    /// <param name="cancellationToken">Cancels the request.</param>
+    /// <returns>Their number; 0 also when the server does not answer, or does not tell.</returns>
+    public async Task<int> GetReadersAsync(string subscription, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var status = await connection.Inspection.GetSubscriptionStatusAsync(
+                new GetSubscriptionStatusRequest { Subscription = _settings.SubscriptionName(subscription) },
+                new CallOptions(deadline: connection.Time.GetUtcNow().UtcDateTime + _settings.Connection.RequestTimeout, cancellationToken: cancellationToken));
+            return (int)status.Readers;
+        }
+        catch (RpcException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return 0;
         }
     }
 
@@ -183,7 +207,11 @@ public sealed record SubscriptionDescription(string Name, string Topic, TimeSpan
 /// <param name="LatestLeaseExpiryMicros">When the last of these leases expires unless it is extended; 0 when there are none.</param>
 /// <param name="NowMicros">When this was determined. Every message published later has a later publish time.</param>
 public readonly record struct BrokerSubscriptionStatus(
-    long UnackedMessages, long OldestUnackedPublishTimeMicros, long LeasedMessages, long LatestLeaseExpiryMicros, long NowMicros);
+    long UnackedMessages, long OldestUnackedPublishTimeMicros, long LeasedMessages, long LatestLeaseExpiryMicros, long NowMicros)
+{
+    /// <summary>Clients that have streams open on the subscription.</summary>
+    public int Readers { get; init; }
+}
 
 /// <summary>A topic or subscription that cannot be made or looked up, however often it is tried.</summary>
 /// <param name="message">What was being done, with which name, on which endpoint, the status, and what to do next.</param>

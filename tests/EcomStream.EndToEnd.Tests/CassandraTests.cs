@@ -8,8 +8,6 @@ namespace EcomStream.EndToEnd.Tests;
 [Collection(AloneCollection.Name)]
 public sealed class CassandraTests
 {
-    private const string EmulatorVariable = "ECOMSTREAM_TEST_PUBSUB_EMULATOR";
-    private const string CassandraVariable = "ECOMSTREAM_TEST_CASSANDRA";
     private const int Orders = 2_000;
     private const int Payments = 2_200;
     private const int Many = 60_000;
@@ -17,7 +15,8 @@ public sealed class CassandraTests
     [SkippableFact]
     public async Task The_shops_cycle_runs_on_Googles_emulator_and_a_real_Cassandra()
     {
-        var (keyspace, settings, environment) = Servers();
+        var servers = RealServers.Require();
+        var (keyspace, settings, environment) = servers;
         using var produce = EcomStreamProcess.Start(
             environment, ["produce", "--orders", $"{Orders}", "--payments", $"{Payments}", "--sequence", "payments-first", .. settings]);
         (await produce.ExitCodeAsync(TimeSpan.FromSeconds(60))).ShouldBe(0, produce.Output);
@@ -37,10 +36,11 @@ public sealed class CassandraTests
     public async Task Sixty_thousand_orders_and_payments_of_the_official_client_are_joined_and_no_message_is_delivered_twice()
     {
         OfficialNodeClient.SkipWhereItIsNot();
-        var (keyspace, settings, environment) = Servers();
+        var servers = RealServers.Require();
+        var (keyspace, settings, environment) = servers;
         using var run = EcomStreamProcess.Start(environment, ["run", .. settings, "--until-idle", "30s"]);
         await run.JoinsAsync();
-        var published = await OfficialNodeClient.RunAsync("shop.cjs", environment["PUBSUB_EMULATOR_HOST"], "publish", $"{Many}", $"{Many}", Project(keyspace));
+        var published = await OfficialNodeClient.RunAsync("shop.cjs", environment["PUBSUB_EMULATOR_HOST"], "publish", $"{Many}", $"{Many}", servers.Project);
         published.ShouldContain($$"""{"published":{{2 * Many}}}""");
         (await run.ExitCodeAsync(TimeSpan.FromMinutes(8))).ShouldBe(0, run.Output);
 
@@ -53,31 +53,11 @@ public sealed class CassandraTests
         (await Unmatched.StoreUnderTest.UnmatchedAsync(store)).ShouldAllBe(payment => payment.State == UnmatchedState.Healed);
     }
 
-    private static (string Keyspace, string[] Settings, Dictionary<string, string> Environment) Servers()
-    {
-        var emulator = Environment.GetEnvironmentVariable(EmulatorVariable);
-        var cassandra = Environment.GetEnvironmentVariable(CassandraVariable);
-        Skip.If(
-            string.IsNullOrEmpty(emulator) || string.IsNullOrEmpty(cassandra),
-            $"needs Google's Pub/Sub emulator and Apache Cassandra with the role admin/admin: start them and set {EmulatorVariable} and {CassandraVariable} to host:port");
-        var keyspace = $"e2e_{Guid.NewGuid():n}"[..16];
-        string[] settings =
-        [
-            "--config", "hocon/emulator.conf",
-            "--set", $"ecomstream.pubsub.project-id={Project(keyspace)}",
-            "--set", $"ecomstream.store.cassandra.keyspace={keyspace}",
-            "--set", $"ecomstream.store.cassandra.contact-points={cassandra}",
-        ];
-        return (keyspace, settings, new Dictionary<string, string> { ["PUBSUB_EMULATOR_HOST"] = emulator! });
-    }
-
-    private static string Project(string keyspace) => keyspace.Replace('_', '-');
-
     private static async Task<CassandraFactStore> OpenAsync(string keyspace)
     {
         var store = new CassandraFactStore(new CassandraSettings
         {
-            ContactPoints = [Environment.GetEnvironmentVariable(CassandraVariable)!], Username = "admin", Password = "admin", Keyspace = keyspace,
+            ContactPoints = [RealServers.Cassandra], Username = "admin", Password = "admin", Keyspace = keyspace,
         });
         await store.InitializeAsync(default);
         return store;

@@ -1,3 +1,4 @@
+using EcomStream.TestSupport;
 using GetSubscriptionStatusRequest = EcomStream.Broker.V1.GetSubscriptionStatusRequest;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
@@ -132,6 +133,28 @@ public sealed class SubscriptionStatusTests : IDisposable
     }
 
     [Fact]
+    public async Task Readers_are_told_apart_by_their_client_id_and_a_pull_is_none()
+    {
+        await using var client = await StartAsync();
+        var streams = new List<AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse>>();
+        foreach (var clientId in new[] { "a", "a", "b", "", "" })
+        {
+            var stream = client.Subscriber.StreamingPull();
+            await stream.RequestStream.WriteAsync(new StreamingPullRequest
+            {
+                Subscription = BrokerClient.Subscription, StreamAckDeadlineSeconds = 10, ClientId = clientId,
+            });
+            await stream.ResponseHeadersAsync;
+            streams.Add(stream);
+        }
+
+        using var pull = client.Subscriber.PullAsync(new PullRequest { Subscription = BrokerClient.Subscription, MaxMessages = 1 });
+        await Eventually.True(async () => await ReadersAsync(client) == 4, "a, b and two without an id read");
+        streams.ForEach(stream => stream.Dispose());
+        await Eventually.True(async () => await ReadersAsync(client) == 0, "the streams have ended");
+    }
+
+    [Fact]
     public async Task A_subscription_that_does_not_exist_has_no_status()
     {
         await using var client = await StartAsync();
@@ -151,15 +174,19 @@ public sealed class SubscriptionStatusTests : IDisposable
         return client;
     }
 
-    // The status over gRPC, which must be the one that the broker gives in process.
+    // The status over gRPC, which must be the one that the broker gives in process. Without the readers: a stream ends at some
+    // time after its client has closed it.
     private static async Task<SubscriptionBacklog> StatusAsync(BrokerClient client)
     {
         var remote = await client.Inspection.GetSubscriptionStatusAsync(new GetSubscriptionStatusRequest { Subscription = BrokerClient.Subscription });
         var status = new SubscriptionBacklog(
             remote.UnackedMessages, remote.OldestUnackedPublishTimeMicros, remote.LeasedMessages, remote.LatestLeaseExpiryMicros, remote.NowMicros);
-        client.Broker.GetSubscriptionStatus(BrokerClient.Subscription).ShouldBe(status);
+        (client.Broker.GetSubscriptionStatus(BrokerClient.Subscription)!.Value with { Readers = 0 }).ShouldBe(status);
         return status;
     }
+
+    private static async Task<long> ReadersAsync(BrokerClient client) =>
+        (await client.Inspection.GetSubscriptionStatusAsync(new GetSubscriptionStatusRequest { Subscription = BrokerClient.Subscription })).Readers;
 
     private static async Task PublishAsync(BrokerClient client, params PubsubMessage[] messages) =>
         await client.Publisher.PublishAsync(new PublishRequest { Topic = BrokerClient.Topic, Messages = { messages } });

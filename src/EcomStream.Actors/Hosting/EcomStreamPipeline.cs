@@ -116,6 +116,12 @@ public sealed class EcomStreamPipeline : IAsyncDisposable
     }
 
     /// <summary>
+    /// Ends the pipeline as failed: the sources stop, and messages in flight go back to their subscriptions.
+    /// </summary>
+    /// <param name="reason">Why it cannot go on; <see cref="Completion"/> fails with it.</param>
+    public void Fail(Exception reason) => _actor.Tell(new FailPipeline(reason), ActorRefs.NoSender);
+
+    /// <summary>
     /// Stops the sources, finishes and acks what is in flight within <see cref="EcomStreamSettings.ShutdownTimeout"/>,
     /// and gives the rest back to the subscriptions. Waiting payments get their rows. Completes when the pipeline has
     /// ended, also when it had failed; further calls return the same task.

@@ -77,6 +77,9 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
             case RepeatOpen:
                 Open();
                 break;
+            case FailPipeline { Reason: var reason }:
+                Fail(reason);
+                break;
             case StreamEnded { Failure: { } failure }:
                 Fail(failure);
                 break;
@@ -187,3 +190,7 @@ internal sealed class DrainPipeline : INoSerializationVerificationNeeded
 {
     public static readonly DrainPipeline Instance = new();
 }
+
+/// <summary>Ends the pipeline as failed: from whoever runs it.</summary>
+/// <param name="Reason">Why.</param>
+internal sealed record FailPipeline(Exception Reason) : INoSerializationVerificationNeeded;

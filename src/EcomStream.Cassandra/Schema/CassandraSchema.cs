@@ -16,7 +16,7 @@ internal sealed partial class CassandraSchema
     /// <exception cref="CqlFault">A name is not valid in CQL without quotes.</exception>
     public CassandraSchema(CassandraSettings settings)
     {
-        foreach (var name in new[] { settings.Keyspace, settings.FactsTable, settings.UnmatchedTable })
+        foreach (var name in new[] { settings.Keyspace, settings.FactsTable, settings.UnmatchedTable, settings.OwnersTable })
         {
             if (!Identifier().IsMatch(name))
             {
@@ -34,6 +34,7 @@ internal sealed partial class CassandraSchema
             reader.ReadToEnd()
                 .Replace("ecom_store.orders_payments_facts", $"{settings.Keyspace}.{settings.FactsTable}", StringComparison.Ordinal)
                 .Replace("ecom_store.unmatched_payments", $"{settings.Keyspace}.{settings.UnmatchedTable}", StringComparison.Ordinal)
+                .Replace("ecom_store.subscription_owners", $"{settings.Keyspace}.{settings.OwnersTable}", StringComparison.Ordinal)
                 .Replace("\r\n", "\n", StringComparison.Ordinal)
                 .Replace("EXISTS ecom_store\n", $"EXISTS {settings.Keyspace}\n", StringComparison.Ordinal),
             match => settings.Replication.Length > 0 ? $"WITH replication = {settings.Replication};" : match.Value);
@@ -51,7 +52,11 @@ internal sealed partial class CassandraSchema
     /// <summary>
     /// What the cluster lacks or has otherwise of what a store needs, one line each; empty when all is as it should be.
     /// </summary>
-    public async Task<IReadOnlyList<string>> DifferencesAsync(ICqlClient client, CancellationToken cancellationToken)
+    /// <param name="client">The client.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <param name="requiredOnly">Whether the table of owners, without which a store runs, is left out.</param>
+    public async Task<IReadOnlyList<string>> DifferencesAsync(
+        ICqlClient client, CancellationToken cancellationToken, bool requiredOnly = false)
     {
         if (!await HasKeyspaceAsync(client, cancellationToken))
         {
@@ -59,7 +64,7 @@ internal sealed partial class CassandraSchema
         }
 
         var differences = new List<string>();
-        foreach (var expected in Tables)
+        foreach (var expected in Tables.Where(table => !requiredOnly || table.Name != _settings.OwnersTable))
         {
             var actual = await ReadAsync(client, expected.Name, cancellationToken);
             differences.AddRange(actual is null ? [$"the table {_settings.Keyspace}.{expected.Name} is missing"] : expected.Differences(actual));
@@ -139,9 +144,13 @@ internal sealed partial class CassandraSchema
         await AddColumnsAsync(client, cancellationToken);
     }
 
+    /// <summary>Whether the keyspace has a table.</summary>
+    public async Task<bool> HasTableAsync(ICqlClient client, string table, CancellationToken cancellationToken) =>
+        await ReadAsync(client, table, cancellationToken) is not null;
+
     private async Task<bool> IsThereAsync(ICqlClient client, string statement, CancellationToken cancellationToken) =>
         IsTable(statement)
-            ? await ReadAsync(client, TableDefinition.Parse(statement).Name, cancellationToken) is not null
+            ? await HasTableAsync(client, TableDefinition.Parse(statement).Name, cancellationToken)
             : await HasKeyspaceAsync(client, cancellationToken);
 
     // A table of unmatched payments that an earlier version made lacks the newer columns. The facts are others' too:

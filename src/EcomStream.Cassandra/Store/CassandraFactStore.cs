@@ -88,11 +88,11 @@ public sealed partial class CassandraFactStore : IFactStore
             }
 
             var client = _client;
-            var differences = await _schema.DifferencesAsync(client, cancellationToken);
+            var differences = await _schema.DifferencesAsync(client, cancellationToken, requiredOnly: true);
             if (differences.Count > 0 && _settings.CreateSchema)
             {
                 await _schema.ApplyAsync(client, cancellationToken);
-                differences = await _schema.DifferencesAsync(client, cancellationToken);
+                differences = await _schema.DifferencesAsync(client, cancellationToken, requiredOnly: true);
             }
 
             if (differences.Count > 0)
@@ -108,6 +108,7 @@ public sealed partial class CassandraFactStore : IFactStore
 
             _tables = await PrepareCreatedAsync(client, cancellationToken);
             await SchemaAccess.CheckAsync(client, _tables.Facts, _tables.Unmatched, cancellationToken);
+            await OpenOwnersAsync(client, cancellationToken);
         }
         catch (CqlFault failed)
         {

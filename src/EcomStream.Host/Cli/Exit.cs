@@ -77,7 +77,7 @@ internal static class Exit
     {
         NotFoundException => (NotFound, error.Message),
         UsageException or ConfigurationException or BrokerStartException or SubscriptionFailedException or StoreRejectedException
-            or PublishFailedException or PubSubAdminException or PubSubCredentialsException => (Usage, error.Message),
+            or PublishFailedException or PubSubAdminException or PubSubCredentialsException or SubscriptionTakenException => (Usage, error.Message),
         StoreUnavailableException or CommandFailedException or TimeoutException or NodeRemovedException => (Failed, error.Message),
         RpcException rpc => (
             rpc.StatusCode is StatusCode.NotFound or StatusCode.InvalidArgument or StatusCode.PermissionDenied ? Usage : Failed,

@@ -21,6 +21,7 @@ internal static class CassandraSettingsReader
             Keyspace = cassandra.Text("keyspace"),
             FactsTable = cassandra.Text("facts-table"),
             UnmatchedTable = cassandra.Text("unmatched-table"),
+            OwnersTable = cassandra.Text("owners-table"),
             Username = cassandra.Text("username"),
             Password = Password(cassandra),
             Tls = cassandra.Switch("tls.enabled")

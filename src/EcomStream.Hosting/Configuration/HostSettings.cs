@@ -40,6 +40,9 @@ internal sealed record HostSettings
 
     public required TimeSpan StatusInterval { get; init; }
 
+    /// <summary>Whether a process refuses to join subscriptions that another process joins already.</summary>
+    public required bool SingleReader { get; init; }
+
     public required StoreKind StoreKind { get; init; }
 
     public required CassandraSettings Cassandra { get; init; }
@@ -117,6 +120,7 @@ internal sealed record HostSettings
             PubSubClient = ClientKindReader.Read(host, "pubsub.client"),
             DataDirectory = host.Text("data-dir"),
             StatusInterval = host.TimeOrZero("status-interval"),
+            SingleReader = host.Switch("single-reader"),
             StoreKind = host.OneOf<StoreKind>("store.kind"),
             Cassandra = CassandraSettingsReader.Read(config),
             CassandraClient = ClientKindReader.Read(host, "store.cassandra.client"),

@@ -11,7 +11,10 @@ namespace EcomStream.Hosting;
 internal readonly record struct StoreCondition(TimeSpan? FailingFor, Exception? Error, TimeSpan PendingFor);
 
 /// <summary>Passes calls on to a store, measures them, and knows whether they succeed.</summary>
-internal sealed class MonitoredStore(IFactStore inner, TimeProvider time) : IFactStore
+/// <param name="inner">The store.</param>
+/// <param name="time">The clock.</param>
+/// <param name="opened">Called whenever the store has been initialized; the initialization fails when it does. Null for nothing.</param>
+internal sealed class MonitoredStore(IFactStore inner, TimeProvider time, Func<CancellationToken, Task>? opened = null) : IFactStore
 {
     private static readonly Meter _meter = new("EcomStream.Hosting");
     private static readonly Histogram<double> _duration = _meter.CreateHistogram(
@@ -44,8 +47,12 @@ internal sealed class MonitoredStore(IFactStore inner, TimeProvider time) : IFac
 
     public async ValueTask InitializeAsync(CancellationToken cancellationToken)
     {
-        using var call = new Call(this, "initialize");
-        await call.Watch(inner.InitializeAsync(cancellationToken));
+        using (var call = new Call(this, "initialize"))
+        {
+            await call.Watch(inner.InitializeAsync(cancellationToken));
+        }
+
+        await (opened?.Invoke(cancellationToken) ?? Task.CompletedTask);
     }
 
     public async ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)

@@ -13,6 +13,7 @@ internal sealed class PipelineResources : IAsyncDisposable
     private MonitoredStore? _store;
     private IPublisher? _publisher;
     private EcomStreamPorts? _ports;
+    private SubscriptionOwnership? _ownership;
 
     private PipelineResources(HostSettings settings) => _settings = settings;
 
@@ -25,6 +26,9 @@ internal sealed class PipelineResources : IAsyncDisposable
     /// <summary>What the calls of the store have shown about it.</summary>
     public StoreCondition StoreCondition => _store?.Condition ?? default;
 
+    /// <summary>Fails when another process has taken over the subscriptions; otherwise it does not complete.</summary>
+    public Task OwnershipLost => _ownership?.Lost ?? Task.Delay(Timeout.Infinite, CancellationToken.None);
+
     /// <summary>What the pipeline reads from and writes to.</summary>
     public EcomStreamPorts Ports => _ports ?? throw new InvalidOperationException("The resources are not open.");
 
@@ -35,6 +39,7 @@ internal sealed class PipelineResources : IAsyncDisposable
     /// <exception cref="BrokerStartException">The embedded broker cannot start.</exception>
     /// <exception cref="PubSubCredentialsException">The credentials for Google Cloud are missing or wrong.</exception>
     /// <exception cref="StoreRejectedException">The settings of the store cannot be used.</exception>
+    /// <exception cref="SubscriptionTakenException">Another process reads a subscription of the embedded broker.</exception>
     public static async Task<PipelineResources> OpenAsync(HostSettings settings, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         var resources = new PipelineResources(settings);
@@ -56,6 +61,11 @@ internal sealed class PipelineResources : IAsyncDisposable
         if (_publisher is not null)
         {
             await _publisher.DisposeAsync();
+        }
+
+        if (_ownership is not null)
+        {
+            await _ownership.DisposeAsync();
         }
 
         if (_store is not null)
@@ -81,8 +91,14 @@ internal sealed class PipelineResources : IAsyncDisposable
         }
 
         Connection = await PubSubConnection.OpenAsync(pubsub, loggers, cancellationToken: cancellationToken);
-        _store = new MonitoredStore(Stores.Create(_settings, loggers, isPipeline: true), TimeProvider.System);
+        _store = CreateStore(loggers);
         await Setup.CreateMissingAsync(_settings, Connection, loggers, cancellationToken);
+        if (_settings is { SingleReader: true, Cluster.Enabled: false, PubSub.EmulatorHost.Length: > 0 })
+        {
+            await BrokerReaders.RequireNoneAsync(
+                Connection, [_settings.Pipeline.OrdersSubscription, _settings.Pipeline.PaymentsSubscription], TimeProvider.System, cancellationToken);
+        }
+
         _publisher = Clients.Publisher(_settings.PubSubClient, Connection);
         _ports = new EcomStreamPorts(
             _store,
@@ -92,5 +108,22 @@ internal sealed class PipelineResources : IAsyncDisposable
             _settings.Pipeline.HealFromSubscription is { } deadLetters ? Subscribe(deadLetters) : null);
 
         ISubscription Subscribe(string name) => Clients.Subscription(_settings.PubSubClient, Connection, name);
+    }
+
+    private MonitoredStore CreateStore(ILoggerFactory loggers)
+    {
+        var store = Stores.Create(_settings, loggers, isPipeline: true);
+        if (!_settings.SingleReader || store is not IOwnershipStore owners)
+        {
+            return new MonitoredStore(store, TimeProvider.System);
+        }
+
+        _ownership = new SubscriptionOwnership(
+            owners,
+            [_settings.PubSub.SubscriptionName(_settings.Pipeline.OrdersSubscription), _settings.PubSub.SubscriptionName(_settings.Pipeline.PaymentsSubscription)],
+            _settings.Cluster.Enabled ? PipelineService.SystemName : null,
+            TimeProvider.System,
+            loggers.CreateLogger<SubscriptionOwnership>());
+        return new MonitoredStore(store, TimeProvider.System, _ownership.AcquireAsync);
     }
 }

@@ -14,6 +14,9 @@ internal sealed class PipelineService(
     HostSettings settings, EcomStreamHostingOptions options, ILoggerFactory loggers, IHostApplicationLifetime lifetime)
     : IHostedLifecycleService, IAsyncDisposable
 {
+    /// <summary>The name of the actor system.</summary>
+    public const string SystemName = "ecomstream";
+
     private readonly ILogger _logger = loggers.CreateLogger(typeof(EcomStreamPipeline).FullName!);
     private PipelineResources? _resources;
     private EcomStreamPipeline? _pipeline;
@@ -39,6 +42,7 @@ internal sealed class PipelineService(
             ? EcomStreamCluster.Start(system, settings.Cluster, Resources.Ports)
             : EcomStreamPipeline.Start(system, Resources.Ports);
         _ = ReportFailureAsync(_pipeline);
+        _ = EndWithoutOwnershipAsync(_pipeline, Resources.OwnershipLost);
     }
 
     public async Task StartingAsync(CancellationToken cancellationToken) =>
@@ -69,6 +73,18 @@ internal sealed class PipelineService(
 
     private static InvalidOperationException NotStarted() =>
         new("The EcomStream pipeline has not started. Start the host first; resolve EcomStreamPipeline after that.");
+
+    private static async Task EndWithoutOwnershipAsync(EcomStreamPipeline pipeline, Task lost)
+    {
+        try
+        {
+            await lost;
+        }
+        catch (SubscriptionTakenException taken)
+        {
+            pipeline.Fail(taken);
+        }
+    }
 
     private async Task ReportFailureAsync(EcomStreamPipeline pipeline)
     {

@@ -19,6 +19,7 @@ internal sealed class InspectionService(BrokerState state) : Inspection.Inspecti
                 LeasedMessages = status.LeasedMessages,
                 LatestLeaseExpiryMicros = status.LatestLeaseExpiryMicros,
                 NowMicros = status.NowMicros,
+                Readers = status.Readers,
             });
         }
         catch (InvalidDataException damaged)

@@ -26,7 +26,8 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         var first = requests.Current;
         var subscription = state.Pullable(first.Subscription);
         FieldRules.CheckAckDeadline(StreamDeadlineField, first.StreamAckDeadlineSeconds);
-        using var stream = new Stream(subscription, new PullConsumer(Limit(first.MaxOutstandingMessages), Limit(first.MaxOutstandingBytes)))
+        var consumer = new PullConsumer(Limit(first.MaxOutstandingMessages), Limit(first.MaxOutstandingBytes)) { ClientId = first.ClientId };
+        using var stream = new Stream(subscription, consumer)
         {
             AckDeadlineSeconds = first.StreamAckDeadlineSeconds,
             AnswersKeepAlives = first.ProtocolVersion >= KeepAliveProtocol,

@@ -1,0 +1,78 @@
+using EcomStream.Cassandra.Seam;
+using EcomStream.Core;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Cassandra;
+
+/// <content>Which process joins a subscription.</content>
+public sealed partial class CassandraFactStore : IOwnershipStore
+{
+    private OwnerRows? _owners;
+    private string _whyNoOwners = "";
+
+    /// <inheritdoc/>
+    public async ValueTask<SubscriptionOwner?> ClaimAsync(
+        string subscription, SubscriptionOwner owner, TimeSpan timeToLive, CancellationToken cancellationToken)
+    {
+        if (_owners is not { } owners)
+        {
+            LogNoOwners(_logger, OwnersTable, _whyNoOwners);
+            return null;
+        }
+
+        try
+        {
+            return await owners.ClaimAsync(subscription, owner, timeToLive, cancellationToken);
+        }
+        catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
+        {
+            // A role that was set up for an earlier version: the join itself needs nothing of this.
+            (_owners, _whyNoOwners) = (null, refused.Message);
+            LogNoOwners(_logger, OwnersTable, _whyNoOwners);
+            return null;
+        }
+        catch (CqlFault failed)
+        {
+            throw StoreErrors.OfRead(failed, _settings);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask ReleaseAsync(string subscription, string ownerId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await (_owners?.ReleaseAsync(subscription, ownerId, cancellationToken) ?? Task.CompletedTask);
+        }
+        catch (CqlFault failed)
+        {
+            throw StoreErrors.OfWrite(failed, isRowAtFault: false, _settings);
+        }
+    }
+
+    private string OwnersTable => $"{_settings.Keyspace}.{_settings.OwnersTable}";
+
+    // Made where this store makes tables, and not required: an installation of an earlier version goes on without it.
+    private async Task OpenOwnersAsync(ICqlClient client, CancellationToken cancellationToken)
+    {
+        _whyNoOwners = "it does not exist; 'ecomstream schema apply' creates it";
+        try
+        {
+            if (_settings.CreateSchema)
+            {
+                await _schema.ApplyAsync(client, cancellationToken);
+            }
+        }
+        catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
+        {
+            _whyNoOwners = refused.Message;
+        }
+
+        _owners = await _schema.HasTableAsync(client, _settings.OwnersTable, cancellationToken) ? new OwnerRows(client, OwnersTable) : null;
+    }
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "The store does not check whether another process joins the same subscriptions, because the table {Table} cannot be used: {Error}")]
+    private static partial void LogNoOwners(ILogger logger, string table, string error);
+}
