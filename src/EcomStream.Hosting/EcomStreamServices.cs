@@ -70,7 +70,7 @@ public static class EcomStreamServices
             var least = settings.Pipeline.ShutdownTimeout + TimeSpan.FromSeconds(15);
             host.ShutdownTimeout = host.ShutdownTimeout < least ? least : host.ShutdownTimeout;
         });
-        return services.AddAkka(PipelineService.SystemName, (akka, provider) => WithTls(akka, settings)
+        return services.AddAkka(HostSettings.SystemName, (akka, provider) => WithTls(akka, settings)
             .AddHocon(settings.Config, HoconAddMode.Prepend)
             .ConfigureLoggers(loggers =>
             {

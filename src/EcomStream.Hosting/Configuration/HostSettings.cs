@@ -11,6 +11,9 @@ namespace EcomStream.Hosting;
 /// <summary>All settings of the process, read once and validated.</summary>
 internal sealed record HostSettings
 {
+    /// <summary>The name of the actor system.</summary>
+    public const string SystemName = "ecomstream";
+
     // What the service takes (https://cloud.google.com/pubsub/docs/subscription-properties).
     private static readonly TimeSpan _leastRetention = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan _mostRetention = TimeSpan.FromDays(31);

@@ -121,7 +121,7 @@ internal sealed class PipelineResources : IAsyncDisposable
         _ownership = new SubscriptionOwnership(
             owners,
             [_settings.PubSub.SubscriptionName(_settings.Pipeline.OrdersSubscription), _settings.PubSub.SubscriptionName(_settings.Pipeline.PaymentsSubscription)],
-            _settings.Cluster.Enabled ? PipelineService.SystemName : null,
+            _settings.Cluster.Enabled ? HostSettings.SystemName : null,
             TimeProvider.System,
             loggers.CreateLogger<SubscriptionOwnership>());
         return new MonitoredStore(store, TimeProvider.System, _ownership.AcquireAsync);

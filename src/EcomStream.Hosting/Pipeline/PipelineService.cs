@@ -14,9 +14,6 @@ internal sealed class PipelineService(
     HostSettings settings, EcomStreamHostingOptions options, ILoggerFactory loggers, IHostApplicationLifetime lifetime)
     : IHostedLifecycleService, IAsyncDisposable
 {
-    /// <summary>The name of the actor system.</summary>
-    public const string SystemName = "ecomstream";
-
     private readonly ILogger _logger = loggers.CreateLogger(typeof(EcomStreamPipeline).FullName!);
     private PipelineResources? _resources;
     private EcomStreamPipeline? _pipeline;
