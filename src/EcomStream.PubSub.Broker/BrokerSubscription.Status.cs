@@ -52,7 +52,17 @@ internal sealed partial class BrokerSubscription
             now)
         {
             Readers = Readers(),
+            ReaderRequests = _consumers.Sum(consumer => consumer.Requests),
         };
+    }
+
+    /// <summary>A client that reads the subscription has called the broker, and therefore runs.</summary>
+    public void ReaderCalled(string clientId)
+    {
+        if (clientId.Length > 0)
+        {
+            _consumers.FirstOrDefault(consumer => consumer.ClientId == clientId)?.CountRequest();
+        }
     }
 
     private int Readers()

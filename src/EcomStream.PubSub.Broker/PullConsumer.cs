@@ -8,8 +8,13 @@ namespace EcomStream.PubSub.Broker;
 /// <param name="maxBytes">Bytes that may be outstanding with it.</param>
 internal sealed class PullConsumer(long maxMessages, long maxBytes)
 {
+    private long _requests;
+
     /// <summary>What the client of a stream calls itself, empty where it does not; null for a Pull call.</summary>
     public string? ClientId { get; init; }
+
+    /// <summary>Requests that its stream has sent so far.</summary>
+    public long Requests => Volatile.Read(ref _requests);
 
     /// <summary>Set when there may be something to take.</summary>
     public AsyncSignal Signal { get; } = new();
@@ -19,6 +24,9 @@ internal sealed class PullConsumer(long maxMessages, long maxBytes)
     public long Bytes { get; private set; }
 
     public bool IsFull => Messages >= maxMessages || Bytes >= maxBytes;
+
+    /// <summary>Its stream has sent a request.</summary>
+    public void CountRequest() => Interlocked.Increment(ref _requests);
 
     public void Add(int bytes)
     {

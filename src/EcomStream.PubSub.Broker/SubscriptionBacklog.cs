@@ -17,4 +17,7 @@ public readonly record struct SubscriptionBacklog(
 {
     /// <summary>Clients that have streams open, told apart by their client id; each stream without one counts by itself.</summary>
     public int Readers { get; init; }
+
+    /// <summary>Requests that their streams have sent so far, keep-alives included.</summary>
+    public long ReaderRequests { get; init; }
 }

@@ -12,7 +12,8 @@ namespace EcomStream.PubSub;
 /// also a refusal: the server was reached.
 /// </summary>
 /// <param name="calls">The calls of the subscription.</param>
-internal sealed class BrokerProbe(SubscriptionCalls calls)
+/// <param name="clientId">The client id of the subscription's streams; empty for none.</param>
+internal sealed class BrokerProbe(SubscriptionCalls calls, string clientId = "")
 {
     // The longest ack deadline of the service (google.pubsub.v1.ModifyAckDeadlineRequest.ack_deadline_seconds).
     private static readonly TimeSpan LongestAckDeadline = TimeSpan.FromSeconds(600);
@@ -34,7 +35,7 @@ internal sealed class BrokerProbe(SubscriptionCalls calls)
             try
             {
                 var status = await _inspection.GetSubscriptionStatusAsync(
-                    new GetSubscriptionStatusRequest { Subscription = calls.Path }, Options(cancellationToken));
+                    new GetSubscriptionStatusRequest { Subscription = calls.Path, ClientId = clientId }, Options(cancellationToken));
                 return new SubscriptionProbe(
                     status.NowMicros,
                     _longestLease,

@@ -95,23 +95,24 @@ public sealed class PubSubAdmin(PubSubConnection connection)
     }
 
     /// <summary>
-    /// Asks the embedded broker, once, how many clients have streams open on a subscription.
+    /// Asks the embedded broker, once, how many clients have streams open on a subscription, and how many requests they have
+    /// sent on them, keep-alives included.
     /// </summary>
     /// <param name="subscription">Its name.</param>
     /// <param name="cancellationToken">Cancels the request.</param>
-    /// <returns>Their number; 0 also when the server does not answer, or does not tell.</returns>
-    public async Task<int> GetReadersAsync(string subscription, CancellationToken cancellationToken)
+    /// <returns>Both numbers; 0 also when the server does not answer, or does not tell.</returns>
+    public async Task<(int Readers, long Requests)> GetReadersAsync(string subscription, CancellationToken cancellationToken)
     {
         try
         {
             var status = await connection.Inspection.GetSubscriptionStatusAsync(
                 new GetSubscriptionStatusRequest { Subscription = _settings.SubscriptionName(subscription) },
                 new CallOptions(deadline: connection.Time.GetUtcNow().UtcDateTime + _settings.Connection.RequestTimeout, cancellationToken: cancellationToken));
-            return (int)status.Readers;
+            return ((int)status.Readers, status.ReaderRequests);
         }
         catch (RpcException) when (!cancellationToken.IsCancellationRequested)
         {
-            return 0;
+            return default;
         }
     }
 

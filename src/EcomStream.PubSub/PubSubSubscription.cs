@@ -40,7 +40,7 @@ public sealed class PubSubSubscription : ISubscription
         _flow = new FlowControl(settings.Subscriber.MaxOutstandingMessages, settings.Subscriber.MaxOutstandingBytes);
         _leases = new LeaseKeeper(_calls);
         _settler = new Settler(_calls, _leases, _flow);
-        _probe = new BrokerProbe(_calls);
+        _probe = new BrokerProbe(_calls, _clientId);
     }
 
     /// <inheritdoc/>

@@ -26,10 +26,11 @@ var node = new Option<string?>("--node")
 };
 var emulator = new Option<string?>("--emulator") { Description = "host:port of Google's emulator instead of the embedded broker" };
 var cassandra = new Option<string?>("--cassandra") { Description = "host:port of Cassandra with the role admin/admin instead of SQLite; needs --node with cassandra-driver" };
+var cluster = new Option<int>("--cluster") { Description = "Number of nodes of a cluster instead of a single host: nodes are killed, paused, cut off, restarted and scaled. Needs --cassandra" };
 var control = new Option<string?>("--cassandra-control") { Description = "Program that kills and starts its node: PROGRAM kill 1, PROGRAM start 1" };
 var command = new RootCommand("Kills, pauses and cuts off real processes under load, and checks the result from outside. Exit code 1: a fault was found.")
 {
-    kills, seed, folder, resume, limit, rounds, rate, pause, delay, minutes, node, emulator, cassandra, control, FuzzCommand.Create(),
+    kills, seed, folder, resume, limit, rounds, rate, pause, delay, minutes, node, emulator, cassandra, control, cluster, FuzzCommand.Create(),
 };
 command.SetAction(async (arguments, cancellationToken) =>
 {
@@ -37,6 +38,13 @@ command.SetAction(async (arguments, cancellationToken) =>
     if (File.Exists(Path.Combine(directory, "state.json")) && !arguments.GetValue(resume))
     {
         Console.Error.WriteLine($"{directory} has a run: continue it with --resume, or name another folder.");
+        return 2;
+    }
+
+    var nodes = arguments.GetValue(cluster);
+    if (nodes is not 0 and < 3 || (nodes > 0 && arguments.GetValue(cassandra) is null))
+    {
+        Console.Error.WriteLine("--cluster needs three nodes or more, of which a majority is left when one is lost, and --cassandra, which they share.");
         return 2;
     }
 
@@ -56,9 +64,12 @@ command.SetAction(async (arguments, cancellationToken) =>
         Emulator = arguments.GetValue(emulator),
         Cassandra = arguments.GetValue(cassandra),
         CassandraControl = arguments.GetValue(control),
+        Nodes = nodes,
         Faults = new FaultBounds(
             TimeSpan.FromSeconds(arguments.GetValue(delay)), TimeSpan.FromSeconds(arguments.GetValue(pause)),
-            FaultBounds.Possible(isMeasured ? FaultBounds.HostLives : FaultBounds.MostlyKills, arguments.GetValue(emulator) is null, arguments.GetValue(control) is not null)),
+            FaultBounds.Possible(
+                nodes > 0 ? FaultBounds.OfCluster : isMeasured ? FaultBounds.HostLives : FaultBounds.MostlyKills,
+                arguments.GetValue(emulator) is null, arguments.GetValue(control) is not null)),
         SettleTime = TimeSpan.FromSeconds(arguments.GetValue(emulator) is null ? 120 : 400),
     };
     return await new ChaosRun(options, Console.Out).RunAsync(cancellationToken) ? 0 : 1;

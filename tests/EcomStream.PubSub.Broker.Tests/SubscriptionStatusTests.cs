@@ -150,6 +150,10 @@ public sealed class SubscriptionStatusTests : IDisposable
 
         using var pull = client.Subscriber.PullAsync(new PullRequest { Subscription = BrokerClient.Subscription, MaxMessages = 1 });
         await Eventually.True(async () => await ReadersAsync(client) == 4, "a, b and two without an id read");
+        var requests = client.Broker.GetSubscriptionStatus(BrokerClient.Subscription)!.Value.ReaderRequests;
+        await streams[0].RequestStream.WriteAsync(new StreamingPullRequest());
+        await Eventually.True(
+            () => client.Broker.GetSubscriptionStatus(BrokerClient.Subscription)!.Value.ReaderRequests == requests + 1, "the keep-alive is counted");
         streams.ForEach(stream => stream.Dispose());
         await Eventually.True(async () => await ReadersAsync(client) == 0, "the streams have ended");
     }
@@ -181,7 +185,7 @@ public sealed class SubscriptionStatusTests : IDisposable
         var remote = await client.Inspection.GetSubscriptionStatusAsync(new GetSubscriptionStatusRequest { Subscription = BrokerClient.Subscription });
         var status = new SubscriptionBacklog(
             remote.UnackedMessages, remote.OldestUnackedPublishTimeMicros, remote.LeasedMessages, remote.LatestLeaseExpiryMicros, remote.NowMicros);
-        (client.Broker.GetSubscriptionStatus(BrokerClient.Subscription)!.Value with { Readers = 0 }).ShouldBe(status);
+        (client.Broker.GetSubscriptionStatus(BrokerClient.Subscription)!.Value with { Readers = 0, ReaderRequests = 0 }).ShouldBe(status);
         return status;
     }
 

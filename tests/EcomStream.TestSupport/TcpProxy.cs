@@ -7,18 +7,28 @@ namespace EcomStream.TestSupport;
 /// <summary>Stands between a client and a server on loopback, and cuts, stalls or delays what passes.</summary>
 public sealed class TcpProxy : IAsyncDisposable
 {
+    private static readonly TimeSpan _blockedPoll = TimeSpan.FromMilliseconds(20);
+
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly IPEndPoint _server;
     private readonly CancellationTokenSource _closing = new();
     private readonly ConcurrentDictionary<TcpClient, TcpClient> _pairs = new();
     private readonly ConcurrentDictionary<TcpClient, bool> _blackholes = new();
+    private readonly Func<int, int> _identify;
+    private volatile Predicate<int>? _blocked;
     private readonly Task _accepting;
     private volatile TaskCompletionSource _open = Opened();
     private volatile bool _refusing;
     private int _accepted;
 
-    public TcpProxy(string server)
+    /// <summary>Makes a proxy that listens on a free port.</summary>
+    /// <param name="server">host:port of the server.</param>
+    /// <param name="identify">
+    /// Tells who a client is by the port that it connects from, for <see cref="Block"/>; all are 0 when left out.
+    /// </param>
+    public TcpProxy(string server, Func<int, int>? identify = null)
     {
+        _identify = identify ?? (_ => 0);
         _server = IPEndPoint.Parse(server);
         _listener.Start();
         _accepting = Task.Run(AcceptAsync);
@@ -41,6 +51,13 @@ public sealed class TcpProxy : IAsyncDisposable
             _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
     }
+
+    /// <summary>
+    /// Nothing passes any more between some clients and the server, over connections that there are and new ones; what is
+    /// sent is held up, as by a network that is divided.
+    /// </summary>
+    /// <param name="clients">Which; null for none, and what was held up passes.</param>
+    public void Block(Predicate<int>? clients) => _blocked = clients;
 
     /// <summary>What was held up passes, and so does the rest.</summary>
     public void Resume() => _open.TrySetResult();
@@ -111,8 +128,9 @@ public sealed class TcpProxy : IAsyncDisposable
                 }
 
                 _pairs[client] = server;
-                _ = PumpAsync(client, server, client, server);
-                _ = PumpAsync(server, client, client, server);
+                var who = _identify(((IPEndPoint)client.Client.RemoteEndPoint!).Port);
+                _ = PumpAsync(client, server, client, server, who);
+                _ = PumpAsync(server, client, client, server, who);
             }
             catch (Exception ended) when (ended is OperationCanceledException or SocketException or ObjectDisposedException)
             {
@@ -121,7 +139,7 @@ public sealed class TcpProxy : IAsyncDisposable
         }
     }
 
-    private async Task PumpAsync(TcpClient from, TcpClient to, TcpClient client, TcpClient server)
+    private async Task PumpAsync(TcpClient from, TcpClient to, TcpClient client, TcpClient server, int who)
     {
         var buffer = new byte[1 << 16];
         try
@@ -133,6 +151,11 @@ public sealed class TcpProxy : IAsyncDisposable
                 if (Delay > TimeSpan.Zero)
                 {
                     await Task.Delay(Delay, _closing.Token);
+                }
+
+                while (_blocked is { } blocked && blocked(who))
+                {
+                    await Task.Delay(_blockedPoll, _closing.Token);
                 }
 
                 if (read == 0)

@@ -96,7 +96,11 @@ internal sealed class PipelineResources : IAsyncDisposable
         if (_settings is { SingleReader: true, Cluster.Enabled: false, PubSub.EmulatorHost.Length: > 0 })
         {
             await BrokerReaders.RequireNoneAsync(
-                Connection, [_settings.Pipeline.OrdersSubscription, _settings.Pipeline.PaymentsSubscription], TimeProvider.System, cancellationToken);
+                Connection,
+                [_settings.Pipeline.OrdersSubscription, _settings.Pipeline.PaymentsSubscription],
+                loggers.CreateLogger(typeof(BrokerReaders).FullName!),
+                TimeProvider.System,
+                cancellationToken);
         }
 
         _publisher = Clients.Publisher(_settings.PubSubClient, Connection);

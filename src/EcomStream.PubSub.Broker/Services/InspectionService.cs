@@ -11,7 +11,9 @@ internal sealed class InspectionService(BrokerState state) : Inspection.Inspecti
     {
         try
         {
-            var status = state.Subscription(request.Subscription).GetStatus();
+            var subscription = state.Subscription(request.Subscription);
+            subscription.ReaderCalled(request.ClientId);
+            var status = subscription.GetStatus();
             return Task.FromResult(new SubscriptionStatus
             {
                 UnackedMessages = status.UnackedMessages,
@@ -20,6 +22,7 @@ internal sealed class InspectionService(BrokerState state) : Inspection.Inspecti
                 LatestLeaseExpiryMicros = status.LatestLeaseExpiryMicros,
                 NowMicros = status.NowMicros,
                 Readers = status.Readers,
+                ReaderRequests = status.ReaderRequests,
             });
         }
         catch (InvalidDataException damaged)

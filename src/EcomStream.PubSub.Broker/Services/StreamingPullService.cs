@@ -67,6 +67,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
             while (await requests.MoveNext(ended.Token))
             {
                 var request = requests.Current;
+                stream.Consumer.CountRequest();
                 CheckLaterRequest(request);
                 if (request.StreamAckDeadlineSeconds != 0)
                 {

@@ -7,15 +7,16 @@ namespace EcomStream.Chaos.Checking;
 
 /// <summary>Reads the tables with the DataStax driver for Node.</summary>
 /// <param name="endpoint">host:port of Cassandra.</param>
+/// <param name="keyspace">The keyspace.</param>
 /// <param name="folder">The folder whose node_modules has cassandra-driver.</param>
 /// <param name="workFolder">Where the rows are written to.</param>
-internal sealed class CassandraRows(string endpoint, string folder, string workFolder) : IRowReader
+internal sealed class CassandraRows(string endpoint, string keyspace, string folder, string workFolder) : IRowReader
 {
     public async Task<(IReadOnlyDictionary<long, FactRow> Facts, IReadOnlyList<UnmatchedRow> Unmatched)> ReadAsync(
         long firstOrder, long lastOrder, CancellationToken cancellationToken)
     {
         var file = Path.Combine(workFolder, "rows.jsonl");
-        var start = new ProcessStartInfo("node", [Path.Combine(AppContext.BaseDirectory, "outside-client", "rows.cjs"), endpoint, "chaos", file])
+        var start = new ProcessStartInfo("node", [Path.Combine(AppContext.BaseDirectory, "outside-client", "rows.cjs"), endpoint, keyspace, file])
         {
             RedirectStandardError = true,
         };

@@ -6,10 +6,13 @@ namespace EcomStream.Chaos.Faults;
 /// <param name="Duration">How long it lasts, where it lasts.</param>
 internal sealed record Fault(FaultKind Kind, TimeSpan After, TimeSpan Duration)
 {
+    /// <summary>Which of the nodes of a cluster it is about, from 0 to 1.</summary>
+    public double Choice { get; init; }
+
     /// <summary>Processes that it kills.</summary>
     public int Kills => Kind switch
     {
-        FaultKind.KillHost or FaultKind.KillBroker or FaultKind.KillStore => 1,
+        FaultKind.KillHost or FaultKind.KillBroker or FaultKind.KillStore or FaultKind.KillNode or FaultKind.KillCoordinator => 1,
         FaultKind.KillBoth => 2,
         _ => 0,
     };
@@ -28,9 +31,10 @@ internal sealed record Fault(FaultKind Kind, TimeSpan After, TimeSpan Duration)
         // Most rounds are short, so that processes are also killed while they start.
         var after = bounds.LongestDelay * Math.Pow(random.NextDouble(), 2);
         var duration = kind is FaultKind.SlowConnections or FaultKind.StallConnections or FaultKind.HalfOpenConnections or FaultKind.PauseHost or FaultKind.PauseBroker
+            or FaultKind.PauseNode or FaultKind.DivideNetwork
             ? TimeSpan.FromSeconds(1) + ((bounds.LongestPause - TimeSpan.FromSeconds(1)) * Math.Pow(random.NextDouble(), 2))
             : TimeSpan.Zero;
-        return new Fault(kind, after, duration);
+        return new Fault(kind, after, duration) { Choice = random.NextDouble() };
     }
 
     public override string ToString() => Duration > TimeSpan.Zero ? $"{Kind} for {Duration.TotalSeconds:0.0} s" : $"{Kind}";
@@ -69,6 +73,18 @@ internal sealed record FaultBounds(TimeSpan LongestDelay, TimeSpan LongestPause,
         [FaultKind.StallConnections] = 10,
         [FaultKind.SlowConnections] = 10,
         [FaultKind.HalfOpenConnections] = 10,
+    };
+
+    /// <summary>What happens to a cluster.</summary>
+    public static IReadOnlyDictionary<FaultKind, int> OfCluster { get; } = new Dictionary<FaultKind, int>
+    {
+        [FaultKind.KillNode] = 25,
+        [FaultKind.KillCoordinator] = 25,
+        [FaultKind.PauseNode] = 15,
+        [FaultKind.DivideNetwork] = 15,
+        [FaultKind.RestartNodes] = 5,
+        [FaultKind.ScaleNodes] = 5,
+        [FaultKind.KillBroker] = 10,
     };
 
     /// <summary>What is possible where the broker is not ours to kill, and where there is a store's server to kill.</summary>

@@ -38,4 +38,22 @@ internal enum FaultKind
 
     /// <summary>Connections that exist carry nothing any more; new ones work.</summary>
     HalfOpenConnections,
+
+    /// <summary>kill -9 of any node of a cluster.</summary>
+    KillNode,
+
+    /// <summary>kill -9 of the oldest node, which runs the coordinator of the shards.</summary>
+    KillCoordinator,
+
+    /// <summary>SIGSTOP of a node, and SIGCONT.</summary>
+    PauseNode,
+
+    /// <summary>Nothing passes between a node and the other nodes for a while; all of them reach broker and store.</summary>
+    DivideNetwork,
+
+    /// <summary>SIGTERM and a new start of every node, one after another.</summary>
+    RestartNodes,
+
+    /// <summary>All nodes but one end by SIGTERM, all start again, one ends, and starts again.</summary>
+    ScaleNodes,
 }

@@ -10,6 +10,9 @@ internal sealed class FaultRunner(Deployment deployment, ChaosOptions options)
     private static readonly TimeSpan _drainTime = TimeSpan.FromSeconds(45);
     private static readonly TimeSpan _slowness = TimeSpan.FromMilliseconds(150);
 
+    /// <summary>The faults of nodes; null for a single host.</summary>
+    public ClusterFaults? Cluster { get; } = deployment.Cluster is { } nodes ? new ClusterFaults(nodes) : null;
+
     /// <summary>Carries out one fault.</summary>
     /// <exception cref="ChaosException">A process does not do what it must, such as ending cleanly on SIGTERM.</exception>
     public async Task RunAsync(Fault fault, CancellationToken cancellationToken)
@@ -70,14 +73,19 @@ internal sealed class FaultRunner(Deployment deployment, ChaosOptions options)
                 deployment.Proxy.Cut();
                 break;
             default:
-                throw new ArgumentOutOfRangeException(nameof(fault), fault.Kind, "Unknown fault.");
+                await Cluster!.RunAsync(fault, cancellationToken);
+                break;
         }
     }
+
+    /// <summary>Ends the host, or every node, by SIGTERM.</summary>
+    public Task EndAsync() => Cluster?.EndAsync(CancellationToken.None) ?? TerminateAsync(deployment.Host, "The host", CancellationToken.None);
 
     /// <summary>Fails when a process has ended by itself.</summary>
     public void ThrowIfEnded()
     {
-        foreach (var (process, name) in new[] { (deployment.Host, "The host"), (deployment.Broker, "The broker") })
+        deployment.Cluster?.ThrowIfEnded();
+        foreach (var (process, name) in new[] { (deployment.Cluster is null ? deployment.Host : null, "The host"), (deployment.Broker, "The broker") })
         {
             if (process is { HasExited: true })
             {

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using EcomStream.Broker.V1;
 using EcomStream.Chaos.Runs;
 using EcomStream.TestSupport;
@@ -14,21 +12,21 @@ internal sealed class Deployment : IAsyncDisposable
 {
     private const string HostIsReady = "Joining ";
     private const string BrokerIsReady = "PUBSUB_EMULATOR_HOST=";
-    private const int FirstPort = 20_000;
-    private const int Ports = 10_000;
     private static readonly TimeSpan _startTime = TimeSpan.FromSeconds(90);
 
     private readonly ChaosOptions _options;
     private readonly GrpcChannel _channel;
+    private ChildProcess? _host;
 
     public Deployment(ChaosOptions options)
     {
         _options = options;
         Directory.CreateDirectory(DataFolder);
-        Endpoint = options.Emulator ?? $"127.0.0.1:{FreePort()}";
+        Endpoint = options.Emulator ?? $"127.0.0.1:{FreePorts.Next()}";
         Proxy = new TcpProxy(Endpoint);
         _channel = GrpcChannel.ForAddress($"http://{Endpoint}");
         Subscriber = new Subscriber.SubscriberClient(_channel);
+        Cluster = options.Nodes > 0 ? new ClusterNodes(options, HostArguments()) : null;
     }
 
     /// <summary>host:port of the broker itself.</summary>
@@ -39,7 +37,11 @@ internal sealed class Deployment : IAsyncDisposable
 
     public Subscriber.SubscriberClient Subscriber { get; }
 
-    public ChildProcess Host { get; private set; } = null!;
+    /// <summary>The host; of a cluster, its oldest node.</summary>
+    public ChildProcess Host => Cluster?.Running[0].Process ?? _host!;
+
+    /// <summary>The hosts of a cluster; null for a single host.</summary>
+    public ClusterNodes? Cluster { get; }
 
     /// <summary>The broker; null where it is Google's emulator.</summary>
     public ChildProcess? Broker { get; private set; }
@@ -56,8 +58,19 @@ internal sealed class Deployment : IAsyncDisposable
         }
 
         await CreateTopicsAsync(cancellationToken);
-        StartHost();
-        await ReadyAsync(Host, "The host", cancellationToken);
+        if (Cluster is null)
+        {
+            StartHost();
+            await ReadyAsync(Host, "The host", cancellationToken);
+            return;
+        }
+
+        foreach (var node in Cluster.All)
+        {
+            await Cluster.StartAsync(node, cancellationToken);
+        }
+
+        await Cluster.AllShardsRunAsync(cancellationToken);
     }
 
     public void StartBroker()
@@ -69,8 +82,8 @@ internal sealed class Deployment : IAsyncDisposable
 
     public void StartHost()
     {
-        Host?.Dispose();
-        Host = ChildProcess.StartProgram(HostArguments(), HostIsReady, Path.Combine(_options.Directory, "host.log"));
+        _host?.Dispose();
+        _host = ChildProcess.StartProgram(HostArguments(), HostIsReady, Path.Combine(_options.Directory, "host.log"));
     }
 
     /// <summary>Fails when the process does not work in time.</summary>
@@ -101,35 +114,22 @@ internal sealed class Deployment : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        Host?.Dispose();
+        _host?.Dispose();
+        if (Cluster is not null)
+        {
+            await Cluster.DisposeAsync();
+        }
+
         Broker?.Dispose();
         await Proxy.DisposeAsync();
         _channel.Dispose();
-    }
-
-    // Below the range from which the system takes ports for connections, so that the port is free when the broker starts again.
-    private static int FreePort()
-    {
-        for (var port = FirstPort + (Environment.ProcessId * 31 % Ports); ; port = port + 1 < FirstPort + Ports ? port + 1 : FirstPort)
-        {
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Another program has it.
-            }
-        }
     }
 
     private List<string> HostArguments()
     {
         List<string> arguments =
         [
-            "run", "--config", _options.Emulator is null ? "embedded.conf" : "emulator.conf", "--data", DataFolder,
+            "run", "--config", _options.Nodes > 0 ? "cluster.conf" : _options.Emulator is null ? "embedded.conf" : "emulator.conf", "--data", DataFolder,
             "--set", $"ecomstream.pubsub.emulator-host={Proxy.Endpoint}",
             "--set", $"ecomstream.unmatched.grace={_options.Grace.TotalMilliseconds:0}ms",
             "--set", "ecomstream.join.passivate-after=2s",
@@ -146,7 +146,7 @@ internal sealed class Deployment : IAsyncDisposable
                 "--set", $"ecomstream.store.cassandra.contact-points=[\"{cassandra}\"]",
                 "--set", "ecomstream.store.cassandra.username=admin",
                 "--set", "ecomstream.store.cassandra.password=admin",
-                "--set", "ecomstream.store.cassandra.keyspace=chaos",
+                "--set", $"ecomstream.store.cassandra.keyspace={_options.Keyspace}",
                 "--set", "ecomstream.store.cassandra.replication=\"{'class': 'SimpleStrategy', 'replication_factor': 1}\"");
         }
         else

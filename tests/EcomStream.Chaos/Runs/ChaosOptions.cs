@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using EcomStream.Chaos.Faults;
 
 namespace EcomStream.Chaos.Runs;
@@ -49,6 +51,12 @@ internal sealed record ChaosOptions
 
     /// <summary>host:port of Cassandra; null for SQLite.</summary>
     public string? Cassandra { get; init; }
+
+    /// <summary>The keyspace there, which belongs to the folder of the run.</summary>
+    public string Keyspace => $"chaos_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(Directory))))[..12]}";
+
+    /// <summary>The number of nodes of a cluster; 0 for a single host without one.</summary>
+    public int Nodes { get; init; }
 
     /// <summary>The program that kills and starts nodes of Cassandra, as <c>ECOMSTREAM_TEST_CASSANDRA_CONTROL</c> does; null for none.</summary>
     public string? CassandraControl { get; init; }

@@ -14,6 +14,12 @@ internal sealed class ChaosReport(ChaosState state, ChaosOptions options)
         output.WriteLine($"rounds               {state.Rounds}: {kills}");
         output.WriteLine($"checked              {state.Published} messages, {state.Orders} orders, {state.Checked.Count} checkpoints; dead letters received: {deadLetters}");
         output.WriteLine($"host at checkpoints  {state.FirstHostBytes >> 20} MiB first, {state.MaxHostBytes >> 20} MiB at most");
+        if (state.TakeOverSeconds.Count > 0)
+        {
+            var sorted = state.TakeOverSeconds.Order().ToList();
+            output.WriteLine($"take-overs           {sorted.Count}: {sorted[sorted.Count / 2]:0.0} s median, {sorted[^1]:0.0} s at most, from the kill until every shard ran");
+        }
+
         output.WriteLine($"time of this call    {elapsed:hh\\:mm\\:ss}");
         if (state.Problems.Count == 0)
         {
@@ -25,6 +31,6 @@ internal sealed class ChaosReport(ChaosState state, ChaosOptions options)
             output.WriteLine($"data and logs        {options.Directory}");
         }
 
-        output.WriteLine($"to repeat            --seed {state.Seed} --kills {options.Kills}");
+        output.WriteLine($"to repeat            --seed {state.Seed} --kills {options.Kills}{(options.Nodes > 0 ? $" --cluster {options.Nodes}" : "")}");
     }
 }

@@ -20,7 +20,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
 
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly IRowReader _rows = options.Cassandra is { } cassandra
-        ? new CassandraRows(cassandra, options.NodeFolder ?? throw new ChaosException("--cassandra needs --node: the rows are read with cassandra-driver"), options.Directory)
+        ? new CassandraRows(cassandra, options.Keyspace, options.NodeFolder ?? throw new ChaosException("--cassandra needs --node: the rows are read with cassandra-driver"), options.Directory)
         : new SqliteRows(Path.Combine(options.Directory, "data", "ecomstream.db"));
 
     private bool IsOver => _clock.Elapsed > options.Limit;
@@ -96,7 +96,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
         }
 
         await CheckEarlierRangesAsync(state, cancellationToken);
-        await EndAsync(deployment, faults);
+        await faults.EndAsync();
         await ended.CancelAsync();
         await readers;
     }
@@ -121,6 +121,8 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
 
         state.Kills += fault.Kills;
         state.Faults[fault.Kind] = state.Faults.GetValueOrDefault(fault.Kind) + 1;
+        state.TakeOverSeconds.AddRange((faults.Cluster?.TakeOvers ?? []).Select(time => time.TotalSeconds));
+        faults.Cluster?.TakeOvers.Clear();
         output.WriteLine(
             $"{_clock.Elapsed:hh\\:mm\\:ss} round {state.Rounds}: {fault} after {fault.After.TotalSeconds:0.00} s; {state.Kills} kills; "
             + $"{ledger.Published} published; host {(deployment.Host.Usage?.ResidentBytes ?? 0) >> 20} MiB, broker {(deployment.Broker?.Usage?.ResidentBytes ?? 0) >> 20} MiB");
@@ -239,13 +241,6 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
                 throw new ChaosException($"The rows of orders {range.First} to {range.Last} have changed since they were checked.");
             }
         }
-    }
-
-    // Both end cleanly at last.
-    private static async Task EndAsync(Deployment deployment, FaultRunner faults)
-    {
-        await faults.RunAsync(new Fault(FaultKind.TerminateHost, TimeSpan.Zero, TimeSpan.Zero), CancellationToken.None);
-        await deployment.Host.KillAsync();
     }
 
     private static string Hash(IReadOnlyDictionary<long, FactRow> facts, IReadOnlyList<UnmatchedRow> unmatched)

@@ -32,6 +32,9 @@ internal sealed record ChaosState
 
     public List<CheckedRange> Checked { get; init; } = [];
 
+    /// <summary>From each kill of a node until all of its shards ran on others, seconds.</summary>
+    public List<double> TakeOverSeconds { get; init; } = [];
+
     /// <summary>Resident memory of the host at the first checkpoint, bytes.</summary>
     public long FirstHostBytes { get; set; }
 
