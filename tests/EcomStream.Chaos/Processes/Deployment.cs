@@ -147,7 +147,7 @@ internal sealed class Deployment : IAsyncDisposable
                 "--set", "ecomstream.store.cassandra.username=admin",
                 "--set", "ecomstream.store.cassandra.password=admin",
                 "--set", $"ecomstream.store.cassandra.keyspace={_options.Keyspace}",
-                "--set", "ecomstream.store.cassandra.replication=\"{'class': 'SimpleStrategy', 'replication_factor': 1}\"");
+                "--set", "ecomstream.store.cassandra.replication={'class': 'SimpleStrategy', 'replication_factor': 1}");
         }
         else
         {
