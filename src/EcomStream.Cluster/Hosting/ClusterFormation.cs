@@ -1,6 +1,7 @@
 using Akka.Actor;
-using Akka.Management.Dsl;
+using Akka.Configuration;
 using Akka.Management.Cluster.Bootstrap;
+using Akka.Management.Dsl;
 
 namespace EcomStream.Cluster;
 
@@ -8,6 +9,7 @@ namespace EcomStream.Cluster;
 internal static class ClusterFormation
 {
     /// <summary>Starts to look for the other nodes.</summary>
+    /// <exception cref="ConfigurationException">This node cannot listen where the other nodes would ask it.</exception>
     public static void Start(ActorSystem system, ClusterSettings settings)
     {
         if (settings.Discovery == ClusterDiscovery.Off)
@@ -22,7 +24,9 @@ internal static class ClusterFormation
             return;
         }
 
-        _ = AkkaManagement.Get(system).Start();
+        var http = AkkaManagement.Get(system).Settings.Http;
+        var self = new UriBuilder("http", http.Hostname, http.Port).Uri;
+        ContactPoint.Serve(system, http.EffectiveBindHostname, http.EffectiveBindPort, self);
         _ = ClusterBootstrap.Get(system).Start();
     }
 }

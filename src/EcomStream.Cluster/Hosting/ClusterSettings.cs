@@ -150,7 +150,7 @@ public sealed record ClusterSettings
 
         if (Discovery == ClusterDiscovery.Off)
         {
-            text.Add($"akka.cluster.seed-nodes = [{string.Join(", ", SeedNodes.Select(node => Quoted($"akka.tcp://ecomstream@{node}")))}]");
+            text.Add($"akka.cluster.seed-nodes = [{string.Join(", ", SeedNodes.Select(node => Quoted($"{(Tls is null ? "akka.tcp" : "akka.ssl.tcp")}://ecomstream@{node}")))}]");
         }
         else
         {

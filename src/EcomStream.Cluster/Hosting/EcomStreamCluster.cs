@@ -23,7 +23,7 @@ public static class EcomStreamCluster
         EcomStreamPorts ports,
         Action<EcomStreamPipeline>? started = null,
         TimeProvider? time = null) =>
-        builder
+        (settings.Tls is { } tls ? builder.AddSetup(tls.ToSetup()) : builder)
             .AddHocon(settings.ToAkka(), HoconAddMode.Append)
             .AddStartup((system, _) => started?.Invoke(Start(system, settings, ports, time)));
 

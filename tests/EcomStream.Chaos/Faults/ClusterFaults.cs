@@ -12,6 +12,7 @@ internal sealed class ClusterFaults(ClusterNodes nodes)
     // A node that has answered nobody for so long has been removed; one that was silent for less may have been.
     private static readonly TimeSpan _isRemoved = TimeSpan.FromSeconds(25);
     private static readonly TimeSpan _isKept = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan _noticeTime = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan _endTime = TimeSpan.FromSeconds(60);
 
     private const int RemovedExitCode = 1;
@@ -106,7 +107,7 @@ internal sealed class ClusterFaults(ClusterNodes nodes)
         // A node that was removed may have ended already, or finds out when it hears from the others.
         if (silence > _isKept)
         {
-            var ended = await node.Process!.EndsAsync(silence >= _isRemoved ? _endTime : _isRemoved - silence);
+            var ended = await node.Process!.EndsAsync(silence >= _isRemoved ? _endTime : _noticeTime);
             if (!ended && silence >= _isRemoved)
             {
                 throw new ChaosException($"Node {node.Index} was silent for {silence.TotalSeconds:0} s and still runs {_endTime.TotalSeconds} s later.");

@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace EcomStream.Chaos.Processes;
+namespace EcomStream.TestSupport;
 
 /// <summary>Ports on loopback that are free, and stay so when the process that had one is started again.</summary>
-internal static class FreePorts
+public static class FreePorts
 {
     // Below the range from which the system takes ports for connections.
     private const int First = 20_000;
