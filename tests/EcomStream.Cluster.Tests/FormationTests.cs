@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Akka.Actor;
 using Akka.Actor.Setup;
@@ -44,6 +46,54 @@ public sealed class FormationTests : IAsyncDisposable
         await UpAsync(_systems[1], 2);
     }
 
+    // One name with one address here, so the one node that it leads to is the whole cluster.
+    [Fact]
+    public async Task A_node_finds_itself_and_the_others_by_the_addresses_of_a_DNS_name()
+    {
+        var port = FreePorts.Next();
+        Start($"port = {FreePorts.Next()}, discovery = dns, service-name = localhost, required-contact-points = 1, management-port = {port}");
+        await UpAsync(_systems[0], 1);
+        (await new DnsDiscovery((ExtendedActorSystem)_systems[0]).Lookup(new Akka.Discovery.Lookup("no-such-host.invalid"), TimeSpan.FromSeconds(5)))
+            .Addresses.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_management_port_that_another_program_has_is_a_clear_error()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        Should.Throw<ConfigurationException>(() => Start($"port = 0, discovery = config, contact-points = [\"127.0.0.1:{port}\"], management-port = {port}"))
+            .Message.ShouldContain("ecomstream.cluster.management-port");
+    }
+
+    // As deploy/kubernetes: the pods of one label, whose port "management" is the contact point.
+    [Fact]
+    public async Task Pods_that_the_API_server_of_Kubernetes_lists_form_one_cluster()
+    {
+        using var authority = TestCertificates.Authority("CN=kubernetes");
+        using var certificate = TestCertificates.Issue(authority, "CN=api", address: "127.0.0.1");
+        var management = new[] { FreePorts.Next(), FreePorts.Next() };
+        await using var server = new FakeKubernetes(certificate, management);
+        File.WriteAllText(Path.Combine(_folder, "ca.crt"), authority.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(_folder, "token"), "secret\n");
+        File.WriteAllText(Path.Combine(_folder, "namespace"), "shop");
+        foreach (var port in management)
+        {
+            Start(
+                $"port = {FreePorts.Next()}, discovery = kubernetes, service-name = orders, required-contact-points = 2, management-port = {port}",
+                $$"""akka.discovery.ecomstream-kubernetes { service-account = "{{_folder}}", api-server = "https://127.0.0.1:{{server.Port}}" }""");
+        }
+
+        var found = await new KubernetesDiscovery((ExtendedActorSystem)_systems[0]).Lookup(new Akka.Discovery.Lookup("orders"), TimeSpan.FromSeconds(10));
+        found.Addresses.Select(target => (target.Host, target.Port)).ShouldBe(management.Select(port => ("127.0.0.1", (int?)port)), ignoreOrder: true);
+        await UpAsync(_systems[0], 2);
+        await UpAsync(_systems[1], 2);
+        server.Requests.ShouldContain(request => request.StartsWith("GET /api/v1/namespaces/shop/pods", StringComparison.Ordinal)
+            && Uri.UnescapeDataString(request).Contains("labelSelector=app=orders", StringComparison.Ordinal));
+        server.Tokens.ShouldContain("Bearer secret");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Task.WhenAll(_systems.Select(system => system.Terminate()));
@@ -55,10 +105,12 @@ public sealed class FormationTests : IAsyncDisposable
     private static Task UpAsync(ActorSystem system, int members) =>
         Eventually.True(() => Up(system) == members, $"{members} nodes are up", TimeSpan.FromSeconds(60));
 
-    private ActorSystem Start(string cluster)
+    private ActorSystem Start(string cluster, string more = "")
     {
         var settings = ClusterSettings.Read(ConfigurationFactory.ParseString($"ecomstream.cluster {{ enabled = on, {cluster} }}"));
-        var hocon = ConfigurationFactory.ParseString("akka { loglevel = OFF, stdout-loglevel = OFF, loggers = [] }").WithFallback(settings.ToAkka());
+        var hocon = ConfigurationFactory.ParseString("akka { loglevel = OFF, stdout-loglevel = OFF, loggers = [], management.cluster.bootstrap.contact-point-discovery { stable-margin = 1s, interval = 500ms } }")
+            .WithFallback(ConfigurationFactory.ParseString(more))
+            .WithFallback(settings.ToAkka());
         var setup = ActorSystemSetup.Create(BootstrapSetup.Create().WithConfig(hocon));
         var system = ActorSystem.Create("ecomstream", settings.Tls is { } tls ? setup.And(tls.ToSetup()) : setup);
         _systems.Add(system);

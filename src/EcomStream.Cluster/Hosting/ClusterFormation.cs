@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Configuration;
+using Akka.Event;
 using Akka.Management.Cluster.Bootstrap;
 using Akka.Management.Dsl;
 
@@ -27,6 +28,17 @@ internal static class ClusterFormation
         var http = AkkaManagement.Get(system).Settings.Http;
         var self = new UriBuilder("http", http.Hostname, http.Port).Uri;
         ContactPoint.Serve(system, http.EffectiveBindHostname, http.EffectiveBindPort, self);
-        _ = ClusterBootstrap.Get(system).Start();
+        var bootstrap = ClusterBootstrap.Get(system).Start();
+        if (bootstrap.IsFaulted)
+        {
+            var why = bootstrap.Exception!.GetBaseException();
+            throw new ConfigurationException($"ecomstream.cluster.discovery = {settings.Discovery.ToString().ToLowerInvariant()}: discovery cannot start: {why.Message}", why);
+        }
+
+        _ = bootstrap.ContinueWith(
+            failed => Logging.GetLogger(system, typeof(ClusterFormation)).Error(failed.Exception!.GetBaseException(), "Discovery has ended; this node does not find the others"),
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted,
+            TaskScheduler.Default);
     }
 }

@@ -165,8 +165,8 @@ public sealed record ClusterSettings
         var method = Discovery switch
         {
             ClusterDiscovery.Config => "config",
-            ClusterDiscovery.Dns => "akka-dns",
-            _ => "kubernetes-api",
+            ClusterDiscovery.Dns => "ecomstream-dns",
+            _ => "ecomstream-kubernetes",
         };
         yield return $"akka.discovery.method = {method}";
         yield return $"akka.management.http.hostname = {Quoted(PublicHostname.Length > 0 && Discovery != ClusterDiscovery.Config ? PublicHostname : ManagementHostname)}";
@@ -175,9 +175,11 @@ public sealed record ClusterSettings
         yield return $"akka.management.cluster.bootstrap.contact-point-discovery.service-name = {Quoted(ServiceName)}";
         yield return $"akka.management.cluster.bootstrap.contact-point-discovery.required-contact-point-nr = {Number(RequiredContactPoints)}";
         yield return $"akka.management.cluster.bootstrap.contact-point.fallback-port = {Number(ManagementPort)}";
+
+        // What was found has its own port, or none and gets the fallback.
+        yield return "akka.management.cluster.bootstrap.contact-point.filter-on-fallback-port = off";
         if (Discovery == ClusterDiscovery.Config)
         {
-            yield return "akka.management.cluster.bootstrap.contact-point.filter-on-fallback-port = off";
             yield return $"akka.discovery.config.services.{Quoted(ServiceName)}.endpoints = [{string.Join(", ", ContactPoints.Select(Quoted))}]";
         }
     }
