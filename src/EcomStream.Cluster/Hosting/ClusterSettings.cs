@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Net;
+using Akka.Cluster.Sharding;
+using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
+using Akka.DistributedData;
 using EcomStream.Actors;
 
 namespace EcomStream.Cluster;
@@ -120,6 +123,13 @@ public sealed record ClusterSettings
         settings.Validate();
         return settings;
     }
+
+    /// <summary>
+    /// The defaults of the parts of Akka that a node uses. In the configuration from the start, they let a node read the first
+    /// messages of the others before its own part has started.
+    /// </summary>
+    public static Config AkkaDefaults { get; } =
+        ClusterSharding.DefaultConfig().WithFallback(ClusterSingleton.DefaultConfig()).WithFallback(DistributedData.DefaultConfig());
 
     /// <summary>The configuration of the node's actor system.</summary>
     public Config ToAkka()

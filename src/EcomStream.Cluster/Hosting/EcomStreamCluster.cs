@@ -25,6 +25,7 @@ public static class EcomStreamCluster
         TimeProvider? time = null) =>
         (settings.Tls is { } tls ? builder.AddSetup(tls.ToSetup()) : builder)
             .AddHocon(settings.ToAkka(), HoconAddMode.Append)
+            .AddHocon(ClusterSettings.AkkaDefaults, HoconAddMode.Append)
             .AddStartup((system, _) => started?.Invoke(Start(system, settings, ports, time)));
 
     /// <summary>Starts the pipeline of one node, whose actor system has the configuration <see cref="ClusterSettings.ToAkka"/>.</summary>

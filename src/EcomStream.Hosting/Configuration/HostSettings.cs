@@ -158,7 +158,7 @@ internal sealed record HostSettings
         : RunsBroker
             ? throw new ConfigurationException(
                 "ecomstream.broker.embedded = on: the nodes of a cluster share one Pub/Sub, and the embedded broker belongs to one process. Set ecomstream.pubsub.endpoint or ecomstream.pubsub.emulator-host and ecomstream.broker.embedded = off, or ecomstream.cluster.enabled = off.")
-        : this with { Config = Cluster.ToAkka().WithFallback(Config) };
+        : this with { Config = Cluster.ToAkka().WithFallback(Config).WithFallback(ClusterSettings.AkkaDefaults) };
 
     private SubscriptionPlan Input(string topic, string subscription, string deadLetters) => new()
     {
