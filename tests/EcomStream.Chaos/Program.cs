@@ -35,7 +35,7 @@ var command = new RootCommand("Kills, pauses and cuts off real processes under l
 command.SetAction(async (arguments, cancellationToken) =>
 {
     var directory = arguments.GetValue(folder) ?? Path.Combine(Path.GetTempPath(), $"ecomstream-chaos-{Guid.NewGuid():n}");
-    if (File.Exists(Path.Combine(directory, "state.json")) && !arguments.GetValue(resume))
+    if (File.Exists(Path.Combine(directory, ChaosState.FileName)) && !arguments.GetValue(resume))
     {
         Console.Error.WriteLine($"{directory} has a run: continue it with --resume, or name another folder.");
         return 2;
@@ -65,6 +65,7 @@ command.SetAction(async (arguments, cancellationToken) =>
         Cassandra = arguments.GetValue(cassandra),
         CassandraControl = arguments.GetValue(control),
         Nodes = nodes,
+        Keyspace = ChaosState.Read(Path.Combine(directory, ChaosState.FileName))?.Keyspace ?? $"chaos_{Guid.NewGuid():n}"[..18],
         Faults = new FaultBounds(
             TimeSpan.FromSeconds(arguments.GetValue(delay)), TimeSpan.FromSeconds(arguments.GetValue(pause)),
             FaultBounds.Possible(

@@ -12,6 +12,10 @@ namespace EcomStream.Cluster;
 internal sealed class OrderShard : UntypedActor, IWithTimers
 {
     private static readonly TimeSpan SettleLinger = TimeSpan.FromMilliseconds(5);
+
+    // Less than akka.cluster.sharding.handoff-timeout, after which the shard would be stopped whatever it does; more than the
+    // request timeout of the store, so that no write is under way when the shard starts elsewhere.
+    private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(7);
     private static readonly TimeSpan NoProgress = TimeSpan.FromMilliseconds(500);
 
     private readonly int _shard;
@@ -169,7 +173,8 @@ internal sealed class OrderShard : UntypedActor, IWithTimers
 
     private async Task DrainAsync(IReadOnlyList<Settlements> origins)
     {
-        using var deadline = new CancellationTokenSource(_node.Settings.ShutdownTimeout, _node.Time);
+        using var deadline = new CancellationTokenSource(
+            _node.Settings.ShutdownTimeout < LongestStop ? _node.Settings.ShutdownTimeout : LongestStop, _node.Time);
         await PipelineDrain.FinishAsync(
             _group.FlushAsync, () => origins.Sum(origin => origin.Open), NoProgress, _node.Time, deadline.Token);
     }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using EcomStream.Chaos.Faults;
 
 namespace EcomStream.Chaos.Runs;
@@ -52,8 +50,8 @@ internal sealed record ChaosOptions
     /// <summary>host:port of Cassandra; null for SQLite.</summary>
     public string? Cassandra { get; init; }
 
-    /// <summary>The keyspace there, which belongs to the folder of the run.</summary>
-    public string Keyspace => $"chaos_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(Directory))))[..12]}";
+    /// <summary>The keyspace there, which the run has for itself.</summary>
+    public string Keyspace { get; init; } = "";
 
     /// <summary>The number of nodes of a cluster; 0 for a single host without one.</summary>
     public int Nodes { get; init; }

@@ -25,14 +25,14 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter output)
 
     private bool IsOver => _clock.Elapsed > options.Limit;
 
-    private string StateFile => Path.Combine(options.Directory, "state.json");
+    private string StateFile => Path.Combine(options.Directory, ChaosState.FileName);
 
     /// <summary>Runs until enough kills were made.</summary>
     /// <returns>Whether nothing was found.</returns>
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(options.Directory);
-        var state = ChaosState.Read(StateFile) ?? new ChaosState { Seed = options.Seed };
+        var state = ChaosState.Read(StateFile) ?? new ChaosState { Seed = options.Seed, Keyspace = options.Keyspace };
         if (state.Problems.Count > 0)
         {
             output.WriteLine($"{StateFile} is of a run that has found something: {state.Problems[0]}");

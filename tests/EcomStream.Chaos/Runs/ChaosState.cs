@@ -9,11 +9,17 @@ internal sealed record CheckedRange(long First, long Last, string Hash);
 /// <summary>How far a run has come, for one that is spread over several calls. It is written at checkpoints.</summary>
 internal sealed record ChaosState
 {
+    /// <summary>The name of its file in the folder of the run.</summary>
+    public const string FileName = "state.json";
+
     // Each call takes its ids from a range of its own.
     private const long OrdersPerCall = 100_000_000;
     private static readonly JsonSerializerOptions _json = new() { WriteIndented = true };
 
     public required int Seed { get; init; }
+
+    /// <summary>The keyspace on Cassandra.</summary>
+    public required string Keyspace { get; init; }
 
     /// <summary>Calls that have begun.</summary>
     public int Calls { get; set; }
