@@ -35,6 +35,13 @@ public sealed class ClusterSettingsTests
         akka.GetString("akka.actor.provider").ShouldBe("cluster");
     }
 
+    // A node that dies while it hands a shard over keeps the shard for as long as the coordinator waits for it; a shard that stops
+    // needs less.
+    [Fact]
+    public void A_hand_over_times_out_after_a_shard_has_stopped_and_before_a_take_over_takes_ten_seconds() =>
+        Read("").ToAkka().GetTimeSpan("akka.cluster.sharding.handoff-timeout")
+            .ShouldBeInRange(OrderShard.LongestStop + TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(9));
+
     private static ClusterSettings Read(string hocon) =>
         ClusterSettings.Read(ConfigurationFactory.ParseString($"ecomstream.cluster {{ enabled = on\n{hocon}\n}}"));
 }

@@ -15,7 +15,7 @@ internal sealed class OrderShard : UntypedActor, IWithTimers
 
     // Less than akka.cluster.sharding.handoff-timeout, after which the shard would be stopped whatever it does; more than the
     // request timeout of the store, so that no write is under way when the shard starts elsewhere.
-    private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(7);
+    internal static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(7);
     private static readonly TimeSpan NoProgress = TimeSpan.FromMilliseconds(500);
 
     private readonly int _shard;
