@@ -5,19 +5,23 @@ namespace EcomStream.PubSub;
 /// <summary>
 /// Publishes single messages to one topic in batches: a batch goes when it is full by count or bytes, or when its first
 /// message has waited for <c>batch-delay</c>. Messages with the same ordering key go one batch after the other; when one
-/// fails for good, the key's later messages fail too, until <see cref="Resume"/>, so that none overtakes a lost one.
+/// fails for good, the key's later messages fail too, until <see cref="Resume"/>, so that none overtakes a lost one. At most
+/// <c>parallelism</c> calls are under way, whatever the number of keys, and a message that is not published within
+/// <c>total-timeout</c> fails.
 /// </summary>
-public sealed class BatchingPublisher : IAsyncDisposable
+public sealed partial class BatchingPublisher : IAsyncDisposable
 {
     private readonly PubSubPublisher _publisher;
-    private readonly string _topic;
+    private readonly PubSubSettings _connection;
     private readonly PublisherSettings _settings;
+    private readonly string _topic;
     private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _slots;
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, Lane> _lanes = [];
+    private readonly Dictionary<string, PublishLane> _lanes = [];
     private readonly HashSet<Task> _sending = [];
     private readonly CancellationTokenSource _aborted = new();
-    private readonly LinkedList<Waiting> _waiting = new();
+    private readonly LinkedList<PendingPublish> _waiting = new();
     private int _messages;
     private long _bytes;
     private bool _disposed;
@@ -28,9 +32,11 @@ public sealed class BatchingPublisher : IAsyncDisposable
     public BatchingPublisher(PubSubConnection connection, string topic)
     {
         _publisher = new PubSubPublisher(connection);
-        _topic = topic;
+        _connection = connection.Settings;
         _settings = connection.Settings.Publisher;
+        _topic = topic;
         _time = connection.Time;
+        _slots = new SemaphoreSlim(_settings.Parallelism);
     }
 
     /// <summary>What was taken and has no answer yet.</summary>
@@ -50,31 +56,38 @@ public sealed class BatchingPublisher : IAsyncDisposable
     /// one key are published, in the order of the calls.
     /// </summary>
     /// <param name="message">The message.</param>
-    /// <param name="cancellationToken">Ends the waiting for room; a message that was taken is published all the same.</param>
+    /// <param name="cancellationToken">
+    /// Cancels both tasks. A message that has not been sent is removed; one that has been may be published all the same.
+    /// </param>
     /// <returns>
     /// A task with the message's id, which fails with <see cref="PublishFailedException"/> when the message cannot be
-    /// published, or one of its ordering key before it.
+    /// published, or not within <c>total-timeout</c>, or one of its ordering key before it could not.
     /// </returns>
     public async ValueTask<Task<string>> EnqueueAsync(OutgoingMessage message, CancellationToken cancellationToken)
     {
-        var pending = new Pending(message, RequestSplit.Size(message));
-        Waiting waiting;
+        cancellationToken.ThrowIfCancellationRequested();
+        var pending = new PendingPublish(message);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_waiting.Count == 0 && HasRoom(pending))
             {
                 Take(pending);
-                return pending.Id.Task;
             }
-
-            waiting = new Waiting(pending);
-            _waiting.AddLast(waiting.Node);
+            else
+            {
+                pending.Waiting = _waiting.AddLast(pending);
+            }
         }
 
-        await using (cancellationToken.UnsafeRegister(_ => GiveUp(waiting, cancellationToken), null))
+        if (cancellationToken.CanBeCanceled)
         {
-            await waiting.Taken.Task;
+            _ = CancelWithAsync(pending, cancellationToken);
+        }
+
+        if (pending.Waiting is not null)
+        {
+            await pending.Taken.Task;
         }
 
         return pending.Id.Task;
@@ -88,6 +101,7 @@ public sealed class BatchingPublisher : IAsyncDisposable
             if (_lanes.TryGetValue(orderingKey, out var lane))
             {
                 lane.Failure = null;
+                ForgetIfIdle(lane);
             }
         }
     }
@@ -123,6 +137,7 @@ public sealed class BatchingPublisher : IAsyncDisposable
             foreach (var waiting in _waiting)
             {
                 waiting.Taken.SetException(new ObjectDisposedException(nameof(BatchingPublisher)));
+                waiting.Id.TrySetCanceled();
             }
 
             _waiting.Clear();
@@ -143,93 +158,15 @@ public sealed class BatchingPublisher : IAsyncDisposable
     }
 
     // Under the lock.
-    private bool HasRoom(Pending pending) =>
-        _messages == 0 || (_messages < _settings.MaxOutstandingMessages && _bytes + pending.Bytes <= _settings.MaxOutstandingBytes);
-
-    // Under the lock: first come, first served.
-    private void TakeWaiting()
+    private void Send(PublishLane lane)
     {
-        while (_waiting.First is { Value: var next } && HasRoom(next.Pending))
-        {
-            _waiting.RemoveFirst();
-            Take(next.Pending);
-            next.Taken.SetResult();
-        }
-    }
-
-    private void GiveUp(Waiting waiting, CancellationToken cancellationToken)
-    {
-        lock (_lock)
-        {
-            if (waiting.Node.List is null)
-            {
-                return;
-            }
-
-            _waiting.Remove(waiting.Node);
-            waiting.Taken.SetCanceled(cancellationToken);
-            TakeWaiting();
-        }
-    }
-
-    // Under the lock.
-    private void Take(Pending pending)
-    {
-        var key = pending.Message.OrderingKey;
-        if (!_lanes.TryGetValue(key, out var lane))
-        {
-            _lanes[key] = lane = new Lane(key);
-        }
-
-        if (lane.Failure is { } failure)
-        {
-            pending.Id.SetException(failure);
-            return;
-        }
-
-        if (lane.Open.Count > 0 && lane.OpenBytes + pending.Bytes > _settings.BatchBytes)
-        {
-            Send(lane);
-        }
-
-        lane.Open.Add(pending);
-        lane.OpenBytes += pending.Bytes;
-        _messages++;
-        _bytes += pending.Bytes;
-        if (lane.Open.Count >= _settings.BatchMessages || lane.OpenBytes >= _settings.BatchBytes || _settings.BatchDelay == TimeSpan.Zero)
-        {
-            Send(lane);
-        }
-        else if (lane.Open.Count == 1)
-        {
-            _ = SendLaterAsync(lane, lane.Sent);
-        }
-    }
-
-    // It remembers how many batches went before and not the batch itself, which may be sent and done long before the delay is over.
-    private async Task SendLaterAsync(Lane lane, long sent)
-    {
-        await Task.Delay(_settings.BatchDelay, _time, _aborted.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        lock (_lock)
-        {
-            if (lane.Sent == sent)
-            {
-                Send(lane);
-            }
-        }
-    }
-
-    // Under the lock.
-    private void Send(Lane lane)
-    {
-        if (lane.Open.Count == 0)
+        if (lane.Open is not { } batch)
         {
             return;
         }
 
-        var batch = lane.Open;
-        (lane.Open, lane.OpenBytes) = ([], 0);
-        lane.Sent++;
+        lane.Open = null;
+        lane.Closed++;
         var before = lane.Key.Length > 0 ? lane.Last : Task.CompletedTask;
         var round = lane.Round;
         var sending = Task.Run(() => SendAsync(lane, batch, round, before));
@@ -238,20 +175,17 @@ public sealed class BatchingPublisher : IAsyncDisposable
         _ = ForgetAsync(lane, sending);
     }
 
-    private async Task ForgetAsync(Lane lane, Task sending)
+    private async Task ForgetAsync(PublishLane lane, Task sending)
     {
         await sending;
         lock (_lock)
         {
             _sending.Remove(sending);
-            if (lane.Last == sending && lane.Open.Count == 0 && lane.Failure is null)
-            {
-                _lanes.Remove(lane.Key);
-            }
+            ForgetIfIdle(lane);
         }
     }
 
-    private async Task SendAsync(Lane lane, List<Pending> batch, int round, Task before)
+    private async Task SendAsync(PublishLane lane, PublishBatch batch, int round, Task before)
     {
         await before;
         var failure = FailureBefore(lane, round);
@@ -261,7 +195,7 @@ public sealed class BatchingPublisher : IAsyncDisposable
         {
             try
             {
-                ids = await _publisher.PublishAsync(_topic, [.. batch.Select(pending => pending.Message)], _aborted.Token);
+                ids = await PublishAsync(batch);
             }
             catch (PublishFailedException error)
             {
@@ -274,32 +208,74 @@ public sealed class BatchingPublisher : IAsyncDisposable
             }
             catch (Exception error)
             {
-                // An error that no one expects: whoever waits for these is told, and what waits behind them goes on.
-                failure = new PublishFailedException($"Publishing {batch.Count} messages to topic {_topic} failed: {error.Message}", error);
+                // An unexpected error: whoever waits for these is told, and what waits behind them goes on.
+                failure = new PublishFailedException($"Publishing {batch.Messages.Count} messages to topic {_topic} failed: {error.Message}", error);
                 Failed(lane, failure);
             }
         }
 
-        Release(batch);
-        for (var i = 0; i < batch.Count; i++)
+        foreach (var (n, pending) in Finish(batch).Index())
         {
-            if (cancelled)
+            _ = cancelled ? pending.Id.TrySetCanceled(_aborted.Token)
+                : failure is null ? pending.Id.TrySetResult(ids[n])
+                : pending.Id.TrySetException(failure);
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> PublishAsync(PublishBatch batch)
+    {
+        var left = _settings.TotalTimeout - _time.GetElapsedTime(batch.TakenAt);
+        using var timeout = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _aborted.Token);
+        var count = 0;
+        try
+        {
+            await _slots.WaitAsync(ending.Token);
+            try
             {
-                batch[i].Id.SetCanceled(_aborted.Token);
+                var messages = Start(batch);
+                count = messages.Length;
+                return count == 0 ? [] : await _publisher.PublishAsync(_topic, messages, ending.Token);
             }
-            else if (failure is null)
+            finally
             {
-                batch[i].Id.SetResult(ids[i]);
+                _slots.Release();
             }
-            else
-            {
-                batch[i].Id.SetException(failure);
-            }
+        }
+        catch (OperationCanceledException over) when (timeout.IsCancellationRequested && !_aborted.IsCancellationRequested)
+        {
+            var last = over.InnerException as Grpc.Core.RpcException;
+            throw new PublishFailedException(
+                $"Publishing {Start(batch).Length} messages to {_connection.TopicName(_topic)} on {_connection.Endpoint} was given up after "
+                + $"{_settings.TotalTimeout.TotalSeconds:0.###} s (ecomstream.pubsub.publisher.total-timeout): "
+                + (count == 0 ? "other requests took all of that time." : $"they may have been published or not. The last error was {last?.StatusCode} ({last?.Status.Detail})."),
+                over.InnerException);
+        }
+    }
+
+    // From here on nothing is taken out of the batch.
+    private OutgoingMessage[] Start(PublishBatch batch)
+    {
+        lock (_lock)
+        {
+            batch.IsSent = true;
+            return [.. batch.Messages.Select(pending => pending.Message)];
+        }
+    }
+
+    private List<PendingPublish> Finish(PublishBatch batch)
+    {
+        lock (_lock)
+        {
+            batch.IsSent = true;
+            Release(batch.Messages.Count, batch.Bytes);
+            TakeWaiting();
+            return batch.Messages;
         }
     }
 
     // Of a batch that was taken before a message of its key failed, even if the key was resumed meanwhile.
-    private PublishFailedException? FailureBefore(Lane lane, int round)
+    private PublishFailedException? FailureBefore(PublishLane lane, int round)
     {
         lock (_lock)
         {
@@ -307,7 +283,7 @@ public sealed class BatchingPublisher : IAsyncDisposable
         }
     }
 
-    private void Failed(Lane lane, PublishFailedException failure)
+    private void Failed(PublishLane lane, PublishFailedException failure)
     {
         if (lane.Key.Length == 0)
         {
@@ -320,56 +296,5 @@ public sealed class BatchingPublisher : IAsyncDisposable
             lane.Round++;
             (lane.Failure, lane.LastFailure) = (failure, failure);
         }
-    }
-
-    private void Release(List<Pending> batch)
-    {
-        lock (_lock)
-        {
-            _messages -= batch.Count;
-            _bytes -= batch.Sum(pending => pending.Bytes);
-            TakeWaiting();
-        }
-    }
-
-    private sealed record Pending(OutgoingMessage Message, long Bytes)
-    {
-        public TaskCompletionSource<string> Id { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
-
-    /// <summary>A message that there is no room for yet.</summary>
-    private sealed class Waiting
-    {
-        public Waiting(Pending pending) => (Pending, Node) = (pending, new LinkedListNode<Waiting>(this));
-
-        public Pending Pending { get; }
-
-        public LinkedListNode<Waiting> Node { get; }
-
-        public TaskCompletionSource Taken { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
-
-    /// <summary>The messages of one ordering key, or all those without.</summary>
-    private sealed class Lane(string key)
-    {
-        public string Key { get; } = key;
-
-        public List<Pending> Open { get; set; } = [];
-
-        public long OpenBytes { get; set; }
-
-        /// <summary>How many batches have been sent.</summary>
-        public long Sent { get; set; }
-
-        public Task Last { get; set; } = Task.CompletedTask;
-
-        /// <summary>Set until the key is resumed.</summary>
-        public PublishFailedException? Failure { get; set; }
-
-        /// <summary>Why batches of earlier rounds fail.</summary>
-        public PublishFailedException? LastFailure { get; set; }
-
-        /// <summary>How often the key has failed.</summary>
-        public int Round { get; set; }
     }
 }

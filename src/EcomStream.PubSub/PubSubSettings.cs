@@ -86,6 +86,8 @@ public sealed record PubSubSettings
                 BatchDelay = reader.Time("publisher.batch-delay", TimeSpan.Zero, TimeSpan.FromMinutes(1)),
                 MaxOutstandingMessages = reader.Int("publisher.max-outstanding-messages", 1, 10_000_000),
                 MaxOutstandingBytes = reader.Bytes("publisher.max-outstanding-bytes", 1, 1L << 40),
+                Parallelism = reader.Int("publisher.parallelism", 1, 1_000),
+                TotalTimeout = reader.Time("publisher.total-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(24)),
                 CompressFrom = reader.Bytes("publisher.compress-from", 0, 10_000_000),
                 RequestTimeout = reader.Time("publisher.request-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
             },
@@ -194,6 +196,12 @@ public sealed record PublisherSettings
 
     /// <summary>Their bytes.</summary>
     public required long MaxOutstandingBytes { get; init; }
+
+    /// <summary>Requests of a <see cref="BatchingPublisher"/> under way at the same time.</summary>
+    public required int Parallelism { get; init; }
+
+    /// <summary>How long a <see cref="BatchingPublisher"/> tries to publish a message.</summary>
+    public required TimeSpan TotalTimeout { get; init; }
 
     /// <summary>Requests of so many bytes and more are compressed; 0 for none.</summary>
     public required long CompressFrom { get; init; }
