@@ -47,30 +47,50 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
     public ValueTask WaitToOpenAsync(CancellationToken cancellationToken) =>
         WaitAsync(() => _messages < maxMessages && _bytes < maxBytes, cancellationToken);
 
-    /// <summary>Completes when there is room to receive more over a stream.</summary>
-    public ValueTask WaitToReadAsync(StreamShare stream, CancellationToken cancellationToken) =>
-        WaitAsync(() => stream.Messages < stream.MaxMessages && stream.Bytes < stream.MaxBytes, cancellationToken);
+    /// <summary>Waits for room to receive more over a stream.</summary>
+    /// <returns>Whether there was room in time; also when the waiting was stopped, for the rest is read to be given back.</returns>
+    public async ValueTask<bool> WaitToReadAsync(StreamShare stream, TimeSpan patience, TimeProvider time, CancellationToken stop)
+    {
+        var room = WaitAsync(() => stream.Messages < stream.MaxMessages && stream.Bytes < stream.MaxBytes, stop);
+        if (room.IsCompletedSuccessfully)
+        {
+            return true;
+        }
+
+        try
+        {
+            await room.AsTask().WaitAsync(patience, time, stop);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+        catch (OperationCanceledException)
+        {
+            return true;
+        }
+    }
 
     /// <summary>Completes when nothing is outstanding.</summary>
     public ValueTask WaitUntilEmptyAsync(CancellationToken cancellationToken) => WaitAsync(() => _messages == 0, cancellationToken);
 
     /// <summary>
-    /// Takes the room of as many of the deliveries as fit, at least one, waiting for it.
+    /// Takes the room of as many of the deliveries as fit, at least one, waiting for it. Those that have been released
+    /// meanwhile are skipped.
     /// </summary>
-    /// <returns>How many fit.</returns>
-    public async ValueTask<int> HandOutAsync(ReadOnlyMemory<PubSubDelivery> deliveries, long bytes, CancellationToken cancellationToken)
+    /// <returns>How many to skip at the beginning, and how many fit after them; not both are 0.</returns>
+    public async ValueTask<(int Skipped, int Count)> HandOutAsync(ReadOnlyMemory<PubSubDelivery> deliveries, CancellationToken cancellationToken)
     {
         while (true)
         {
             Task change;
             lock (_lock)
             {
-                var count = Fitting(deliveries.Span, ref bytes);
-                if (count > 0)
+                var (skipped, count) = HandOut(deliveries.Span);
+                if (skipped + count > 0)
                 {
-                    _handedMessages += count;
-                    _handedBytes += bytes;
-                    return count;
+                    return (skipped, count);
                 }
 
                 change = Change();
@@ -81,45 +101,60 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
     }
 
     /// <summary>Nacks what nobody has seen; it takes room without asking, which its settling returns.</summary>
-    public void GiveBack(LeasedDeliveries unseen)
+    public void GiveBack(ArraySegment<PubSubDelivery> unseen)
     {
         lock (_lock)
         {
-            _handedMessages += unseen.Deliveries.Length;
-            _handedBytes += unseen.Bytes;
+            foreach (var delivery in unseen)
+            {
+                if (delivery.Flow == FlowState.Received)
+                {
+                    HandOut(delivery);
+                }
+            }
         }
 
-        foreach (var delivery in unseen.Deliveries)
+        foreach (var delivery in unseen)
         {
-            delivery.Nack();
+            if (delivery.Flow == FlowState.HandedOut)
+            {
+                delivery.Nack();
+            }
         }
     }
 
-    /// <summary>Returns the room of what has been settled.</summary>
-    public void Release(ArraySegment<PubSubDelivery> settled)
+    /// <summary>Returns the room of what is settled or given up; what was released before is ignored.</summary>
+    public void Release(ArraySegment<PubSubDelivery> deliveries)
     {
         TaskCompletionSource? waiting;
         lock (_lock)
         {
-            var bytes = 0L;
-            foreach (var delivery in settled)
+            foreach (var delivery in deliveries)
             {
-                bytes += delivery.Bytes;
-                if (delivery.Batch is { Stream: var stream })
-                {
-                    stream.Messages--;
-                    stream.Bytes -= delivery.Bytes;
-                }
+                Release(delivery);
             }
 
-            _messages -= settled.Count;
-            _bytes -= bytes;
-            _handedMessages -= settled.Count;
-            _handedBytes -= bytes;
             (waiting, _change) = (_change, null);
         }
 
         waiting?.SetResult();
+    }
+
+    /// <summary>Releases those that have not been handed out, so that they never are.</summary>
+    /// <returns>Those that were released.</returns>
+    public PubSubDelivery[] ReleaseUnseen(PubSubDelivery[] deliveries)
+    {
+        PubSubDelivery[] unseen;
+        TaskCompletionSource? waiting;
+        lock (_lock)
+        {
+            unseen = Array.FindAll(deliveries, delivery => delivery.Flow == FlowState.Received);
+            Array.ForEach(unseen, Release);
+            (waiting, _change) = (_change, null);
+        }
+
+        waiting?.SetResult();
+        return unseen;
     }
 
     private async ValueTask WaitAsync(Func<bool> condition, CancellationToken cancellationToken)
@@ -143,26 +178,59 @@ internal sealed class FlowControl(int maxMessages, long maxBytes)
 
     private Task Change() => (_change ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    private int Fitting(ReadOnlySpan<PubSubDelivery> deliveries, ref long bytes)
+    // Under the lock.
+    private (int Skipped, int Count) HandOut(ReadOnlySpan<PubSubDelivery> deliveries)
     {
-        if (_handedMessages + deliveries.Length <= maxMessages && _handedBytes + bytes <= maxBytes)
+        var skipped = 0;
+        while (skipped < deliveries.Length && deliveries[skipped].Flow != FlowState.Received)
         {
-            return deliveries.Length;
+            skipped++;
         }
 
-        var room = Math.Min(deliveries.Length, maxMessages - _handedMessages);
-        var (count, sum) = (0, 0L);
-        while (count < room && (_handedBytes + sum + deliveries[count].Bytes <= maxBytes || (count == 0 && _handedMessages == 0)))
+        var count = 0;
+        foreach (var delivery in deliveries[skipped..])
         {
-            sum += deliveries[count++].Bytes;
+            var fits = _handedMessages < maxMessages && (_handedBytes + delivery.Bytes <= maxBytes || _handedMessages == 0);
+            if (!fits || delivery.Flow != FlowState.Received)
+            {
+                break;
+            }
+
+            HandOut(delivery);
+            count++;
         }
 
-        if (count > 0)
+        return (skipped, count);
+    }
+
+    private void HandOut(PubSubDelivery delivery)
+    {
+        delivery.Flow = FlowState.HandedOut;
+        _handedMessages++;
+        _handedBytes += delivery.Bytes;
+    }
+
+    private void Release(PubSubDelivery delivery)
+    {
+        if (delivery.Flow == FlowState.Released)
         {
-            bytes = sum;
+            return;
         }
 
-        return count;
+        if (delivery.Flow == FlowState.HandedOut)
+        {
+            _handedMessages--;
+            _handedBytes -= delivery.Bytes;
+        }
+
+        delivery.Flow = FlowState.Released;
+        _messages--;
+        _bytes -= delivery.Bytes;
+        if (delivery.Batch is { Stream: var stream })
+        {
+            stream.Messages--;
+            stream.Bytes -= delivery.Bytes;
+        }
     }
 }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
@@ -6,65 +5,53 @@ namespace EcomStream.PubSub;
 
 /// <summary>
 /// Extends the ack deadline of everything received and not settled, in batches, from one timer, when a third of it has
-/// passed. It holds responses and not messages, so that a message costs nothing here until then. How long a lease is
-/// extended follows what settling takes.
+/// passed. It holds responses and not messages, so that a message costs nothing here until then.
 /// </summary>
 internal sealed class LeaseKeeper : IAsyncDisposable
 {
-    private const int RequestsAtOnce = 4;
-
     private static readonly TimeSpan LongestTick = TimeSpan.FromSeconds(5);
 
-    // A lease covers the age of its messages, so that those of a store that stands still are extended ever more seldom.
-    // Ages are rounded up, to share requests.
-    private static readonly TimeSpan AgeStep = TimeSpan.FromSeconds(10);
-
-    // Below this, confirmed acks may come too late for the service
-    // (https://cloud.google.com/pubsub/docs/exactly-once-delivery).
-    private static readonly TimeSpan LeastExactlyOnce = TimeSpan.FromSeconds(60);
-
     private readonly SubscriptionCalls _calls;
+    private readonly FlowControl _flow;
     private readonly SubscriberSettings _settings;
+    private readonly LeaseExtender _extender;
     private readonly Lock _lock = new();
     private readonly LinkedList<LeasedBatch> _batches = new();
     private readonly CancellationTokenSource _stopped = new();
-    private readonly SettleTimes _settleTimes = new();
-    private readonly TimeSpan _timeout;
+    private readonly LeaseTerms _terms;
     private readonly Task _loop;
-    private volatile bool _exactlyOnce;
-    private volatile RpcException? _failure;
-    private int _failedMessages;
     private int _failedTicks;
 
-    public LeaseKeeper(SubscriptionCalls calls)
+    public LeaseKeeper(SubscriptionCalls calls, FlowControl flow)
     {
         _calls = calls;
+        _terms = new LeaseTerms(calls);
+        _flow = flow;
         _settings = calls.Settings.Subscriber;
-
-        // A request that hangs leaves time for another before the shortest lease ends.
-        var third = _settings.AckDeadline / 3;
-        _timeout = third < calls.Settings.Connection.RequestTimeout ? third : calls.Settings.Connection.RequestTimeout;
+        _extender = new LeaseExtender(calls);
         _loop = Task.Run(RunAsync);
     }
 
-    /// <summary>The subscription delivers exactly once: acks are confirmed, or refused for good, one by one.</summary>
-    public void DeliversExactlyOnce()
+    /// <summary>Whether the subscription delivers exactly once; set from what the server says.</summary>
+    public bool IsExactlyOnce
     {
-        if (!_exactlyOnce)
-        {
-            _exactlyOnce = true;
-            _calls.Logger.LogInformation("Subscription {Subscription} delivers exactly once: acks are confirmed", _calls.Path);
-        }
+        get => _terms.IsExactlyOnce;
+        set => _terms.IsExactlyOnce = value;
     }
 
     /// <summary>Leases what a response brought.</summary>
-    public void Add(PubSubDelivery[] deliveries, StreamShare stream)
+    /// <param name="deliveries">Its messages.</param>
+    /// <param name="stream">The stream that brought it.</param>
+    /// <param name="arrivedAt">When it arrived at the latest, a timestamp of the <see cref="TimeProvider"/>.</param>
+    public LeasedBatch Add(PubSubDelivery[] deliveries, StreamShare stream, long arrivedAt)
     {
-        var batch = new LeasedBatch(deliveries, stream, _calls.Time.GetTimestamp(), _settings.AckDeadline);
+        var batch = new LeasedBatch(deliveries, stream, arrivedAt, _settings.AckDeadline);
         lock (_lock)
         {
             batch.Node = _batches.AddLast(batch);
         }
+
+        return batch;
     }
 
     /// <summary>Ends the leases of messages that the broker knows to be settled.</summary>
@@ -82,7 +69,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
 
             if (batch != last)
             {
-                Record(last, count, now);
+                _terms.Settled(last, count, now);
                 (last, count) = (batch, 0);
             }
 
@@ -93,7 +80,33 @@ internal sealed class LeaseKeeper : IAsyncDisposable
             }
         }
 
-        Record(last, count, now);
+        _terms.Settled(last, count, now);
+    }
+
+    /// <summary>Ends the leases of messages that nobody has seen, and that nobody will.</summary>
+    public void Drop(PubSubDelivery[] unseen)
+    {
+        foreach (var delivery in _flow.ReleaseUnseen(unseen))
+        {
+            if (delivery.Batch is { } batch && batch.Remove(delivery))
+            {
+                Remove(batch);
+            }
+        }
+    }
+
+    /// <summary>Extends the leases of what a response brought.</summary>
+    public async Task<Extension> ConfirmAsync(LeasedBatch batch, PubSubDelivery[] deliveries, CancellationToken cancellationToken)
+    {
+        var sentAt = _calls.Time.GetTimestamp();
+        var lease = _terms.LeaseOf(batch, _terms.Percentile99, sentAt);
+        var extension = await _extender.ExtendAsync(deliveries, lease, cancellationToken);
+        if (extension is { Failed.Length: 0 })
+        {
+            (batch.ExtendedAt, batch.Lease) = (sentAt, lease);
+        }
+
+        return extension;
     }
 
     /// <summary>Everything that the broker does not know to be settled.</summary>
@@ -110,22 +123,6 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     {
         await _stopped.CancelAsync();
         await _loop;
-    }
-
-    private void Record(LeasedBatch? batch, int count, long now)
-    {
-        if (batch is not null)
-        {
-            _settleTimes.Record(_calls.Time.GetElapsedTime(batch.ReceivedAt, now), count);
-        }
-    }
-
-    // Long enough for 99 in 100, and for the messages themselves to become as old again.
-    private TimeSpan LeaseOf(LeasedBatch batch, TimeSpan percentile99, long now)
-    {
-        var age = _calls.Time.GetElapsedTime(batch.ReceivedAt, now);
-        var wanted = new[] { percentile99, AgeStep * Math.Ceiling(age / AgeStep), _exactlyOnce ? LeastExactlyOnce : TimeSpan.Zero }.Max();
-        return wanted < _settings.AckDeadline ? _settings.AckDeadline : wanted > _settings.MaxAckDeadline ? _settings.MaxAckDeadline : wanted;
     }
 
     private void Remove(LeasedBatch batch)
@@ -179,62 +176,62 @@ internal sealed class LeaseKeeper : IAsyncDisposable
             return;
         }
 
-        (_failure, _failedMessages) = (null, 0);
-        var percentile99 = _settleTimes.Percentile99;
-        await Task.WhenAll(due.GroupBy(batch => LeaseOf(batch, percentile99, now)).Select(group => ExtendAsync([.. group], group.Key, now)));
-        LogFailure();
+        var percentile99 = _terms.Percentile99;
+        var extensions = await Task.WhenAll(
+            due.GroupBy(batch => _terms.LeaseOf(batch, percentile99, now)).Select(group => ExtendAsync([.. group], group.Key, now)));
+        LogFailure(
+            extensions.Select(extension => extension.Error).FirstOrDefault(error => error is not null),
+            extensions.Where(extension => extension.Error is not null).Sum(extension => extension.Failed.Length));
     }
 
-    private void LogFailure()
+    private void LogFailure(RpcException? failure, int messages)
     {
-        _failedTicks = _failure is null ? 0 : _failedTicks + 1;
-        if (_failure is { } error && Retry.IsWorthAWarning(_failedTicks))
+        _failedTicks = failure is null ? 0 : _failedTicks + 1;
+        if (failure is not null && Retry.IsWorthAWarning(_failedTicks))
         {
             _calls.Logger.LogWarning(
                 "Extending the leases of {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}; it is tried again",
-                _failedMessages,
+                messages,
                 _calls.Path,
                 _calls.Settings.Endpoint,
-                error.StatusCode,
-                error.Status.Detail,
+                failure.StatusCode,
+                failure.Status.Detail,
                 _failedTicks);
         }
     }
 
-    private async Task ExtendAsync(LeasedBatch[] batches, TimeSpan lease, long now)
+    private async Task<Extension> ExtendAsync(LeasedBatch[] batches, TimeSpan lease, long now)
     {
-        // A batch counts as extended when every request with messages of it has arrived; otherwise the next tick sends it again.
-        var failed = new ConcurrentDictionary<LeasedBatch, bool>();
-        var extended = 0;
-        await Parallel.ForEachAsync(
-            AckIdRequests.Split([.. batches.SelectMany(batch => batch.Open())], int.MaxValue),
-            new ParallelOptions { MaxDegreeOfParallelism = RequestsAtOnce, CancellationToken = _stopped.Token },
-            async (request, cancellationToken) =>
-            {
-                if (await ExtendAsync(request, lease, cancellationToken))
-                {
-                    Interlocked.Add(ref extended, request.Count);
-                }
-                else
-                {
-                    foreach (var delivery in request)
-                    {
-                        failed.TryAdd(delivery.Batch!, true);
-                    }
-                }
-            });
-        PubSubMetrics.Extended.Add(extended, _calls.Tags);
-        foreach (var batch in batches.Where(batch => !failed.ContainsKey(batch)))
+        var wholes = batches.Where(batch => IsDue(batch, now)).ToHashSet();
+        PubSubDelivery[] deliveries =
+        [
+            .. batches.SelectMany(batch => wholes.Contains(batch) ? batch.Open() : batch.Overdue.Where(batch.Holds)).Where(delivery => !delivery.IsLost),
+        ];
+        var extension = await _extender.ExtendAsync(deliveries, lease, _stopped.Token);
+        PubSubMetrics.Extended.Add(deliveries.Length - extension.Lost.Length - extension.Failed.Length, _calls.Tags);
+
+        // What has failed is due again at the next tick, and the rest of its batch is not.
+        var failed = extension.Failed.ToLookup(delivery => delivery.Batch);
+        foreach (var batch in batches)
         {
-            (batch.ExtendedAt, batch.Lease) = (now, lease);
+            batch.Overdue = [.. failed[batch]];
+            if (wholes.Contains(batch))
+            {
+                (batch.ExtendedAt, batch.Lease) = (now, lease);
+            }
         }
+
+        Lost(extension.Lost);
+        return extension;
     }
+
+    private bool IsDue(LeasedBatch batch, long now) => _calls.Time.GetElapsedTime(batch.ExtendedAt, now) >= batch.Lease / 3;
 
     private List<LeasedBatch> Due(long now)
     {
         lock (_lock)
         {
-            return [.. _batches.Where(batch => _calls.Time.GetElapsedTime(batch.ExtendedAt, now) >= batch.Lease / 3)];
+            return [.. _batches.Where(batch => batch.Overdue.Count > 0 || IsDue(batch, now))];
         }
     }
 
@@ -253,44 +250,12 @@ internal sealed class LeaseKeeper : IAsyncDisposable
 
         foreach (var batch in expired)
         {
-            var count = batch.Open().Count();
-            PubSubMetrics.Expired.Add(count, _calls.Tags);
-            _calls.Logger.LogWarning(
-                "{Count} messages of subscription {Subscription} are not settled after max-extension {MaxExtension}: their leases end and they will be "
-                + "delivered again; they are outstanding until they are settled",
-                count,
-                _calls.Path,
-                _settings.MaxExtension);
+            // One whose ack or nack is on its way is counted until the answer to it.
+            GiveUp([.. batch.Open().Where(delivery => !delivery.IsSettled)]);
         }
     }
 
-    private async Task<bool> ExtendAsync(ArraySegment<PubSubDelivery> request, TimeSpan lease, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await _calls.ModifyAckDeadlineAsync(request, lease, _timeout, cancellationToken);
-            return true;
-        }
-        catch (RpcException) when (cancellationToken.IsCancellationRequested)
-        {
-            throw new OperationCanceledException(cancellationToken);
-        }
-        catch (RpcException error) when (AckFailures.Of(error, request) is { } failures)
-        {
-            // An id that was acked meanwhile is unknown, too: the settler is told whether that ack has arrived.
-            Lost([.. failures.Permanent.Where(delivery => !delivery.IsSettled)]);
-            return failures.Temporary.Length == 0;
-        }
-        catch (RpcException error)
-        {
-            _failure = error;
-            Interlocked.Add(ref _failedMessages, request.Count);
-            return false;
-        }
-    }
-
-    // The service has given them to someone else, or will: extending them again is no use, and their acks will be refused.
-    private void Lost(PubSubDelivery[] deliveries)
+    private void GiveUp(PubSubDelivery[] deliveries)
     {
         if (deliveries.Length == 0)
         {
@@ -299,16 +264,36 @@ internal sealed class LeaseKeeper : IAsyncDisposable
 
         PubSubMetrics.Expired.Add(deliveries.Length, _calls.Tags);
         _calls.Logger.LogWarning(
-            "The leases of {Count} messages of subscription {Subscription} are lost, first message {MessageId}: they will be delivered again",
+            "{Count} messages of subscription {Subscription} are not settled after max-extension ({MaxExtension}): their leases end, they will be "
+            + "delivered again, and they no longer count as outstanding: {Messages}",
             deliveries.Length,
             _calls.Path,
-            deliveries[0].MessageId);
+            _settings.MaxExtension,
+            MessageNames.Of(deliveries));
+        _flow.Release(deliveries);
+    }
+
+    // The service has given them to someone else, or will: extending them again is no use, and their acks will be refused.
+    // An id that was acked meanwhile is unknown, too: the settler is told whether that ack has arrived.
+    private void Lost(PubSubDelivery[] deliveries)
+    {
+        deliveries = Array.FindAll(deliveries, delivery => delivery is { IsSettled: false, IsLost: false });
+        if (deliveries.Length == 0)
+        {
+            return;
+        }
+
+        PubSubMetrics.Expired.Add(deliveries.Length, _calls.Tags);
+        _calls.Logger.LogWarning(
+            "The leases of {Count} messages of subscription {Subscription} are lost, and they will be delivered again: {Messages}",
+            deliveries.Length,
+            _calls.Path,
+            MessageNames.Of(deliveries));
         foreach (var delivery in deliveries)
         {
-            if (delivery.Batch is { } batch && batch.Remove(delivery))
-            {
-                Remove(batch);
-            }
+            delivery.IsLost = true;
         }
+
+        Drop(deliveries);
     }
 }

@@ -76,7 +76,7 @@ internal static class PullResponseReader
     private static PullResponse Read(ReadOnlySpan<byte> response, Settler settler)
     {
         var deliveries = new PubSubDelivery[Count(response)];
-        var (count, redelivered, bytes, exactlyOnce) = (0, 0, 0L, false);
+        var (count, redelivered, bytes, exactlyOnce) = (0, 0, 0L, default(bool?));
         while (!response.IsEmpty)
         {
             var tag = ReadVarint(ref response);
@@ -227,5 +227,5 @@ internal static class PullResponseReader
 /// <param name="Deliveries">Its messages; none in a heartbeat.</param>
 /// <param name="Bytes">Their bytes together.</param>
 /// <param name="Redelivered">How many the broker says it had delivered before, which it does only where the subscription has a dead-letter policy.</param>
-/// <param name="IsExactlyOnce">Whether it says that the subscription delivers exactly once.</param>
-internal sealed record PullResponse(PubSubDelivery[] Deliveries, long Bytes, int Redelivered, bool IsExactlyOnce);
+/// <param name="IsExactlyOnce">Whether the subscription delivers exactly once; null where the response does not say.</param>
+internal sealed record PullResponse(PubSubDelivery[] Deliveries, long Bytes, int Redelivered, bool? IsExactlyOnce);

@@ -1,21 +1,16 @@
 using System.Threading.Channels;
-using Grpc.Core;
-using Microsoft.Extensions.Logging;
+using EcomStream.Core;
 
 namespace EcomStream.PubSub;
 
 /// <summary>
-/// Sends acks and nacks in batches, with one unary request per batch: its answer says that they arrived, and only then
-/// do their leases end and their flow-control slots return.
+/// Collects acks and nacks, and sends them in batches: when a batch is full, or its first one has waited for ack-linger.
 /// </summary>
 internal sealed class Settler : IAsyncDisposable
 {
-    private const int MostIdsInLog = 20;
-
     private readonly SubscriptionCalls _calls;
-    private readonly LeaseKeeper _leases;
-    private readonly FlowControl _flow;
     private readonly SubscriberSettings _settings;
+    private readonly SettleRequests _requests;
     private readonly int _fullAt;
     private readonly Channel<bool> _wakeUps = Channel.CreateBounded<bool>(new BoundedChannelOptions(1)
     {
@@ -23,10 +18,8 @@ internal sealed class Settler : IAsyncDisposable
         SingleReader = true,
     });
 
-    private readonly SemaphoreSlim _requests;
     private readonly CancellationTokenSource _aborted = new();
     private readonly Lock _lock = new();
-    private readonly HashSet<Task> _sending = [];
     private readonly Task _loop;
     private List<TaskCompletionSource> _flushes = [];
     private PubSubDelivery? _top;
@@ -35,14 +28,19 @@ internal sealed class Settler : IAsyncDisposable
     public Settler(SubscriptionCalls calls, LeaseKeeper leases, FlowControl flow)
     {
         _calls = calls;
-        _leases = leases;
-        _flow = flow;
         _settings = calls.Settings.Subscriber;
 
         // Where the bound on what is outstanding is small, waiting for a whole batch would idle the streams.
         _fullAt = Math.Clamp(_settings.MaxOutstandingMessages / 4, 1, _settings.AckBatchSize);
-        _requests = new SemaphoreSlim(_settings.AckParallelism);
+        _requests = new SettleRequests(calls, leases, flow, _aborted.Token);
         _loop = Task.Run(RunAsync);
+    }
+
+    /// <summary>See <see cref="ISubscription.AcksRefused"/>.</summary>
+    public event Action<RefusedAcks>? AcksRefused
+    {
+        add => _requests.AcksRefused += value;
+        remove => _requests.AcksRefused -= value;
     }
 
     public string Subscription => _calls.Name;
@@ -94,7 +92,7 @@ internal sealed class Settler : IAsyncDisposable
         await _aborted.CancelAsync();
         _wakeUps.Writer.TryComplete();
         await _loop;
-        await Task.WhenAll(Sending());
+        await _requests.DisposeAsync();
     }
 
     private async Task RunAsync()
@@ -108,7 +106,7 @@ internal sealed class Settler : IAsyncDisposable
                 await SendPendingAsync();
                 if (flushes.Count > 0)
                 {
-                    _ = CompleteAsync(flushes, Sending());
+                    _ = CompleteAsync(flushes, _requests.UnderWay());
                 }
             }
         }
@@ -165,14 +163,6 @@ internal sealed class Settler : IAsyncDisposable
         }
     }
 
-    private Task[] Sending()
-    {
-        lock (_lock)
-        {
-            return [.. _sending];
-        }
-    }
-
     private static async Task CompleteAsync(List<TaskCompletionSource> flushes, Task[] sending)
     {
         await Task.WhenAll(sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -216,155 +206,12 @@ internal sealed class Settler : IAsyncDisposable
 
         foreach (var request in AckIdRequests.Split(nacked, _settings.AckBatchSize))
         {
-            await StartAsync(request, ack: false);
+            await _requests.StartAsync(request, ack: false);
         }
 
         foreach (var request in AckIdRequests.Split(acked, _settings.AckBatchSize))
         {
-            await StartAsync(request, ack: true);
-        }
-    }
-
-    private async Task StartAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
-    {
-        await _requests.WaitAsync(_aborted.Token);
-        var sending = SendAsync(deliveries, ack);
-        lock (_lock)
-        {
-            _sending.Add(sending);
-        }
-
-        _ = ForgetAsync(sending);
-    }
-
-    private async Task ForgetAsync(Task sending)
-    {
-        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        lock (_lock)
-        {
-            _sending.Remove(sending);
-        }
-
-        _requests.Release();
-    }
-
-    private async Task SendAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
-    {
-        try
-        {
-            var refused = await SendUntilAnsweredAsync(deliveries, ack);
-            (ack ? PubSubMetrics.Acked : PubSubMetrics.Nacked).Add(deliveries.Count - refused, _calls.Tags);
-        }
-        catch (OperationCanceledException)
-        {
-            // Disposed: the broker delivers them again.
-        }
-        finally
-        {
-            _leases.Remove(deliveries);
-            _flow.Release(deliveries);
-        }
-    }
-
-    private void Refused(IReadOnlyCollection<PubSubDelivery> deliveries, bool ack, string reason, Exception? error = null)
-    {
-        PubSubMetrics.Refused.Add(deliveries.Count, _calls.Tags);
-        _calls.Logger.LogError(
-            error,
-            "The {Kind} of {Count} messages of subscription {Subscription} was refused: {Reason} They will be delivered again: {MessageIds}{More}",
-            ack ? "ack" : "nack",
-            deliveries.Count,
-            _calls.Path,
-            reason,
-            string.Join(", ", deliveries.Take(MostIdsInLog).Select(delivery => delivery.MessageId)),
-            deliveries.Count > MostIdsInLog ? ", ..." : "");
-    }
-
-    // How many were refused for good. It comes with a slot and leaves with one.
-    private async Task<int> SendUntilAnsweredAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
-    {
-        var (left, refused) = (deliveries, 0);
-        try
-        {
-            for (var failures = 1; ; failures++)
-            {
-                RpcException failure;
-                try
-                {
-                    await (ack
-                        ? _calls.AcknowledgeAsync(left, _aborted.Token)
-                        : _calls.ModifyAckDeadlineAsync(left, TimeSpan.Zero, _calls.Settings.Connection.RequestTimeout, _aborted.Token));
-                    return refused;
-                }
-                catch (RpcException error) when (_aborted.IsCancellationRequested)
-                {
-                    throw new OperationCanceledException("The request was cancelled.", error, _aborted.Token);
-                }
-                catch (RpcException error) when (AckFailures.Of(error, left) is { } parts)
-                {
-                    if (parts.Permanent.Length > 0)
-                    {
-                        refused += parts.Permanent.Length;
-                        Refused(parts.Permanent, ack, "their leases had ended.");
-                    }
-
-                    left = parts.Temporary;
-                    if (left.Count == 0)
-                    {
-                        return refused;
-                    }
-
-                    failure = new RpcException(new Status(StatusCode.Unavailable, $"{left.Count} of the ids failed for now"));
-                }
-                catch (RpcException error) when (PubSubErrors.IsRetryable(error))
-                {
-                    failure = error;
-                }
-
-                await BackOffAsync(failure, failures, left.Count);
-            }
-        }
-        catch (RpcException error)
-        {
-            refused += left.Count;
-            Refused(left, ack, PubSubErrors.Explain(error, "subscription", _calls.Account));
-        }
-        catch (Exception error) when (error is not OperationCanceledException)
-        {
-            // An unexpected error: what waits behind these goes on.
-            refused += left.Count;
-            Refused(left, ack, $"{error.Message.TrimEnd('.')}.", error);
-        }
-
-        return refused;
-    }
-
-    // Without its slot: what these ids wait for may be the ack of an earlier message of their ordering key, which needs one.
-    private async Task BackOffAsync(RpcException failure, int failures, int count)
-    {
-        var delay = _calls.Settings.Retry.After(failures);
-        if (Retry.IsWorthAWarning(failures))
-        {
-            _calls.Logger.LogWarning(
-                "Settling {Count} messages of subscription {Subscription} on {Endpoint} failed with {Status} ({Detail}), try {Try}, again in {Delay}",
-                count,
-                _calls.Path,
-                _calls.Settings.Endpoint,
-                failure.StatusCode,
-                failure.Status.Detail,
-                failures,
-                delay);
-        }
-
-        _requests.Release();
-        try
-        {
-            await Task.Delay(delay, _calls.Time, _aborted.Token);
-        }
-        finally
-        {
-            // Even when it is aborted, because whoever started the request releases the slot.
-            await _requests.WaitAsync(CancellationToken.None);
+            await _requests.StartAsync(request, ack: true);
         }
     }
 }
