@@ -13,7 +13,7 @@ internal sealed class PubSubDelivery : Delivery
     // Until it is known what became of the settlement.
     private const int NoResult = -1;
 
-    private readonly Settler _settler;
+    private readonly IDeliverySettler _settler;
     private readonly byte[] _data;
     private object? _attributes;
     private TaskCompletionSource<AckResult>? _answer;
@@ -27,7 +27,7 @@ internal sealed class PubSubDelivery : Delivery
     /// <param name="data">Its data.</param>
     /// <param name="publishTimeMicros">Its publish time.</param>
     /// <param name="attributes">Its attributes in their wire form; null for none.</param>
-    public PubSubDelivery(Settler settler, string ackId, string messageId, byte[] data, long publishTimeMicros, byte[]? attributes)
+    public PubSubDelivery(IDeliverySettler settler, string ackId, string messageId, byte[] data, long publishTimeMicros, byte[]? attributes)
     {
         _settler = settler;
         _data = data;

@@ -15,7 +15,7 @@ internal static class PullResponseReader
 {
     /// <summary>The received messages of a response.</summary>
     /// <exception cref="InvalidDataException">The bytes are no StreamingPullResponse.</exception>
-    public static PullResponse Read(ReadOnlySequence<byte> response, Settler settler)
+    public static PullResponse Read(ReadOnlySequence<byte> response, IDeliverySettler settler)
     {
         byte[]? rented = null;
         try
@@ -73,7 +73,7 @@ internal static class PullResponseReader
         return attributes;
     }
 
-    private static PullResponse Read(ReadOnlySpan<byte> response, Settler settler)
+    private static PullResponse Read(ReadOnlySpan<byte> response, IDeliverySettler settler)
     {
         var deliveries = new PubSubDelivery[Count(response)];
         var (count, redelivered, bytes, exactlyOnce) = (0, 0, 0L, default(bool?));
@@ -132,7 +132,7 @@ internal static class PullResponseReader
         return count;
     }
 
-    private static PubSubDelivery Received(ReadOnlySpan<byte> received, Settler settler, out ulong attempt)
+    private static PubSubDelivery Received(ReadOnlySpan<byte> received, IDeliverySettler settler, out ulong attempt)
     {
         attempt = 0;
         var ackId = "";
@@ -160,7 +160,7 @@ internal static class PullResponseReader
         return Message(message, ackId, settler);
     }
 
-    private static PubSubDelivery Message(ReadOnlySpan<byte> message, string ackId, Settler settler)
+    private static PubSubDelivery Message(ReadOnlySpan<byte> message, string ackId, IDeliverySettler settler)
     {
         byte[] data = [];
         byte[]? attributes = null;

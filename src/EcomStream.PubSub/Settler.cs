@@ -6,7 +6,7 @@ namespace EcomStream.PubSub;
 /// <summary>
 /// Collects acks and nacks, and sends them in batches: when a batch is full, or its first one has waited for ack-linger.
 /// </summary>
-internal sealed class Settler : IAsyncDisposable
+internal sealed class Settler : IDeliverySettler, IAsyncDisposable
 {
     private readonly SubscriptionCalls _calls;
     private readonly SubscriberSettings _settings;
