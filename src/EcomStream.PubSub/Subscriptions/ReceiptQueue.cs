@@ -17,24 +17,30 @@ internal sealed class ReceiptQueue(SubscriptionCalls calls, LeaseKeeper leases, 
         _last = HandOnAsync(ConfirmAsync(batch, deliveries, stop), _last);
 
     /// <summary>Completes when everything taken has been handed on, dropped or given back.</summary>
-    public Task WhenEmptyAsync() => _last;
+    public async Task WhenEmptyAsync() => await _last.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    private async Task HandOnAsync(Task<PubSubDelivery[]> confirming, Task before)
+    // What fails unexpectedly, such as the log, does not hold up what comes behind it.
+    private async Task HandOnAsync(Task<(PubSubDelivery[] Confirmed, PubSubDelivery[] Refused)> confirming, Task before)
     {
-        await before;
-        if (await confirming is { Length: > 0 } confirmed)
+        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var (confirmed, refused) = await confirming;
+        if (confirmed.Length > 0)
         {
             output.TryWrite(confirmed);
         }
+
+        if (refused.Length > 0)
+        {
+            Drop(refused);
+        }
     }
 
-    // Those whose receipt is confirmed. It never fails: what comes behind them goes on.
-    private async Task<PubSubDelivery[]> ConfirmAsync(LeasedBatch batch, PubSubDelivery[] deliveries, CancellationToken stop)
+    private async Task<(PubSubDelivery[] Confirmed, PubSubDelivery[] Refused)> ConfirmAsync(LeasedBatch batch, PubSubDelivery[] deliveries, CancellationToken stop)
     {
         var (left, refused) = (deliveries, new HashSet<PubSubDelivery>());
         try
         {
-            for (var failures = 1; left.Length > 0; failures++)
+            for (var failures = 1; ; failures++)
             {
                 var receipt = await leases.ConfirmAsync(batch, left, stop);
                 refused.UnionWith(receipt.Lost);
@@ -46,7 +52,7 @@ internal sealed class ReceiptQueue(SubscriptionCalls calls, LeaseKeeper leases, 
 
                 // When the lease that they came with has ended, they are someone else's.
                 var isOver = calls.Time.GetElapsedTime(batch.ReceivedAt) >= calls.Settings.Subscriber.AckDeadline;
-                if (isOver || receipt.Error is { } error && !PubSubErrors.IsRetryable(error))
+                if (isOver || (receipt.Error is { } error && !PubSubErrors.IsRetryable(error)))
                 {
                     GiveBack(left, receipt.Error?.Status.Detail ?? "the server could not confirm them within ack-deadline");
                     break;
@@ -65,9 +71,8 @@ internal sealed class ReceiptQueue(SubscriptionCalls calls, LeaseKeeper leases, 
             GiveBack(left, unexpected.Message);
         }
 
-        Drop([.. refused]);
-        refused.UnionWith(left);
-        return refused.Count == 0 ? deliveries : Without(refused, deliveries);
+        var confirmed = left.Length + refused.Count == 0 ? deliveries : Without([.. refused, .. left], deliveries);
+        return (confirmed, [.. refused]);
     }
 
     private static PubSubDelivery[] Without(HashSet<PubSubDelivery> some, PubSubDelivery[] deliveries) =>
@@ -75,11 +80,6 @@ internal sealed class ReceiptQueue(SubscriptionCalls calls, LeaseKeeper leases, 
 
     private void Drop(PubSubDelivery[] refused)
     {
-        if (refused.Length == 0)
-        {
-            return;
-        }
-
         leases.Drop(refused);
         PubSubMetrics.ReceiptsRefused.Add(refused.Length, calls.Tags);
         calls.Logger.LogWarning(
