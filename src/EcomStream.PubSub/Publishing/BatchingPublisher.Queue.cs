@@ -1,3 +1,5 @@
+using EcomStream.Core;
+
 namespace EcomStream.PubSub;
 
 // What the publisher holds and has not sent: room, those that wait for it, and the batches that take messages.
@@ -119,5 +121,29 @@ public sealed partial class BatchingPublisher
     {
         _messages -= messages;
         _bytes -= bytes;
+    }
+
+    // Of a batch that was taken before a message of its key failed, even if the key was resumed meanwhile.
+    private PublishFailedException? FailureBefore(PublishLane lane, int round)
+    {
+        lock (_lock)
+        {
+            return round == lane.Round ? null : lane.LastFailure;
+        }
+    }
+
+    private void Failed(PublishLane lane, PublishFailedException failure)
+    {
+        if (lane.Key.Length == 0)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            Send(lane);
+            lane.Round++;
+            (lane.Failure, lane.LastFailure) = (failure, failure);
+        }
     }
 }

@@ -273,28 +273,4 @@ public sealed partial class BatchingPublisher : IAsyncDisposable
             return batch.Messages;
         }
     }
-
-    // Of a batch that was taken before a message of its key failed, even if the key was resumed meanwhile.
-    private PublishFailedException? FailureBefore(PublishLane lane, int round)
-    {
-        lock (_lock)
-        {
-            return round == lane.Round ? null : lane.LastFailure;
-        }
-    }
-
-    private void Failed(PublishLane lane, PublishFailedException failure)
-    {
-        if (lane.Key.Length == 0)
-        {
-            return;
-        }
-
-        lock (_lock)
-        {
-            Send(lane);
-            lane.Round++;
-            (lane.Failure, lane.LastFailure) = (failure, failure);
-        }
-    }
 }
