@@ -14,6 +14,7 @@ internal sealed class GoogleCloudDelivery : Delivery
     private const string DeliveryAttempt = "googclient_deliveryattempt";
 
     private readonly TaskCompletionSource<SubscriberClient.Reply> _reply = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<AckResult> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly PubsubMessage _message;
     private readonly OutstandingEntry _entry;
     private readonly OutstandingLedger _ledger;
@@ -24,6 +25,7 @@ internal sealed class GoogleCloudDelivery : Delivery
     {
         (Subscription, _message, _entry, _ledger) = (subscription, message, entry, ledger);
         OrderingKey = message.OrderingKey;
+        entry.Delivery = this;
         entry.GiveBack = Nack;
     }
 
@@ -45,12 +47,24 @@ internal sealed class GoogleCloudDelivery : Delivery
     /// <summary>Its span, where someone listens; ended when it is settled.</summary>
     public Activity? Span { get; set; }
 
+    /// <summary>What the broker calls this delivery.</summary>
+    public string AckId => _entry.AckId;
+
     /// <summary>What the callback returns to the client.</summary>
     public Task<SubscriberClient.Reply> Reply => _reply.Task;
 
     public override void Ack() => Settle(SubscriberClient.Reply.Ack);
 
     public override void Nack() => Settle(SubscriberClient.Reply.Nack);
+
+    public override Task<AckResult> AckAsync()
+    {
+        Ack();
+        return _answer.Task;
+    }
+
+    /// <summary>It is known what became of its settlement.</summary>
+    public void Complete(AckResult result) => _answer.TrySetResult(result);
 
     private void Settle(SubscriberClient.Reply reply)
     {

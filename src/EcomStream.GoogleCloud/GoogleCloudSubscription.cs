@@ -46,6 +46,9 @@ public sealed class GoogleCloudSubscription : ISubscription
     public string Name => _calls.Name;
 
     /// <inheritdoc/>
+    public event Action<RefusedAcks>? AcksRefused;
+
+    /// <inheritdoc/>
     public SubscriptionStatus Status
     {
         get
@@ -218,7 +221,7 @@ public sealed class GoogleCloudSubscription : ISubscription
 
     private SubscriberSession Start(ChannelWriter<Delivery> output)
     {
-        var session = new SubscriberSession(_calls, _ledger, _observer, output);
+        var session = new SubscriberSession(_calls, _ledger, _observer, output, refused => AcksRefused?.Invoke(refused));
         lock (_lock)
         {
             _sessions.Add(session);

@@ -20,14 +20,15 @@ internal sealed class SubscriberSession : SubscriptionHandler, IAsyncDisposable
     private readonly OutstandingLedger _ledger;
     private readonly StreamObserver _observer;
     private readonly ChannelWriter<Delivery> _output;
+    private readonly Action<RefusedAcks> _refused;
     private readonly SubscriberClientImpl _client;
     private readonly CancellationTokenSource _abandon = new();
     private volatile bool _isStopped;
     private int _isDisposed;
 
-    public SubscriberSession(SubscriptionCalls calls, OutstandingLedger ledger, StreamObserver observer, ChannelWriter<Delivery> output)
+    public SubscriberSession(SubscriptionCalls calls, OutstandingLedger ledger, StreamObserver observer, ChannelWriter<Delivery> output, Action<RefusedAcks> refused)
     {
-        (_calls, _ledger, _observer, _output) = (calls, ledger, observer, output);
+        (_calls, _ledger, _observer, _output, _refused) = (calls, ledger, observer, output, refused);
         observer.Owner = this;
         var subscriber = calls.Settings.Subscriber;
         var invoker = calls.Channel.Intercept(observer);
@@ -97,18 +98,35 @@ internal sealed class SubscriberSession : SubscriptionHandler, IAsyncDisposable
         return delivery.Reply;
     }
 
-    public override void HandleAckResponses(IReadOnlyList<AckNackResponse> responses) => Settled(responses, PubSubMetrics.Acked);
-
-    public override void HandleNackResponses(IReadOnlyList<AckNackResponse> responses) => Settled(responses, PubSubMetrics.Nacked);
-
-    // The property MessageId holds the ack id.
-    private void Settled(IReadOnlyList<AckNackResponse> responses, System.Diagnostics.Metrics.Counter<long> counter)
+    public override void HandleAckResponses(IReadOnlyList<AckNackResponse> responses)
     {
-        var succeeded = 0;
+        var refused = Settled(responses, PubSubMetrics.Acked, AckResult.Accepted, AckResult.Refused);
+        if (refused.Count > 0)
+        {
+            _refused(new RefusedAcks(_calls.Name, refused, "The broker has refused them."));
+        }
+    }
+
+    public override void HandleNackResponses(IReadOnlyList<AckNackResponse> responses) =>
+        Settled(responses, PubSubMetrics.Nacked, AckResult.Unknown, AckResult.Unknown);
+
+    // Returns the refused. The property MessageId holds the ack id.
+    private List<Delivery> Settled(
+        IReadOnlyList<AckNackResponse> responses, System.Diagnostics.Metrics.Counter<long> counter, AckResult success, AckResult failure)
+    {
+        var (succeeded, refused) = (0, new List<Delivery>());
         foreach (var response in responses)
         {
-            _ledger.Settled(response.MessageId);
-            succeeded += response.Status == AcknowledgementStatus.Success ? 1 : 0;
+            var isSuccess = response.Status == AcknowledgementStatus.Success;
+            succeeded += isSuccess ? 1 : 0;
+            if (_ledger.Settled(response.MessageId)?.Delivery is GoogleCloudDelivery delivery)
+            {
+                delivery.Complete(isSuccess ? success : failure);
+                if (!isSuccess)
+                {
+                    refused.Add(delivery);
+                }
+            }
         }
 
         if (succeeded > 0)
@@ -120,6 +138,8 @@ internal sealed class SubscriberSession : SubscriptionHandler, IAsyncDisposable
         {
             PubSubMetrics.Refused.Add(responses.Count - succeeded, _calls.Tags);
         }
+
+        return refused;
     }
 
     private async Task RunAsync()

@@ -23,7 +23,7 @@ public static class EcomStreamServices
     /// <param name="services">The services of the host.</param>
     /// <param name="configuration">
     /// Settings under <c>ecomstream</c>, without the defaults; see <see cref="EcomStreamConfiguration"/>. PUBSUB_EMULATOR_HOST
-    /// is taken from the environment.
+    /// is taken from the environment, and the project from PUBSUB_PROJECT_ID or GOOGLE_CLOUD_PROJECT where no setting names it.
     /// </param>
     /// <param name="configure">Changes the options.</param>
     /// <exception cref="ConfigurationException">A setting is wrong or unknown; the message names its path.</exception>
@@ -33,7 +33,7 @@ public static class EcomStreamServices
         var emulatorHost = Environment.GetEnvironmentVariable(PubSubSettings.EmulatorVariable);
         return ConfigurationCheck.Problems(configuration, emulatorHost) is { Count: > 0 } problems
             ? throw new ConfigurationException(string.Join(Environment.NewLine, problems))
-            : services.AddEcomStream(HostSettings.Read(configuration, emulatorHost), configure);
+            : services.AddEcomStream(HostSettings.Read(configuration, emulatorHost, Environment.GetEnvironmentVariables()), configure);
     }
 
     /// <summary>Adds the pipeline with settings that were read before.</summary>

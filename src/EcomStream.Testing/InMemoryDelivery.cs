@@ -7,6 +7,7 @@ public sealed class InMemoryDelivery : Delivery
 {
     private readonly InMemorySubscription _source;
     private int _settled;
+    private AckResult _result;
 
     internal InMemoryDelivery(
         InMemorySubscription source, byte[] data, string messageId, long publishTimeMicros, IReadOnlyDictionary<string, string>? attributes = null)
@@ -37,13 +38,18 @@ public sealed class InMemoryDelivery : Delivery
     public override string Subscription => _source.Name;
 
     /// <inheritdoc/>
-    public override void Ack()
+    public override void Ack() => AckAsync();
+
+    /// <inheritdoc/>
+    public override Task<AckResult> AckAsync()
     {
         if (Interlocked.Exchange(ref _settled, 1) == 0)
         {
             IsAcked = true;
-            _source.Settled(this, acked: true);
+            _result = _source.Settled(this, acked: true);
         }
+
+        return Task.FromResult(_result);
     }
 
     /// <inheritdoc/>

@@ -20,6 +20,7 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     private int _outstanding;
     private int _acked;
     private int _nacked;
+    private int _refusals;
     private int _published;
     private int _nextId = 1_000_000;
     private volatile bool _reading;
@@ -30,6 +31,16 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     /// <inheritdoc/>
     public SubscriptionStatus Status => new(_reading && !Unreadable, Volatile.Read(ref _outstanding), 0);
 
+    /// <inheritdoc/>
+    public event Action<RefusedAcks>? AcksRefused;
+
+    /// <summary>
+    /// Refuses the next acks, as a broker with exactly-once delivery does when a lease has ended: the messages are delivered
+    /// again.
+    /// </summary>
+    /// <param name="count">How many.</param>
+    public void RefuseAcks(int count) => Interlocked.Add(ref _refusals, count);
+
     /// <summary>Acts as a subscription whose stream is broken: the status says so.</summary>
     public bool Unreadable { get; set; }
 
@@ -39,7 +50,7 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     /// <summary>Messages acked so far.</summary>
     public int Acked => Volatile.Read(ref _acked);
 
-    /// <summary>Messages given back so far.</summary>
+    /// <summary>Messages given back so far, and those whose ack was refused.</summary>
     public int Nacked => Volatile.Read(ref _nacked);
 
     /// <summary>Messages published so far.</summary>
@@ -141,19 +152,25 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     /// <summary>Whether nothing is left that a reader could take now.</summary>
     internal bool IsHandedOut => !_reading || _batches.Reader.Count == 0 || Volatile.Read(ref _outstanding) >= maxOutstanding;
 
-    internal void Settled(InMemoryDelivery delivery, bool acked)
+    internal AckResult Settled(InMemoryDelivery delivery, bool acked)
     {
         Interlocked.Decrement(ref _outstanding);
+        if (acked && Interlocked.Decrement(ref _refusals) < 0)
+        {
+            Interlocked.Increment(ref _refusals);
+            Interlocked.Increment(ref _acked);
+            return AckResult.Accepted;
+        }
+
+        Interlocked.Increment(ref _nacked);
+        Interlocked.Decrement(ref _published);
         if (acked)
         {
-            Interlocked.Increment(ref _acked);
+            AcksRefused?.Invoke(new RefusedAcks(Name, [delivery], "The lease has ended."));
         }
-        else
-        {
-            Interlocked.Increment(ref _nacked);
-            Interlocked.Decrement(ref _published);
-            Redeliver(delivery);
-        }
+
+        Redeliver(delivery);
+        return acked ? AckResult.Refused : AckResult.Unknown;
     }
 
     private long NowMicros => (_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;

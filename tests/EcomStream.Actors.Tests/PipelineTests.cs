@@ -37,6 +37,42 @@ public sealed class PipelineTests
     }
 
     [Fact]
+    public async Task Acks_that_the_broker_refuses_are_counted_and_the_messages_are_handled_again()
+    {
+        var refused = new List<(string? Subscription, long Messages)>();
+        await using var pipeline = PipelineFixture.Start();
+        using var meters = new System.Diagnostics.Metrics.MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "ecomstream.acks.refused")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        meters.SetMeasurementEventCallback<long>((_, messages, tags, _) =>
+        {
+            lock (refused)
+            {
+                refused.Add((tags.ToArray().Single(tag => tag.Key == "subscription").Value as string, messages));
+            }
+        });
+        meters.Start();
+        pipeline.Orders.RefuseAcks(2);
+
+        pipeline.Orders.Publish([Shop.OrderData(1), Shop.OrderData(2), Shop.OrderData(3)]);
+        await pipeline.Drained();
+
+        pipeline.Store.Facts.Keys.Order().ShouldBe([1, 2, 3]);
+        pipeline.Orders.Nacked.ShouldBe(2);
+        lock (refused)
+        {
+            refused.Where(r => r.Subscription == pipeline.Orders.Name).Sum(r => r.Messages).ShouldBe(2);
+        }
+    }
+
+    [Fact]
     public async Task Payments_that_come_first_wait_and_are_joined_in_one_write_each()
     {
         await using var pipeline = PipelineFixture.Start("ecomstream.unmatched { park-after = 20s, grace = 60s }");

@@ -32,6 +32,8 @@ internal sealed class EcomStreamProcess : IDisposable
         }
 
         start.Environment.Remove("PUBSUB_EMULATOR_HOST");
+        start.Environment.Remove("PUBSUB_PROJECT_ID");
+        start.Environment.Remove("GOOGLE_CLOUD_PROJECT");
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
         {
             start.Environment[name] = value;

@@ -1,8 +1,10 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using EcomStream.Core;
 using EcomStream.PubSub;
 using EcomStream.PubSub.Tests;
 using EcomStream.TestSupport;
+using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.GoogleCloud.Tests;
 
@@ -31,6 +33,31 @@ public sealed class GoogleCloudOnBrokerTests : GoogleCloudContract
     protected override bool ServerKeepsFlowControl => true;
 
     protected override bool ServerNoticesCuts => true;
+
+    [Fact]
+    public async Task With_exactly_once_delivery_the_ack_of_a_message_that_was_given_to_another_is_refused()
+    {
+        const string Name = "exactly-once-sub";
+        using var connection = Connect();
+        await new PubSubAdmin(connection).EnsureSubscriptionAsync(
+            new SubscriptionPlan { Topic = "orders_data", Subscription = Name, AckDeadline = TimeSpan.FromSeconds(60), ExactlyOnce = true }, default);
+        await using var publisher = CreatePublisher(connection);
+        await publisher.PublishAsync("orders_data", [new OutgoingMessage(new byte[1], Delivery.NoAttributes)], default);
+        await using var subscription = Subscribe(connection, Name);
+        var refusals = new ConcurrentQueue<RefusedAcks>();
+        subscription.AcksRefused += refusals.Enqueue;
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 1, "it arrives");
+        var first = (GoogleCloudDelivery)receiver.Deliveries[0];
+
+        await connection.Subscriber.ModifyAckDeadlineAsync(
+            new ModifyAckDeadlineRequest { Subscription = connection.Settings.SubscriptionName(Name), AckIds = { first.AckId } });
+        await Eventually.True(() => receiver.Count == 2, "it comes again");
+
+        (await first.AckAsync().WaitAsync(TimeSpan.FromSeconds(20))).ShouldBe(AckResult.Refused);
+        (await receiver.Deliveries[1].AckAsync().WaitAsync(TimeSpan.FromSeconds(20))).ShouldBe(AckResult.Accepted);
+        refusals.ShouldHaveSingleItem().Deliveries.ShouldHaveSingleItem().ShouldBeSameAs(first);
+    }
 
     protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
 }

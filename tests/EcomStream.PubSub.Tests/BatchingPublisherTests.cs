@@ -196,6 +196,130 @@ public sealed class BatchingPublisherTests
     }
 
     [Fact]
+    public async Task Thousands_of_keys_share_a_bounded_number_of_requests_on_one_connection_and_each_keeps_its_order()
+    {
+        const int Keys = 2_000;
+        var (underWay, most) = (0, 0);
+        await using var server = await StartAsync(async _ =>
+        {
+            var now = Interlocked.Increment(ref underWay);
+            for (var seen = Volatile.Read(ref most); now > seen; seen = Volatile.Read(ref most))
+            {
+                Interlocked.CompareExchange(ref most, now, seen);
+            }
+
+            await Task.Yield();
+            Interlocked.Decrement(ref underWay);
+        });
+        using var connection = Connect(server, "parallelism = 8, batch-delay = 0s");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+
+        var ids = new List<Task<string>>();
+        for (var n = 0; n < 2 * Keys; n++)
+        {
+            ids.Add(await publisher.EnqueueAsync(Message($"{n}", $"key {n % Keys}"), default));
+        }
+
+        await Task.WhenAll(ids).WaitAsync(TimeSpan.FromSeconds(60));
+        most.ShouldBeInRange(2, 8);
+        server.Calls.Select(call => call.Connection).Distinct().Count().ShouldBe(1);
+        var order = _requests.SelectMany(request => request.Texts).Select(int.Parse).Index().ToDictionary(text => text.Item, text => text.Index);
+        Enumerable.Range(0, Keys).ShouldAllBe(key => order[key] < order[key + Keys]);
+    }
+
+    [Fact]
+    public async Task A_message_that_is_not_published_within_the_total_timeout_fails_says_why_and_stops_its_key()
+    {
+        var isUp = false;
+        await using var server = await StartAsync(
+            _ => Volatile.Read(ref isUp) ? Task.CompletedTask : throw new RpcException(new Status(StatusCode.Unavailable, "try later")));
+        using var connection = Connect(server, "total-timeout = 500ms, batch-messages = 1");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+
+        var first = await publisher.EnqueueAsync(Message("first", "key"), default);
+        var second = await publisher.EnqueueAsync(Message("second", "key"), default);
+        var failure = await Should.ThrowAsync<PublishFailedException>(first.WaitAsync(TimeSpan.FromSeconds(20)));
+        Volatile.Write(ref isUp, true);
+
+        failure.Message.ShouldSatisfyAllConditions(
+            message => message.ShouldContain("projects/test/topics/orders_data"),
+            message => message.ShouldContain("0.5 s (ecomstream.pubsub.publisher.total-timeout)"),
+            message => message.ShouldContain("Unavailable (try later)"));
+        (await Should.ThrowAsync<PublishFailedException>(second.WaitAsync(TimeSpan.FromSeconds(20)))).ShouldBeSameAs(failure);
+        publisher.Outstanding.ShouldBe((0, 0L));
+        publisher.Resume("key");
+        (await await publisher.EnqueueAsync(Message("third", "key"), default)).ShouldBe("id third");
+    }
+
+    [Fact]
+    public async Task A_message_that_waits_for_other_requests_until_the_total_timeout_fails_too()
+    {
+        var open = new TaskCompletionSource();
+        await using var server = await StartAsync(_ => open.Task);
+        using var connection = Connect(server, "total-timeout = 300ms, batch-messages = 1, parallelism = 1");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+
+        var ids = await EnqueueAsync(publisher, "a", "b");
+
+        (await Should.ThrowAsync<PublishFailedException>(ids[1].WaitAsync(TimeSpan.FromSeconds(20)))).Message.ShouldContain("total-timeout");
+        await Should.ThrowAsync<PublishFailedException>(ids[0].WaitAsync(TimeSpan.FromSeconds(20)));
+        open.SetResult();
+        publisher.Outstanding.ShouldBe((0, 0L));
+    }
+
+    [Fact]
+    public async Task A_cancelled_message_is_removed_before_it_is_sent_and_makes_room()
+    {
+        await using var server = await StartAsync();
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var connection = Connect(server, "max-outstanding-messages = 2, batch-delay = 100ms", time);
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+        using var cancelled = new CancellationTokenSource();
+        var first = await publisher.EnqueueAsync(Message("first", "key"), cancelled.Token);
+        var second = await publisher.EnqueueAsync(Message("second"), default);
+        var third = publisher.EnqueueAsync(Message("third"), default).AsTask();
+        third.IsCompleted.ShouldBeFalse();
+
+        await cancelled.CancelAsync();
+
+        await Should.ThrowAsync<OperationCanceledException>(first.WaitAsync(TimeSpan.FromSeconds(10)));
+        var id = await third.WaitAsync(TimeSpan.FromSeconds(10));
+        await publisher.FlushAsync(default);
+        (await Task.WhenAll(second, id)).ShouldBe(["id second", "id third"]);
+        _requests.SelectMany(request => request.Texts).ShouldBe(["second", "third"]);
+        publisher.Outstanding.ShouldBe((0, 0L));
+        await Should.ThrowAsync<OperationCanceledException>(async () => await publisher.EnqueueAsync(Message("late"), cancelled.Token));
+    }
+
+    [Fact]
+    public async Task A_cancelled_message_that_waits_behind_another_of_its_key_is_removed_and_one_that_is_sent_is_not_waited_for()
+    {
+        var (open, begun) = (new TaskCompletionSource(), new TaskCompletionSource());
+        await using var server = await StartAsync(_ =>
+        {
+            begun.TrySetResult();
+            return open.Task;
+        });
+        using var connection = Connect(server, "batch-messages = 1");
+        await using var publisher = new BatchingPublisher(connection, "orders_data");
+        using var cancelled = new CancellationTokenSource();
+        var sent = await publisher.EnqueueAsync(Message("sent", "key"), cancelled.Token);
+        var waits = await publisher.EnqueueAsync(Message("waits", "key"), cancelled.Token);
+        var last = await publisher.EnqueueAsync(Message("last", "key"), default);
+        await begun.Task.WaitAsync(TimeSpan.FromSeconds(10));
+
+        await cancelled.CancelAsync();
+
+        await Should.ThrowAsync<OperationCanceledException>(sent.WaitAsync(TimeSpan.FromSeconds(10)));
+        await Should.ThrowAsync<OperationCanceledException>(waits.WaitAsync(TimeSpan.FromSeconds(10)));
+        publisher.Outstanding.Messages.ShouldBe(2, "what was sent is outstanding until its answer");
+        open.SetResult();
+        (await last.WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("id last");
+        _requests.SelectMany(request => request.Texts).ShouldBe(["sent", "last"]);
+        publisher.Outstanding.ShouldBe((0, 0L));
+    }
+
+    [Fact]
     public async Task No_request_has_messages_of_different_keys()
     {
         await using var server = await StartAsync();

@@ -1,4 +1,5 @@
 using Akka.Configuration;
+using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Tests;
 
@@ -27,6 +28,31 @@ public sealed class PubSubSettingsTests
         PubSubSettings.Read(config, "localhost:2").EmulatorHost.ShouldBe("localhost:2");
         PubSubSettings.Read(config, "").EmulatorHost.ShouldBe("localhost:1");
         PubSubSettings.Read(config).EmulatorHost.ShouldBe("localhost:1");
+    }
+
+    [Theory]
+    [InlineData("", "", "", "ecomstream", "the default of ecomstream.pubsub.project-id")]
+    [InlineData("", "", "cloud", "cloud", "GOOGLE_CLOUD_PROJECT")]
+    [InlineData("", "pubsub", "cloud", "pubsub", "PUBSUB_PROJECT_ID")]
+    [InlineData("ecomstream.pubsub.project-id = shop", "pubsub", "cloud", "shop", "ecomstream.pubsub.project-id")]
+    public void The_environment_names_the_project_where_the_configuration_does_not(string hocon, string pubsub, string cloud, string project, string source)
+    {
+        var environment = new Dictionary<string, string> { ["PUBSUB_PROJECT_ID"] = pubsub, ["GOOGLE_CLOUD_PROJECT"] = cloud };
+
+        var settings = PubSubSettings.Read(ConfigurationFactory.ParseString(hocon), environment: environment);
+
+        (settings.ProjectId, settings.ProjectSource).ShouldBe((project, source));
+    }
+
+    [Fact]
+    public void A_connection_logs_once_which_project_it_uses_and_where_that_was_set()
+    {
+        var log = new LogLines();
+        var settings = PubSubSettings.Read(Config.Empty, "localhost:1", new Dictionary<string, string> { ["GOOGLE_CLOUD_PROJECT"] = "shop" });
+
+        using var connection = PubSubConnection.Create(settings, LoggerFactory.Create(logging => logging.AddProvider(log)));
+
+        log.Lines.ShouldBe(["Pub/Sub at localhost:1, project shop (from GOOGLE_CLOUD_PROJECT)"]);
     }
 
     [Fact]

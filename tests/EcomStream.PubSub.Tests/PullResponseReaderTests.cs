@@ -18,7 +18,8 @@ public sealed class PullResponseReaderTests : IAsyncLifetime
         var calls = new SubscriptionCalls(
             "sub", "projects/p/subscriptions/sub", channel, new Subscriber.SubscriberClient(channel), "", _connection.Settings, TimeProvider.System,
             Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, PubSubMetrics.OfSubscription("sub"));
-        _settler = new Settler(calls, new LeaseKeeper(calls), new FlowControl(10, 10));
+        var flow = new FlowControl(10, 10);
+        _settler = new Settler(calls, new LeaseKeeper(calls, flow), flow);
         return Task.CompletedTask;
     }
 

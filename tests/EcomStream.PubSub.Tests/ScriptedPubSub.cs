@@ -81,6 +81,9 @@ internal sealed class ScriptedCall(HttpContext context)
     /// <summary>Its method, such as Publish.</summary>
     public string Method { get; } = context.Request.Path.Value!.Split('/')[^1];
 
+    /// <summary>The connection that it came over.</summary>
+    public string Connection { get; } = context.Connection.Id;
+
     /// <summary>A header; null without one.</summary>
     public string? Header(string name) => _headers.GetValueOrDefault(name);
 

@@ -11,11 +11,9 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace EcomStream.PubSub.Tests;
 
-/// <summary>What the client makes of answers that no emulator gives: every status of a stream, and acks that are refused one by one.</summary>
-public sealed class ServerAnswersTests
+/// <summary>How the client handles answers that no emulator gives: every status of a stream, keep-alives without an answer, and streams that end.</summary>
+public sealed class ServerAnswersTests : ScriptedServerTests
 {
-    private readonly LogLines _log = new();
-
     [Theory]
     [InlineData(StatusCode.Unavailable)]
     [InlineData(StatusCode.DeadlineExceeded)]
@@ -133,65 +131,22 @@ public sealed class ServerAnswersTests
         await using var receiver = new Receiver(subscription);
         await Eventually.True(() => subscription.Status.IsReading, "the stream is open");
 
-        for (var n = 1; n <= 3; n++)
+        for (var n = 1; n <= 5; n++)
         {
             await Eventually.True(
                 () =>
                 {
-                    time.Advance(TimeSpan.FromSeconds(15));
-                    return Volatile.Read(ref answers) >= 2 * n;
+                    time.Advance(TimeSpan.FromSeconds(1));
+                    return Volatile.Read(ref answers) >= n;
                 },
                 "keep-alives are answered");
+
+            // On a busy machine the answer takes its time to arrive.
+            await Task.Delay(100);
         }
 
         streams.ShouldBe(1);
         subscription.Status.StreamsOpened.ShouldBe(1);
-    }
-
-    [Fact]
-    public async Task With_exactly_once_delivery_acks_that_fail_for_now_are_sent_again_and_those_that_fail_for_good_are_counted_and_named()
-    {
-        var acked = new ConcurrentQueue<string[]>();
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            switch (call.Method)
-            {
-                case "StreamingPull":
-                    await StreamAsync(call, ScriptedCall.Messages(true, "good", "busy", "late"));
-                    break;
-                case "Acknowledge":
-                    var ids = (await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Order().ToArray();
-                    acked.Enqueue(ids);
-                    if (ids.Length == 3)
-                    {
-                        await call.FailAsync(StatusCode.FailedPrecondition, "some ids failed", new Dictionary<string, string>
-                        {
-                            ["late"] = "PERMANENT_FAILURE_INVALID_ACK_ID",
-                            ["busy"] = "TRANSIENT_FAILURE_SERVICE_UNAVAILABLE",
-                        });
-                    }
-                    else
-                    {
-                        await call.OkAsync(new Empty());
-                    }
-
-                    break;
-                default:
-                    await call.OkAsync(new Empty());
-                    break;
-            }
-        });
-        using var connection = Connect(server, "ecomstream.pubsub.subscriber.ack-linger = 200ms");
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
-        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
-        await Eventually.True(() => receiver.Count == 3, "all arrive");
-
-        await subscription.FlushAsync(default);
-
-        acked.ShouldBe([["busy", "good", "late"], ["busy"]]);
-        subscription.Status.OutstandingMessages.ShouldBe(0);
-        _log.Lines.ShouldContain(line => line.Contains("message-late") && line.Contains("ack of 1 messages"));
-        _log.Lines.ShouldNotContain(line => line.Contains("message-good") || line.Contains("message-busy"));
     }
 
     [Fact]
@@ -230,324 +185,6 @@ public sealed class ServerAnswersTests
 
         answers["c"].SetResult();
         await flushed.WaitAsync(TimeSpan.FromSeconds(10));
-    }
-
-    [Theory]
-    [InlineData(false, 10)]
-    [InlineData(true, 60)]
-    public async Task Leases_are_extended_by_their_age_and_with_exactly_once_delivery_by_a_minute_at_least(bool exactlyOnce, int first)
-    {
-        var extensions = new ConcurrentQueue<(int Seconds, double After, int Count)>();
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        var start = time.GetTimestamp();
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            if (call.Method == "StreamingPull")
-            {
-                await StreamAsync(call, ScriptedCall.Messages(exactlyOnce, "a", "b"));
-                return;
-            }
-
-            var request = (await call.ReadAsync<ModifyAckDeadlineRequest>())!;
-            extensions.Enqueue((request.AckDeadlineSeconds, time.GetElapsedTime(start).TotalSeconds, request.AckIds.Count));
-            await call.OkAsync(new Empty());
-        });
-        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-deadline = 10s, max-ack-deadline = 120s, max-extension = 1h }", time);
-        await using (var subscription = new PubSubSubscription(connection, "orders_data-sub"))
-        {
-            await using var receiver = new Receiver(subscription);
-            await Eventually.True(() => receiver.Count == 2, "both arrive");
-
-            // Nothing is settled, for as long as it takes.
-            while (!extensions.Any(extension => extension.Seconds >= 120) && time.GetElapsedTime(start) < TimeSpan.FromMinutes(50))
-            {
-                time.Advance(TimeSpan.FromSeconds(1));
-                await Task.Delay(10);
-            }
-
-            var all = extensions.ToArray();
-            all[0].Seconds.ShouldBe(first);
-            all[0].After.ShouldBeGreaterThan(10.0 / 3);
-            all[^1].Seconds.ShouldBe(120, string.Join(" ", all));
-            all.Select(extension => extension.Seconds).ShouldBeInOrder();
-            all.ShouldAllBe(extension => extension.Count == 2);
-            foreach (var (before, after) in all.Zip(all.Skip(1)))
-            {
-                (after.After - before.After).ShouldBeGreaterThan(before.Seconds / 4.0, "no more often than it takes");
-            }
-        }
-    }
-
-    [Fact]
-    public async Task A_lease_that_is_lost_is_extended_no_more()
-    {
-        var extensions = new ConcurrentQueue<string[]>();
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            if (call.Method == "StreamingPull")
-            {
-                await StreamAsync(call, ScriptedCall.Messages(true, "kept", "lost"));
-                return;
-            }
-
-            var ids = (await call.ReadAsync<ModifyAckDeadlineRequest>())!.AckIds.Order().ToArray();
-            extensions.Enqueue(ids);
-            await (ids.Contains("lost")
-                ? call.FailAsync(StatusCode.InvalidArgument, "an id is unknown", new Dictionary<string, string> { ["lost"] = "PERMANENT_FAILURE_INVALID_ACK_ID" })
-                : call.OkAsync(new Empty()));
-        });
-        using var connection = Connect(server, time: time);
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
-        await using var receiver = new Receiver(subscription);
-        await Eventually.True(() => receiver.Count == 2, "both arrive");
-
-        await Eventually.True(
-            () =>
-            {
-                time.Advance(TimeSpan.FromSeconds(5));
-                return extensions.Count >= 3;
-            },
-            "leases are extended");
-
-        extensions.ShouldBe([["kept", "lost"], ["kept"], ["kept"]]);
-        _log.Lines.ShouldContain(line => line.Contains("message-lost") && line.Contains("lost"));
-    }
-
-    [Fact]
-    public async Task An_ack_that_fails_for_good_after_others_of_its_request_succeeded_counts_alone()
-    {
-        const string Name = "partly-refused-sub";
-        var counts = new ConcurrentDictionary<string, long>();
-        using var meters = new MeterListener { InstrumentPublished = (instrument, listener) => listener.EnableMeasurementEvents(instrument) };
-        meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
-        {
-            if (tags.ToArray().Any(tag => Name.Equals(tag.Value)))
-            {
-                counts.AddOrUpdate(instrument.Name, value, (_, sum) => sum + value);
-            }
-        });
-        meters.Start();
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            if (call.Method == "StreamingPull")
-            {
-                await StreamAsync(call, ScriptedCall.Messages(true, "good", "busy", "late"));
-                return;
-            }
-
-            await ((await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Count == 3
-                ? call.FailAsync(StatusCode.FailedPrecondition, "some ids failed", new Dictionary<string, string>
-                {
-                    ["late"] = "PERMANENT_FAILURE_INVALID_ACK_ID",
-                    ["busy"] = "TRANSIENT_FAILURE_SERVICE_UNAVAILABLE",
-                })
-                : call.FailAsync(StatusCode.PermissionDenied));
-        });
-        using var connection = Connect(server, "ecomstream.pubsub.subscriber.ack-linger = 200ms");
-        await using var subscription = new PubSubSubscription(connection, Name);
-        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
-        await Eventually.True(() => receiver.Count == 3, "all arrive");
-
-        await subscription.FlushAsync(default);
-
-        counts["ecomstream.pubsub.acked"].ShouldBe(1);
-        counts["ecomstream.pubsub.settlements.refused"].ShouldBe(2);
-        _log.Lines.Where(line => line.Contains("was refused")).Select(line => line.Contains("message-late") ? "late" : line.Contains("message-busy") ? "busy" : "")
-            .ShouldBe(["late", "busy"]);
-    }
-
-    [Fact]
-    public async Task An_error_that_no_one_expects_stops_neither_the_acks_nor_the_extensions_after_it()
-    {
-        // The first ack and the first extension fail, and what they log does, too.
-        _log.FailsAt = LogLevel.Warning;
-        var (acks, extensions) = (new ConcurrentQueue<string>(), 0);
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            switch (call.Method)
-            {
-                case "StreamingPull":
-                    await StreamAsync(call, ScriptedCall.Messages(false, "a", "b"));
-                    break;
-                case "Acknowledge":
-                    acks.Enqueue((await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Single());
-                    await (acks.Count == 1 ? call.FailAsync(StatusCode.Unavailable) : call.OkAsync(new Empty()));
-                    break;
-                default:
-                    await (Interlocked.Increment(ref extensions) == 1 ? call.FailAsync(StatusCode.Unavailable) : call.OkAsync(new Empty()));
-                    break;
-            }
-        });
-        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-parallelism = 1, ack-linger = 0s }", time);
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
-        await using var receiver = new Receiver(subscription);
-        await Eventually.True(() => receiver.Count == 2, "both arrive");
-
-        await Eventually.True(
-            () =>
-            {
-                time.Advance(TimeSpan.FromSeconds(5));
-                return Volatile.Read(ref extensions) >= 2;
-            },
-            "leases are extended again");
-        receiver.Deliveries[0].Ack();
-        await subscription.FlushAsync(default).WaitAsync(TimeSpan.FromSeconds(10));
-        receiver.Deliveries[1].Ack();
-        await subscription.FlushAsync(default).WaitAsync(TimeSpan.FromSeconds(10));
-
-        acks.ShouldBe(["a", "b"]);
-        subscription.Status.OutstandingMessages.ShouldBe(0);
-    }
-
-    [Fact]
-    public async Task An_extension_that_hangs_is_given_up_in_time_for_another_before_the_lease_ends()
-    {
-        var (received, extensions) = (new Stopwatch(), new ConcurrentQueue<TimeSpan>());
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            if (call.Method == "StreamingPull")
-            {
-                received.Start();
-                await StreamAsync(call, ScriptedCall.Messages(false, "a"));
-                return;
-            }
-
-            extensions.Enqueue(received.Elapsed);
-            if (extensions.Count == 1)
-            {
-                await Task.Delay(Timeout.Infinite, call.Aborted);
-            }
-
-            await call.OkAsync(new Empty());
-        });
-        using var connection = Connect(server, "ecomstream.pubsub.subscriber.ack-deadline = 10s");
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
-        await using var receiver = new Receiver(subscription);
-
-        await Eventually.True(() => extensions.Count >= 2, "it is tried again");
-
-        extensions.ElementAt(1).ShouldBeLessThan(TimeSpan.FromSeconds(9));
-    }
-
-    [Fact]
-    public async Task Extensions_that_fail_say_so_once_and_then_ever_more_seldom()
-    {
-        var extensions = 0;
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            if (call.Method == "StreamingPull")
-            {
-                await StreamAsync(call, ScriptedCall.Messages(false, "a"));
-                return;
-            }
-
-            if ((await call.ReadAsync<ModifyAckDeadlineRequest>())!.AckDeadlineSeconds == 0)
-            {
-                await call.OkAsync(new Empty());
-                return;
-            }
-
-            Interlocked.Increment(ref extensions);
-            await call.FailAsync(StatusCode.Unavailable);
-        });
-        using var connection = Connect(server, time: time);
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
-        await using var receiver = new Receiver(subscription);
-        await Eventually.True(() => receiver.Count == 1, "it arrives");
-
-        await Eventually.True(
-            () =>
-            {
-                time.Advance(TimeSpan.FromSeconds(5));
-                return Volatile.Read(ref extensions) >= 15;
-            },
-            "extensions are tried again");
-
-        _log.Lines.Count(line => line.Contains("Extending the leases of 1 messages")).ShouldBeLessThanOrEqualTo(2);
-    }
-
-    [Fact]
-    public async Task A_message_whose_ack_is_under_way_has_not_lost_its_lease_when_its_extension_comes_too_late()
-    {
-        var (extensions, answer) = (0, new TaskCompletionSource());
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            switch (call.Method)
-            {
-                case "StreamingPull":
-                    await StreamAsync(call, ScriptedCall.Messages(true, "a"));
-                    break;
-                case "Acknowledge":
-                    await answer.Task;
-                    await call.OkAsync(new Empty());
-                    break;
-                default:
-                    await call.FailAsync(StatusCode.InvalidArgument, "unknown", new Dictionary<string, string> { ["a"] = "PERMANENT_FAILURE_INVALID_ACK_ID" });
-                    Interlocked.Increment(ref extensions);
-                    break;
-            }
-        });
-        using var connection = Connect(server, "ecomstream.pubsub.connection.request-timeout = 1h", time);
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
-        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
-        await Eventually.True(() => receiver.Count == 1, "it arrives");
-
-        await Eventually.True(
-            () =>
-            {
-                time.Advance(TimeSpan.FromSeconds(5));
-                return Volatile.Read(ref extensions) >= 2;
-            },
-            "its lease is extended");
-        answer.SetResult();
-        await subscription.FlushAsync(default);
-
-        _log.Lines.ShouldNotContain(line => line.Contains("are lost") || line.Contains("refused"));
-        subscription.Status.OutstandingMessages.ShouldBe(0);
-    }
-
-    [Fact]
-    public async Task After_max_extension_a_message_is_extended_no_more_and_stays_outstanding_until_it_is_settled()
-    {
-        var (extensions, acks) = (0, 0);
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            if (call.Method == "StreamingPull")
-            {
-                await StreamAsync(call, ScriptedCall.Messages(false, "a"));
-                return;
-            }
-
-            Interlocked.Increment(ref call.Method == "Acknowledge" ? ref acks : ref extensions);
-            await call.OkAsync(new Empty());
-        });
-        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-deadline = 10s, max-ack-deadline = 10s, max-extension = 30s, ack-linger = 0s }", time);
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
-        await using var receiver = new Receiver(subscription);
-        await Eventually.True(() => receiver.Count == 1, "it arrives");
-
-        await Eventually.True(
-            () =>
-            {
-                time.Advance(TimeSpan.FromSeconds(1));
-                return _log.Lines.Any(line => line.Contains("not settled after max-extension"));
-            },
-            "it is given up");
-        var before = Volatile.Read(ref extensions);
-        before.ShouldBeGreaterThan(0);
-        time.Advance(TimeSpan.FromSeconds(60));
-        subscription.Status.OutstandingMessages.ShouldBe(1);
-
-        receiver.Deliveries[0].Ack();
-        await subscription.FlushAsync(default);
-        acks.ShouldBe(1);
-        extensions.ShouldBe(before);
-        subscription.Status.OutstandingMessages.ShouldBe(0);
     }
 
     [Fact]
@@ -687,54 +324,7 @@ public sealed class ServerAnswersTests
             },
             "it is open");
 
-        string[] Tries() => [.. _log.Lines.Where(line => line.Contains("it is opened again in"))];
-    }
-
-    [Fact]
-    public async Task Acks_that_fail_for_now_leave_room_for_the_ack_that_they_wait_for()
-    {
-        var acked = new ConcurrentDictionary<string, bool>();
-        var refused = new ConcurrentDictionary<string, bool>();
-        await using var server = await ScriptedPubSub.StartAsync(async call =>
-        {
-            switch (call.Method)
-            {
-                case "StreamingPull":
-                    await StreamAsync(call, ScriptedCall.Messages(true, "1", "2", "3", "4", "5"));
-                    break;
-                case "Acknowledge":
-                    var id = (await call.ReadAsync<AcknowledgeRequest>())!.AckIds.Single();
-                    if (id != "1" && !acked.ContainsKey("1"))
-                    {
-                        refused[id] = true;
-                        await call.FailAsync(
-                            StatusCode.FailedPrecondition, ackIds: new Dictionary<string, string> { [id] = "TRANSIENT_FAILURE_UNORDERED_ACK_ID" });
-                        break;
-                    }
-
-                    acked[id] = true;
-                    await call.OkAsync(new Empty());
-                    break;
-                default:
-                    await call.OkAsync(new Empty());
-                    break;
-            }
-        });
-        using var connection = Connect(server, "ecomstream.pubsub.subscriber { ack-batch-size = 1, ack-parallelism = 4, ack-linger = 0s }");
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
-        await using var receiver = new Receiver(subscription);
-        await Eventually.True(() => receiver.Count == 5, "all have come");
-        foreach (var delivery in receiver.Deliveries.Skip(1))
-        {
-            delivery.Ack();
-        }
-
-        await Eventually.True(() => refused.Count == 4, "the acks of the later messages have failed for now");
-        receiver.Deliveries[0].Ack();
-
-        await subscription.FlushAsync(new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token);
-        acked.Keys.Order().ShouldBe(["1", "2", "3", "4", "5"]);
-        subscription.Status.OutstandingMessages.ShouldBe(0);
+        string[] Tries() => [.. Log.Lines.Where(line => line.Contains("it is opened again in"))];
     }
 
     [Theory]
@@ -760,7 +350,9 @@ public sealed class ServerAnswersTests
         });
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         using var connection = Connect(server, time: time);
-        await using var subscription = new PubSubSubscription(connection, "orders_data-sub");
+        var name = $"unanswered-{answersFirst}-sub";
+        using var counts = new MeterCounts(name);
+        await using var subscription = new PubSubSubscription(connection, name);
         await using var receiver = new Receiver(subscription);
         await Eventually.True(() => subscription.Status.IsReading, "the stream is open");
 
@@ -775,26 +367,13 @@ public sealed class ServerAnswersTests
         version.ShouldBe(1);
         if (answersFirst)
         {
-            _log.Lines.ShouldContain(line => line.Contains("did not answer a keep-alive"));
+            Log.Lines.ShouldContain(line => line.Contains("did not answer a keep-alive"));
+            counts["ecomstream.pubsub.streams.unanswered"].ShouldBeGreaterThan(0);
         }
         else
         {
             streams.ShouldBe(1);
+            counts["ecomstream.pubsub.streams.unanswered"].ShouldBe(0);
         }
     }
-
-    private static async Task StreamAsync(ScriptedCall call, StreamingPullResponse response)
-    {
-        await call.ReadAsync<StreamingPullRequest>();
-        await call.WriteAsync(response);
-        while (await call.ReadAsync<StreamingPullRequest>() is not null)
-        {
-            // Keep-alives.
-        }
-
-        await call.OkAsync();
-    }
-
-    private PubSubConnection Connect(ScriptedPubSub server, string hocon = "", TimeProvider? time = null) => PubSubConnection.Create(
-        TestSettings.Of(server.Endpoint, hocon: hocon), LoggerFactory.Create(logging => logging.AddProvider(_log)), time);
 }

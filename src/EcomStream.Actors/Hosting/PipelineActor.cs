@@ -34,10 +34,23 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
         return Directive.Stop;
     });
 
-    protected override void PreStart() => Open();
+    protected override void PreStart()
+    {
+        foreach (var subscription in _pipeline.Ports.Subscriptions)
+        {
+            subscription.AcksRefused += AcksRefused;
+        }
+
+        Open();
+    }
 
     protected override void PostStop()
     {
+        foreach (var subscription in _pipeline.Ports.Subscriptions)
+        {
+            subscription.AcksRefused -= AcksRefused;
+        }
+
         _stopping.Cancel();
         _pipeline.MarkEnded();
     }
@@ -103,6 +116,15 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
                 Unhandled(message);
                 break;
         }
+    }
+
+    // On any thread. What the messages caused is durable, and is the same when they are delivered again.
+    private void AcksRefused(RefusedAcks refused)
+    {
+        _pipeline.Metrics.AcksRefused(refused.Subscription, refused.Deliveries.Count);
+        _log.Warning(
+            "{Count} messages of subscription {Subscription} were handled, and the broker refused their acks: they will be handled again, which changes no row",
+            refused.Deliveries.Count, refused.Subscription);
     }
 
     private void Open()

@@ -22,6 +22,7 @@ public sealed class EcomStreamMetrics : IDisposable
     private readonly Counter<long> _parked;
     private readonly Counter<long> _loads;
     private readonly Counter<long> _refused;
+    private readonly Counter<long> _acksRefused;
     private readonly Counter<long> _retries;
     private readonly Counter<long> _rejected;
     private readonly Counter<long> _unusable;
@@ -44,6 +45,7 @@ public sealed class EcomStreamMetrics : IDisposable
         _parked = _meter.CreateCounter<long>("ecomstream.payments.parked", "{payment}", "Payments whose unmatched row was written.");
         _loads = _meter.CreateCounter<long>("ecomstream.rows.read", "{row}", "Orders whose row was read.");
         _refused = _meter.CreateCounter<long>("ecomstream.payments.refused", "{payment}", "Guarded payments that met another one in the row.");
+        _acksRefused = _meter.CreateCounter<long>("ecomstream.acks.refused", "{message}", "Messages that were handled and whose ack the broker refused, by subscription.");
         _retries = _meter.CreateCounter<long>("ecomstream.retries", "{call}", "Calls of a store or broker that failed and were tried again, by operation.");
         _rejected = _meter.CreateCounter<long>("ecomstream.messages.rejected", "{message}", "Messages whose row the store rejected.");
         _unusable = _meter.CreateCounter<long>("ecomstream.fields.unusable", "{field}", "Values of optional fields that could not be used, by field.");
@@ -109,6 +111,8 @@ public sealed class EcomStreamMetrics : IDisposable
     internal void Loaded(int rows) => _loads.Add(rows, _pipeline);
 
     internal void Refused(int payments) => _refused.Add(payments, _pipeline);
+
+    internal void AcksRefused(string subscription, int messages) => _acksRefused.Add(messages, _pipeline, new("subscription", subscription));
 
     internal void Rejected(int messages) => _rejected.Add(messages, _pipeline);
 

@@ -39,5 +39,8 @@ public sealed class DeadLetterDelivery(Delivery deadLetter) : Delivery
     public override void Ack() => deadLetter.Ack();
 
     /// <inheritdoc/>
+    public override Task<AckResult> AckAsync() => deadLetter.AckAsync();
+
+    /// <inheritdoc/>
     public override void Nack() => deadLetter.Nack();
 }

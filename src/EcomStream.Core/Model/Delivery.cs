@@ -40,6 +40,17 @@ public abstract class Delivery
     public abstract void Ack();
 
     /// <summary>
+    /// Acknowledges the message, like <see cref="Ack"/>, and completes when it is known what became of the ack. For
+    /// effects that must not happen twice, on a subscription with exactly-once delivery: only an accepted ack says that
+    /// the message is not delivered again.
+    /// </summary>
+    public virtual Task<AckResult> AckAsync()
+    {
+        Ack();
+        return Task.FromResult(AckResult.Unknown);
+    }
+
+    /// <summary>
     /// Gives the message back to be delivered again at once. Does nothing when the delivery is settled already.
     /// </summary>
     public abstract void Nack();

@@ -13,6 +13,17 @@ public interface ISubscription : IAsyncDisposable
     SubscriptionStatus Status { get; }
 
     /// <summary>
+    /// Raised, on any thread, when the broker has refused acks for good: the messages were handled here and will be
+    /// delivered again. Brokers refuse acks only of subscriptions with exactly-once delivery, or when the subscription may
+    /// not be read any more. A client that is not told of refusals never raises it.
+    /// </summary>
+    event Action<RefusedAcks>? AcksRefused
+    {
+        add { }
+        remove { }
+    }
+
+    /// <summary>
     /// Receives until <paramref name="stop"/> is cancelled, which ends the enumeration without an exception. Lost
     /// connections are made again with backoff inside. One enumeration at a time; when one has failed, another may be
     /// started. Deliveries that were received stay leased
@@ -36,6 +47,12 @@ public interface ISubscription : IAsyncDisposable
     /// <summary>Completes when every settlement that was asked for before the call has reached the broker.</summary>
     Task FlushAsync(CancellationToken cancellationToken);
 }
+
+/// <summary>Acks that the broker has refused for good.</summary>
+/// <param name="Subscription">The subscription's name, as configured.</param>
+/// <param name="Deliveries">The deliveries whose acks were refused.</param>
+/// <param name="Reason">Why.</param>
+public sealed record RefusedAcks(string Subscription, IReadOnlyList<Delivery> Deliveries, string Reason);
 
 /// <summary>What a subscription has under way.</summary>
 /// <param name="IsReading">Whether all its streams to the broker are open and ask for messages.</param>

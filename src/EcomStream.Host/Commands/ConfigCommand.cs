@@ -44,7 +44,7 @@ internal static class ConfigCommand
         common.AddTo(show);
         return show.Runs(context, async (result, _) =>
         {
-            var settings = EffectiveSettings.Of(common.Load(result)).Where(setting => !setting.IsDefault || !result.GetValue(isChanged));
+            var settings = EffectiveSettings.Of(common.Load(result), context.Environment).Where(setting => !setting.IsDefault || !result.GetValue(isChanged));
             switch (result.GetValue(format))
             {
                 case OutputFormat.Json:

@@ -1,6 +1,7 @@
 using System.Collections;
 using Akka.Configuration;
 using Akka.Configuration.Hocon;
+using EcomStream.PubSub;
 
 namespace EcomStream.Hosting;
 
@@ -19,6 +20,8 @@ internal static class EffectiveSettings
 {
     /// <summary>The origin of a setting that nobody has set.</summary>
     public const string Default = "default";
+
+    private const string Project = "ecomstream.pubsub.project-id";
 
     private static readonly string[] _secrets = ["password", "token", "secret", "credentials", "private-key", "api-key", "passphrase"];
 
@@ -41,12 +44,18 @@ internal static class EffectiveSettings
 
     /// <summary>All settings of EcomStream, and what the user has set elsewhere, by path.</summary>
     /// <param name="user">What the user has set.</param>
-    public static IReadOnlyList<EffectiveSetting> Of(LoadedConfiguration user)
+    /// <param name="environment">The environment of the process.</param>
+    public static IReadOnlyList<EffectiveSetting> Of(LoadedConfiguration user, IDictionary environment)
     {
         var settings = new SortedDictionary<string, EffectiveSetting>(StringComparer.Ordinal);
         foreach (var (path, text) in ConfigurationCheck.Defaults)
         {
             settings[path] = new EffectiveSetting(path, text, Default);
+        }
+
+        if (PubSubSettings.ProjectVariable(environment) is { } variable)
+        {
+            settings[Project] = new EffectiveSetting(Project, (string)environment[variable]!, variable);
         }
 
         foreach (var (path, value) in user.Values.Leaves())
@@ -79,6 +88,7 @@ internal static class EffectiveSettings
     private static string Origin(HostSettings settings, string path, IDictionary environment) =>
         settings.CommandLine.Contains(path) ? "command line"
         : path == "ecomstream.pubsub.emulator-host" && environment["PUBSUB_EMULATOR_HOST"] is string { Length: > 0 } ? "environment"
+        : path == Project && PubSubSettings.ProjectVariables.Contains(settings.PubSub.ProjectSource) ? "environment"
         : environment.Contains(path.Replace(".", "__", StringComparison.Ordinal).Replace('-', '_').ToUpperInvariant()) ? "environment"
         : settings.User.HasPath(path) ? "file"
         : Default;

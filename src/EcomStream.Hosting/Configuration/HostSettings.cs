@@ -1,3 +1,5 @@
+using System.Collections;
+using System.Text.Json;
 using Akka.Configuration;
 using EcomStream.Actors;
 using EcomStream.Cassandra;
@@ -107,10 +109,14 @@ internal sealed record HostSettings
             .WithFallback(EcomStreamSettings.Reference);
 
     /// <summary>Reads all settings.</summary>
+    /// <param name="user">What the user has set, without the defaults.</param>
+    /// <param name="emulatorHost">What PUBSUB_EMULATOR_HOST says.</param>
+    /// <param name="environment">The environment, which may name the project; null for none.</param>
     /// <exception cref="ConfigurationException">One is wrong; the message names its path and what it must be.</exception>
-    public static HostSettings Read(Config user, string? emulatorHost)
+    public static HostSettings Read(Config user, string? emulatorHost, IDictionary? environment = null)
     {
-        var config = user.WithFallback(Reference);
+        var pubsub = PubSubSettings.Read(user, emulatorHost, environment);
+        var config = user.WithFallback(ProjectOf(pubsub)).WithFallback(Reference);
         var host = new SectionReader(config.GetConfig("ecomstream"), "ecomstream");
         var settings = new HostSettings
         {
@@ -118,7 +124,7 @@ internal sealed record HostSettings
             User = user,
             Operations = OperationsSettings.Read(config),
             Pipeline = EcomStreamSettings.Read(config),
-            PubSub = PubSubSettings.Read(config, emulatorHost),
+            PubSub = pubsub,
             Cluster = ClusterSettings.Read(config),
             PubSubClient = ClientKindReader.Read(host, "pubsub.client"),
             DataDirectory = host.Text("data-dir"),
@@ -149,6 +155,9 @@ internal sealed record HostSettings
         };
         return settings.Cluster.Enabled ? settings.ForCluster() : settings;
     }
+
+    // A project that the environment names is below what the user has set, and above the defaults.
+    private static Config ProjectOf(PubSubSettings pubsub) => ConfigurationFactory.ParseString($"ecomstream.pubsub.project-id = {JsonSerializer.Serialize(pubsub.ProjectId)}");
 
     // What one process keeps for itself cannot be shared by several.
     private HostSettings ForCluster() =>

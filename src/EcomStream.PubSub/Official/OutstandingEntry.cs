@@ -1,3 +1,5 @@
+using EcomStream.Core;
+
 namespace EcomStream.PubSub;
 
 /// <summary>A message that a client with callbacks has received, in an <see cref="OutstandingLedger"/>.</summary>
@@ -17,6 +19,9 @@ internal sealed class OutstandingEntry(string ackId, string messageId, long publ
     public long Bytes => bytes;
 
     public object Owner => owner;
+
+    /// <summary>What was handed to the callback; null until then.</summary>
+    public Delivery? Delivery { get; set; }
 
     /// <summary>Gives the message back; null until it is handed to the callback.</summary>
     public Action? GiveBack { get; set; }

@@ -54,7 +54,8 @@ internal sealed class OutstandingLedger
     }
 
     /// <summary>The client has sent the settlement of a delivery, or given it up. Unknown ids are ignored.</summary>
-    public void Settled(string ackId)
+    /// <returns>What was known of it; null for an unknown id.</returns>
+    public OutstandingEntry? Settled(string ackId)
     {
         lock (_lock)
         {
@@ -62,6 +63,8 @@ internal sealed class OutstandingLedger
             {
                 Remove(entry);
             }
+
+            return entry;
         }
     }
 

@@ -110,6 +110,8 @@ internal sealed class ChildProcess : IDisposable
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment.Remove("PUBSUB_EMULATOR_HOST");
+        start.Environment.Remove("PUBSUB_PROJECT_ID");
+        start.Environment.Remove("GOOGLE_CLOUD_PROJECT");
         return new ChildProcess(start, readyText, logFile);
     }
 

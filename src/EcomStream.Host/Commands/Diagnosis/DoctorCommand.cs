@@ -42,6 +42,6 @@ internal static class DoctorCommand
         }
 
         await report.PassedAsync("configuration", $"{user.Values.Leaves().Count()} settings are set, the others have their defaults");
-        return HostSettings.Read(user.Config, context.EmulatorHost);
+        return HostSettings.Read(user.Config, context.EmulatorHost, context.Environment);
     }
 }

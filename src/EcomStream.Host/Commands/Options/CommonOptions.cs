@@ -43,7 +43,7 @@ internal sealed class CommonOptions(CommandContext context)
         var user = Load(result);
         return ConfigurationCheck.Problems(user, context.EmulatorHost) is { Count: > 0 } problems
             ? throw new UsageException(string.Join(Environment.NewLine, problems))
-            : HostSettings.Read(user.Config, context.EmulatorHost) with { CommandLine = Paths(result) };
+            : HostSettings.Read(user.Config, context.EmulatorHost, context.Environment) with { CommandLine = Paths(result) };
     }
 
     private List<string> Paths(ParseResult result)

@@ -33,10 +33,13 @@ internal static class PubSubMetrics
     /// <summary>Acks and nacks that the broker refused for good.</summary>
     public static readonly Counter<long> Refused = Meter.CreateCounter<long>("ecomstream.pubsub.settlements.refused", "{message}");
 
+    /// <summary>Messages that were not handed out, because the broker did not confirm their receipt (exactly-once delivery).</summary>
+    public static readonly Counter<long> ReceiptsRefused = Meter.CreateCounter<long>("ecomstream.pubsub.receipts.refused", "{message}");
+
     /// <summary>Leases extended.</summary>
     public static readonly Counter<long> Extended = Meter.CreateCounter<long>("ecomstream.pubsub.leases.extended", "{message}");
 
-    /// <summary>Leases given up after max-extension.</summary>
+    /// <summary>Leases lost to another client, or given up after max-extension.</summary>
     public static readonly Counter<long> Expired = Meter.CreateCounter<long>("ecomstream.pubsub.leases.expired", "{message}");
 
     /// <summary>Streams opened.</summary>

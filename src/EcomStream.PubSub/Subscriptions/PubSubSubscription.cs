@@ -38,13 +38,20 @@ public sealed class PubSubSubscription : ISubscription
         _channel = connection.OpenChannel();
         _calls = SubscriptionCalls.Of(connection, name, _channel, connection.Loggers.CreateLogger<PubSubSubscription>());
         _flow = new FlowControl(settings.Subscriber.MaxOutstandingMessages, settings.Subscriber.MaxOutstandingBytes);
-        _leases = new LeaseKeeper(_calls);
+        _leases = new LeaseKeeper(_calls, _flow);
         _settler = new Settler(_calls, _leases, _flow);
         _probe = new BrokerProbe(_calls, _clientId);
     }
 
     /// <inheritdoc/>
     public string Name => _calls.Name;
+
+    /// <inheritdoc/>
+    public event Action<RefusedAcks>? AcksRefused
+    {
+        add => _settler.AcksRefused += value;
+        remove => _settler.AcksRefused -= value;
+    }
 
     /// <inheritdoc/>
     public SubscriptionStatus Status
@@ -73,23 +80,22 @@ public sealed class PubSubSubscription : ISubscription
 
         // Ended by the caller, by disposal, or by leaving the enumeration.
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop, _disposing.Token);
-        var received = Channel.CreateUnbounded<LeasedDeliveries>(new UnboundedChannelOptions { SingleReader = true });
-        var rest = default(LeasedDeliveries);
+        var received = Channel.CreateUnbounded<PubSubDelivery[]>(new UnboundedChannelOptions { SingleReader = true });
+        var rest = ArraySegment<PubSubDelivery>.Empty;
         _receiving = RunStreamsAsync(received.Writer, ending);
         try
         {
             while (await NextAsync(received.Reader, ending.Token) is { } next)
             {
                 rest = next;
-                var taken = 0;
-                while (taken < next.Deliveries.Length && await HandOutAsync(rest, ending.Token) is > 0 and var count)
+                while (rest.Count > 0 && await HandOutAsync(rest, ending.Token) is var (skipped, count) && skipped + count > 0)
                 {
-                    var batch = count == next.Deliveries.Length
-                        ? (IReadOnlyList<Delivery>)next.Deliveries
-                        : new ArraySegment<Delivery>(next.Deliveries, taken, count);
-                    taken += count;
-                    rest = Rest(next, taken);
-                    yield return batch;
+                    var batch = rest.Slice(skipped, count);
+                    rest = rest[(skipped + count)..];
+                    if (count > 0)
+                    {
+                        yield return batch.Count == next.Length ? next : new ArraySegment<Delivery>(next, batch.Offset, batch.Count);
+                    }
                 }
             }
 
@@ -103,11 +109,7 @@ public sealed class PubSubSubscription : ISubscription
         {
             await ending.CancelAsync();
             await _receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (rest.Deliveries is not null)
-            {
-                _flow.GiveBack(rest);
-            }
-
+            _flow.GiveBack(rest);
             while (received.Reader.TryRead(out var unseen))
             {
                 _flow.GiveBack(unseen);
@@ -157,7 +159,7 @@ public sealed class PubSubSubscription : ISubscription
         await _disposing.CancelAsync();
         await _receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await FlushForCloseAsync("acks");
-        foreach (var delivery in _leases.Open())
+        foreach (var delivery in _leases.Open().Where(delivery => !delivery.IsLost))
         {
             delivery.Nack();
         }
@@ -189,13 +191,7 @@ public sealed class PubSubSubscription : ISubscription
         await DisposeAsync();
     }
 
-    private static LeasedDeliveries Rest(LeasedDeliveries whole, int taken)
-    {
-        var deliveries = whole.Deliveries[taken..];
-        return new LeasedDeliveries(deliveries, deliveries.Sum(delivery => (long)delivery.Bytes));
-    }
-
-    private static async ValueTask<LeasedDeliveries?> NextAsync(ChannelReader<LeasedDeliveries> reader, CancellationToken ending)
+    private static async ValueTask<PubSubDelivery[]?> NextAsync(ChannelReader<PubSubDelivery[]> reader, CancellationToken ending)
     {
         try
         {
@@ -215,19 +211,19 @@ public sealed class PubSubSubscription : ISubscription
         return null;
     }
 
-    private async ValueTask<int> HandOutAsync(LeasedDeliveries rest, CancellationToken ending)
+    private async ValueTask<(int Skipped, int Count)> HandOutAsync(ArraySegment<PubSubDelivery> rest, CancellationToken ending)
     {
         try
         {
-            return ending.IsCancellationRequested ? 0 : await _flow.HandOutAsync(rest.Deliveries, rest.Bytes, ending);
+            return ending.IsCancellationRequested ? (0, 0) : await _flow.HandOutAsync(rest, ending);
         }
         catch (OperationCanceledException)
         {
-            return 0;
+            return (0, 0);
         }
     }
 
-    private async Task RunStreamsAsync(ChannelWriter<LeasedDeliveries> output, CancellationTokenSource ending)
+    private async Task RunStreamsAsync(ChannelWriter<PubSubDelivery[]> output, CancellationTokenSource ending)
     {
         var count = _calls.Settings.Subscriber.Streams;
         _streams = [.. Enumerable.Range(0, count).Select(n => new PullStream(_calls, _flow, _leases, _settler, InitialRequest(n, count), output))];

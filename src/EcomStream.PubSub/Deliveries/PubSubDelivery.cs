@@ -10,9 +10,14 @@ internal sealed class PubSubDelivery : Delivery
     private const int Acked = 1;
     private const int Nacked = 2;
 
-    private readonly Settler _settler;
+    // Until it is known what became of the settlement.
+    private const int NoResult = -1;
+
+    private readonly IDeliverySettler _settler;
     private readonly byte[] _data;
     private object? _attributes;
+    private TaskCompletionSource<AckResult>? _answer;
+    private int _result = NoResult;
     private int _state;
 
     /// <summary>Makes a delivery.</summary>
@@ -22,7 +27,7 @@ internal sealed class PubSubDelivery : Delivery
     /// <param name="data">Its data.</param>
     /// <param name="publishTimeMicros">Its publish time.</param>
     /// <param name="attributes">Its attributes in their wire form; null for none.</param>
-    public PubSubDelivery(Settler settler, string ackId, string messageId, byte[] data, long publishTimeMicros, byte[]? attributes)
+    public PubSubDelivery(IDeliverySettler settler, string ackId, string messageId, byte[] data, long publishTimeMicros, byte[]? attributes)
     {
         _settler = settler;
         _data = data;
@@ -72,6 +77,12 @@ internal sealed class PubSubDelivery : Delivery
     /// <summary>Its place there.</summary>
     public int Index { get; set; }
 
+    /// <summary>How flow control counts it; guarded by <see cref="FlowControl"/>.</summary>
+    public FlowState Flow { get; set; }
+
+    /// <summary>Whether the broker has given its lease to someone else; set by <see cref="LeaseKeeper"/>.</summary>
+    public bool IsLost { get; set; }
+
     /// <summary>The delivery below it on the settler's stack.</summary>
     public PubSubDelivery? Below { get; set; }
 
@@ -91,6 +102,31 @@ internal sealed class PubSubDelivery : Delivery
     public override void Ack() => Settle(Acked);
 
     public override void Nack() => Settle(Nacked);
+
+    public override Task<AckResult> AckAsync()
+    {
+        var answer = Volatile.Read(ref _answer)
+            ?? Interlocked.CompareExchange(ref _answer, new TaskCompletionSource<AckResult>(TaskCreationOptions.RunContinuationsAsynchronously), null)
+            ?? _answer;
+        Settle(Acked);
+
+        // The answer to an earlier Ack may have come before there was anyone to tell.
+        if (Volatile.Read(ref _result) is var result && result != NoResult)
+        {
+            answer.TrySetResult((AckResult)result);
+        }
+
+        return answer.Task;
+    }
+
+    /// <summary>Its settlement is over.</summary>
+    public void Complete(AckResult result)
+    {
+        if (Interlocked.CompareExchange(ref _result, (int)result, NoResult) == NoResult)
+        {
+            Volatile.Read(ref _answer)?.TrySetResult(result);
+        }
+    }
 
     private void Settle(int state)
     {

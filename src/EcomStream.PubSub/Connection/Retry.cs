@@ -12,10 +12,11 @@ internal static class Retry
     /// <param name="failed">Told of each failure that is followed by another try: the error, how many there were in a row, the delay.</param>
     /// <param name="cancellationToken">Ends the retries.</param>
     /// <exception cref="RpcException">The request fails for good.</exception>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled; the last failure is its inner exception.</exception>
     public static async Task<T> UntilDoneAsync<T>(
         RetrySettings retry, TimeProvider time, Func<CancellationToken, Task<T>> request, Action<RpcException, int, TimeSpan> failed, CancellationToken cancellationToken)
     {
+        RpcException? last = null;
         for (var failures = 1; ; failures++)
         {
             try
@@ -24,13 +25,22 @@ internal static class Retry
             }
             catch (RpcException error) when (cancellationToken.IsCancellationRequested)
             {
-                throw new OperationCanceledException("The request was cancelled.", error, cancellationToken);
+                throw new OperationCanceledException("The request was cancelled.", last ?? error, cancellationToken);
             }
             catch (RpcException error) when (PubSubErrors.IsRetryable(error))
             {
-                var delay = retry.After(failures);
-                failed(error, failures, delay);
+                last = error;
+            }
+
+            var delay = retry.After(failures);
+            failed(last, failures, delay);
+            try
+            {
                 await Task.Delay(delay, time, cancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new OperationCanceledException("The request was cancelled.", last, cancellationToken);
             }
         }
     }

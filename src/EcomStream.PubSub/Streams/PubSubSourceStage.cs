@@ -25,7 +25,7 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
         private readonly Action<Task<bool>> _moved;
         private IAsyncEnumerator<IReadOnlyList<Delivery>>? _batches;
         private Task<bool>? _moving;
-        private bool _hasFailed;
+        private bool _hasEndedWell;
 
         public Logic(PubSubSourceStage stage, PubSubControl control)
             : base(stage.Shape)
@@ -55,7 +55,7 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
 
         public override void OnDownstreamFinish(Exception cause)
         {
-            _hasFailed = cause is not SubscriptionWithCancelException.NonFailureCancellation;
+            _hasEndedWell = cause is SubscriptionWithCancelException.NonFailureCancellation;
             base.OnDownstreamFinish(cause);
         }
 
@@ -72,7 +72,6 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
             _moving = null;
             if (moving.IsFaulted)
             {
-                _hasFailed = true;
                 FailStage(moving.Exception!.InnerException!);
             }
             else
@@ -89,6 +88,7 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
             }
             else
             {
+                _hasEndedWell = true;
                 CompleteStage();
             }
         }
@@ -115,14 +115,15 @@ internal sealed class PubSubSourceStage(Func<PubSubSubscription> open)
                 await _batches.DisposeAsync();
             }
 
-            if (_hasFailed)
+            if (_hasEndedWell)
             {
-                // Nobody settles the deliveries that were in a failed stream: they are given back at once.
-                await _control.DisposeAsync();
+                await _control.CloseWhenSettledAsync();
             }
             else
             {
-                await _control.CloseWhenSettledAsync();
+                // Nobody settles the deliveries that were in a stream that failed, or whose materializer was shut down: they
+                // are given back at once.
+                await _control.DisposeAsync();
             }
         }
     }

@@ -94,8 +94,11 @@ public sealed class PubSubConnection : IDisposable
 
         var address = PubSubSettings.Address(settings.EmulatorHost) ?? throw new ConfigurationException(
             $"ecomstream.pubsub.emulator-host = {settings.EmulatorHost}: it must be host:port, such as localhost:8085.");
+        loggers ??= NullLoggerFactory.Instance;
+        loggers.CreateLogger<PubSubConnection>().LogInformation(
+            "Pub/Sub at {Endpoint}, project {Project} (from {Source})", settings.Endpoint, settings.ProjectId, settings.ProjectSource);
         return new PubSubConnection(
-            settings, address, ChannelCredentials.Insecure, "this account, which sends no credentials,", null, time ?? TimeProvider.System, loggers ?? NullLoggerFactory.Instance);
+            settings, address, ChannelCredentials.Insecure, "this account, which sends no credentials,", null, time ?? TimeProvider.System, loggers);
     }
 
     /// <summary>
@@ -120,7 +123,12 @@ public sealed class PubSubConnection : IDisposable
         var logger = loggers.CreateLogger<PubSubConnection>();
         var trusted = Trusted(settings.Connection.CaFile);
         var access = await GoogleAccess.LoadAsync(settings, logger, cancellationToken);
-        logger.LogInformation("Pub/Sub at {Endpoint} with the credentials from {Credentials}", settings.Endpoint, access.Description);
+        logger.LogInformation(
+            "Pub/Sub at {Endpoint}, project {Project} (from {Source}), with the credentials from {Credentials}",
+            settings.Endpoint,
+            settings.ProjectId,
+            settings.ProjectSource,
+            access.Description);
         return new PubSubConnection(
             settings,
             new Uri($"https://{settings.Endpoint}"),

@@ -48,7 +48,7 @@ internal sealed record SubscriptionCalls(
         PubSubMetrics.OfSubscription(name));
 
     /// <summary>Opens a stream whose responses are read straight into deliveries of <paramref name="settler"/>.</summary>
-    public AsyncDuplexStreamingCall<StreamingPullRequest, PullResponse> StreamingPull(Settler settler, CancellationToken cancellationToken)
+    public AsyncDuplexStreamingCall<StreamingPullRequest, PullResponse> StreamingPull(IDeliverySettler settler, CancellationToken cancellationToken)
     {
         var method = new Method<StreamingPullRequest, PullResponse>(
             MethodType.DuplexStreaming,

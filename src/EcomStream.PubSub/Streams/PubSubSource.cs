@@ -12,7 +12,8 @@ public static class PubSubSource
     /// <see cref="SubscriptionFailedException"/> when the subscription cannot be read at all. Each materialization has
     /// a subscription of its own. When the stream has completed or was cancelled, what it let through can still be
     /// settled: the subscription is closed when all of that is settled, after max-extension at the latest, or when its
-    /// control is disposed. When the stream has failed, what is not settled is given back at once.
+    /// control is disposed. When the stream has failed, or its materializer was shut down, what is not settled is given
+    /// back at once.
     /// </summary>
     /// <param name="connection">The connection.</param>
     /// <param name="subscription">The subscription's name, short or full.</param>

@@ -1,3 +1,4 @@
+using System.Collections;
 using Akka.Configuration;
 
 namespace EcomStream.PubSub;
@@ -8,10 +9,17 @@ public sealed record PubSubSettings
     /// <summary>The environment variable that names an emulator or an embedded broker, as in Google's own clients.</summary>
     public const string EmulatorVariable = "PUBSUB_EMULATOR_HOST";
 
+    /// <summary>The environment variables that name the project where the configuration does not; the first one that is set counts.</summary>
+    public static readonly IReadOnlyList<string> ProjectVariables = ["PUBSUB_PROJECT_ID", "GOOGLE_CLOUD_PROJECT"];
+
     private const string Root = "ecomstream.pubsub";
+    private const string ProjectKey = "project-id";
 
     /// <summary>The project of short names.</summary>
     public required string ProjectId { get; init; }
+
+    /// <summary>Where <see cref="ProjectId"/> was set, for messages to a human.</summary>
+    public string ProjectSource { get; init; } = $"{Root}.{ProjectKey}";
 
     /// <summary>host:port of an emulator or an embedded broker; empty for Google's service.</summary>
     public required string EmulatorHost { get; init; }
@@ -45,16 +53,22 @@ public sealed record PubSubSettings
     /// <param name="emulatorHost">
     /// What <see cref="EmulatorVariable"/> says; it goes before <c>emulator-host</c> unless it is null or empty.
     /// </param>
+    /// <param name="environment">
+    /// The environment of the process, in which <see cref="ProjectVariables"/> are looked up when <paramref name="config"/>
+    /// does not name the project; null for none.
+    /// </param>
     /// <exception cref="ConfigurationException">A key is unknown, or a value of the wrong kind or out of its range; the message names the path.</exception>
-    public static PubSubSettings Read(Config config, string? emulatorHost = null)
+    public static PubSubSettings Read(Config config, string? emulatorHost = null, IDictionary? environment = null)
     {
         SettingsReader.RefuseUnknown(config, Reference, Root);
         var reader = new SettingsReader(config.WithFallback(Reference).GetConfig(Root), Root);
+        var (project, source) = Project(config, reader, environment);
         var deadline = reader.Time("subscriber.ack-deadline", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(600));
         var minBackoff = reader.Time("retry.min-backoff", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
         return new PubSubSettings
         {
-            ProjectId = reader.Text("project-id"),
+            ProjectId = project,
+            ProjectSource = source,
             EmulatorHost = string.IsNullOrWhiteSpace(emulatorHost)
                 ? Checked(reader.TextOrEmpty("emulator-host"), $"{Root}.emulator-host")
                 : Checked(emulatorHost, EmulatorVariable),
@@ -86,6 +100,8 @@ public sealed record PubSubSettings
                 BatchDelay = reader.Time("publisher.batch-delay", TimeSpan.Zero, TimeSpan.FromMinutes(1)),
                 MaxOutstandingMessages = reader.Int("publisher.max-outstanding-messages", 1, 10_000_000),
                 MaxOutstandingBytes = reader.Bytes("publisher.max-outstanding-bytes", 1, 1L << 40),
+                Parallelism = reader.Int("publisher.parallelism", 1, 1_000),
+                TotalTimeout = reader.Time("publisher.total-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(24)),
                 CompressFrom = reader.Bytes("publisher.compress-from", 0, 10_000_000),
                 RequestTimeout = reader.Time("publisher.request-timeout", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
             },
@@ -101,6 +117,11 @@ public sealed record PubSubSettings
         };
     }
 
+    /// <summary>Which of <see cref="ProjectVariables"/> names the project; null when none does.</summary>
+    /// <param name="environment">The environment of the process.</param>
+    public static string? ProjectVariable(IDictionary environment) =>
+        ProjectVariables.FirstOrDefault(name => !string.IsNullOrWhiteSpace(environment[name] as string));
+
     /// <summary>The full name of a topic: projects/P/topics/T.</summary>
     public string TopicName(string topic) => FullName("topics", topic);
 
@@ -112,6 +133,19 @@ public sealed record PubSubSettings
 
     /// <summary>What a token is for that this process signs itself.</summary>
     internal string TokenAudience => $"https://pubsub.{UniverseDomain}/";
+
+    private static (string Project, string Source) Project(Config config, SettingsReader reader, IDictionary? environment)
+    {
+        const string Key = $"{Root}.{ProjectKey}";
+        if (!config.IsEmpty && config.HasPath(Key))
+        {
+            return (reader.Text(ProjectKey), Key);
+        }
+
+        return environment is not null && ProjectVariable(environment) is { } variable
+            ? ((string)environment[variable]!, variable)
+            : (reader.Text(ProjectKey), $"the default of {Key}");
+    }
 
     private string FullName(string collection, string name) =>
         name.StartsWith("projects/", StringComparison.Ordinal) ? name : $"projects/{ProjectId}/{collection}/{name}";
@@ -194,6 +228,12 @@ public sealed record PublisherSettings
 
     /// <summary>Their bytes.</summary>
     public required long MaxOutstandingBytes { get; init; }
+
+    /// <summary>Requests of a <see cref="BatchingPublisher"/> under way at the same time.</summary>
+    public required int Parallelism { get; init; }
+
+    /// <summary>How long a <see cref="BatchingPublisher"/> tries to publish a message.</summary>
+    public required TimeSpan TotalTimeout { get; init; }
 
     /// <summary>Requests of so many bytes and more are compressed; 0 for none.</summary>
     public required long CompressFrom { get; init; }

@@ -8,7 +8,7 @@ namespace EcomStream.PubSub;
 
 /// <summary>One StreamingPull stream, opened again with backoff whenever it ends.</summary>
 internal sealed class PullStream(
-    SubscriptionCalls calls, FlowControl flow, LeaseKeeper leases, Settler settler, StreamingPullRequest initialRequest, ChannelWriter<LeasedDeliveries> output)
+    SubscriptionCalls calls, FlowControl flow, LeaseKeeper leases, Settler settler, StreamingPullRequest initialRequest, ChannelWriter<PubSubDelivery[]> output)
 {
     // The official clients send an empty request so often, which keeps proxies and the service from ending a quiet stream.
     private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(30);
@@ -23,6 +23,7 @@ internal sealed class PullStream(
     private const string Unanswered = "the server did not answer a keep-alive within 15 s";
     private const string Stalled = "nothing was settled for half of ack-deadline";
 
+    private readonly ReceiptQueue _receipts = new(calls, leases, flow, output);
     private int _open;
     private long _openings;
     private bool _wasLost;
@@ -31,6 +32,7 @@ internal sealed class PullStream(
     private long _responses;
     private bool _isUnanswered;
     private long? _openedAt;
+    private long _readableSince;
 
     /// <summary>How often the stream was opened.</summary>
     public long Openings => Volatile.Read(ref _openings);
@@ -41,6 +43,18 @@ internal sealed class PullStream(
     /// <summary>Receives until <paramref name="stop"/> is cancelled.</summary>
     /// <exception cref="SubscriptionFailedException">Trying again will not help.</exception>
     public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            await OpenAgainAndAgainAsync(stop);
+        }
+        finally
+        {
+            await _receipts.WhenEmptyAsync();
+        }
+    }
+
+    private async Task OpenAgainAndAgainAsync(CancellationToken stop)
     {
         var failures = 0;
         while (!stop.IsCancellationRequested)
@@ -119,13 +133,14 @@ internal sealed class PullStream(
             while (await NextAsync(call.ResponseStream))
             {
                 received();
-                Take(call.ResponseStream.Current, share, isStalled);
+                Take(call.ResponseStream.Current, share, isStalled, stop);
                 if (closing.IsCancellationRequested)
                 {
                     reading.CancelAfter(DrainSilence);
                 }
 
-                if (!isStalled && !await HasRoomAsync(share, stop))
+                _readableSince = calls.Time.GetTimestamp();
+                if (!isStalled && !await flow.WaitToReadAsync(share, calls.Settings.Subscriber.AckDeadline / 2, calls.Time, stop))
                 {
                     // What the server has sent on meanwhile lies unread and unleased, and would come late or twice.
                     isStalled = true;
@@ -157,7 +172,7 @@ internal sealed class PullStream(
     {
         Interlocked.Increment(ref _openings);
         Volatile.Write(ref _open, 1);
-        _openedAt = calls.Time.GetTimestamp();
+        _openedAt = _readableSince = calls.Time.GetTimestamp();
         PubSubMetrics.StreamsOpened.Add(1, calls.Tags);
         if (_wasLost)
         {
@@ -209,9 +224,16 @@ internal sealed class PullStream(
         Volatile.Write(ref _isReading, true);
         try
         {
-            var hasNext = await responses.MoveNext(CancellationToken.None);
+            // What is there already may have come while the stream waited for room.
+            var next = responses.MoveNext(CancellationToken.None);
+            if (!next.IsCompleted)
+            {
+                await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                _readableSince = calls.Time.GetTimestamp();
+            }
+
             Interlocked.Increment(ref _responses);
-            return hasNext;
+            return await next;
         }
         finally
         {
@@ -219,44 +241,16 @@ internal sealed class PullStream(
         }
     }
 
-    private async ValueTask<bool> HasRoomAsync(StreamShare share, CancellationToken stop)
+    private void Take(PullResponse response, StreamShare share, bool giveBack, CancellationToken stop)
     {
-        var room = flow.WaitToReadAsync(share, stop);
-        if (room.IsCompletedSuccessfully)
-        {
-            return true;
-        }
-
-        try
-        {
-            await room.AsTask().WaitAsync(calls.Settings.Subscriber.AckDeadline / 2, calls.Time, stop);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            return false;
-        }
-        catch (OperationCanceledException)
-        {
-            // Stopped: the rest of the stream is read, to be given back.
-            return true;
-        }
-    }
-
-    private void Take(PullResponse response, StreamShare share, bool giveBack)
-    {
-        if (response.IsExactlyOnce)
-        {
-            leases.DeliversExactlyOnce();
-        }
-
+        leases.IsExactlyOnce = response.IsExactlyOnce ?? leases.IsExactlyOnce;
         if (response.Deliveries.Length == 0)
         {
             _serverAnswers = true;
             return;
         }
 
-        leases.Add(response.Deliveries, share);
+        var batch = leases.Add(response.Deliveries, share, _readableSince);
         flow.Received(share, response.Deliveries.Length, response.Bytes);
         PubSubMetrics.Consumed.Add(response.Deliveries.Length, calls.Tags);
         if (response.Redelivered > 0)
@@ -272,19 +266,17 @@ internal sealed class PullStream(
             }
         }
 
-        var deliveries = new LeasedDeliveries(response.Deliveries, response.Bytes);
         if (giveBack)
         {
-            flow.GiveBack(deliveries);
+            flow.GiveBack(response.Deliveries);
+        }
+        else if (leases.IsExactlyOnce)
+        {
+            _receipts.Enqueue(batch, response.Deliveries, stop);
         }
         else
         {
-            output.TryWrite(deliveries);
+            output.TryWrite(response.Deliveries);
         }
     }
 }
-
-/// <summary>What one response brought, on its way to whoever enumerates.</summary>
-/// <param name="Deliveries">The deliveries.</param>
-/// <param name="Bytes">Their bytes together.</param>
-internal readonly record struct LeasedDeliveries(PubSubDelivery[] Deliveries, long Bytes);

@@ -26,7 +26,7 @@ public static class PubSubFlow
     /// </summary>
     /// <param name="publisher">Who publishes; it is not disposed with the flow.</param>
     /// <param name="parallelism">Messages under way.</param>
-    /// <param name="cancellationToken">Ends the waiting for room in the publisher, and with it the stream.</param>
+    /// <param name="cancellationToken">Ends the stream; messages that have not been sent are not published.</param>
     public static Flow<OutgoingMessage, string, NotUsed> Publish(
         BatchingPublisher publisher, int parallelism = 1_000, CancellationToken cancellationToken = default) =>
         Flow.Create<OutgoingMessage>().SelectAsync(

@@ -41,13 +41,19 @@ internal sealed class LeasedBatch
     /// <summary>How long its leases are from then on.</summary>
     public TimeSpan Lease { get; set; }
 
+    /// <summary>Those whose last extension failed, so that their leases are older than <see cref="ExtendedAt"/>.</summary>
+    public IReadOnlyCollection<PubSubDelivery> Overdue { get; set; } = [];
+
     /// <summary>Its place among the leases.</summary>
     public LinkedListNode<LeasedBatch>? Node { get; set; }
 
-    /// <summary>Takes out a message that is settled, or whose lease is lost.</summary>
+    /// <summary>Takes out a message that is settled, or that nobody will see.</summary>
     /// <returns>Whether it was the last one.</returns>
     public bool Remove(PubSubDelivery delivery) =>
         Interlocked.Exchange(ref _open[delivery.Index], null) is not null && Interlocked.Decrement(ref _left) == 0;
+
+    /// <summary>Whether a message is still in it.</summary>
+    public bool Holds(PubSubDelivery delivery) => Volatile.Read(ref _open[delivery.Index]) is not null;
 
     /// <summary>The messages that the broker does not know to be settled.</summary>
     public IEnumerable<PubSubDelivery> Open()

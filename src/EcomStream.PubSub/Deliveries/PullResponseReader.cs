@@ -15,7 +15,7 @@ internal static class PullResponseReader
 {
     /// <summary>The received messages of a response.</summary>
     /// <exception cref="InvalidDataException">The bytes are no StreamingPullResponse.</exception>
-    public static PullResponse Read(ReadOnlySequence<byte> response, Settler settler)
+    public static PullResponse Read(ReadOnlySequence<byte> response, IDeliverySettler settler)
     {
         byte[]? rented = null;
         try
@@ -73,10 +73,10 @@ internal static class PullResponseReader
         return attributes;
     }
 
-    private static PullResponse Read(ReadOnlySpan<byte> response, Settler settler)
+    private static PullResponse Read(ReadOnlySpan<byte> response, IDeliverySettler settler)
     {
         var deliveries = new PubSubDelivery[Count(response)];
-        var (count, redelivered, bytes, exactlyOnce) = (0, 0, 0L, false);
+        var (count, redelivered, bytes, exactlyOnce) = (0, 0, 0L, default(bool?));
         while (!response.IsEmpty)
         {
             var tag = ReadVarint(ref response);
@@ -132,7 +132,7 @@ internal static class PullResponseReader
         return count;
     }
 
-    private static PubSubDelivery Received(ReadOnlySpan<byte> received, Settler settler, out ulong attempt)
+    private static PubSubDelivery Received(ReadOnlySpan<byte> received, IDeliverySettler settler, out ulong attempt)
     {
         attempt = 0;
         var ackId = "";
@@ -160,7 +160,7 @@ internal static class PullResponseReader
         return Message(message, ackId, settler);
     }
 
-    private static PubSubDelivery Message(ReadOnlySpan<byte> message, string ackId, Settler settler)
+    private static PubSubDelivery Message(ReadOnlySpan<byte> message, string ackId, IDeliverySettler settler)
     {
         byte[] data = [];
         byte[]? attributes = null;
@@ -227,5 +227,5 @@ internal static class PullResponseReader
 /// <param name="Deliveries">Its messages; none in a heartbeat.</param>
 /// <param name="Bytes">Their bytes together.</param>
 /// <param name="Redelivered">How many the broker says it had delivered before, which it does only where the subscription has a dead-letter policy.</param>
-/// <param name="IsExactlyOnce">Whether it says that the subscription delivers exactly once.</param>
-internal sealed record PullResponse(PubSubDelivery[] Deliveries, long Bytes, int Redelivered, bool IsExactlyOnce);
+/// <param name="IsExactlyOnce">Whether the subscription delivers exactly once; null where the response does not say.</param>
+internal sealed record PullResponse(PubSubDelivery[] Deliveries, long Bytes, int Redelivered, bool? IsExactlyOnce);
