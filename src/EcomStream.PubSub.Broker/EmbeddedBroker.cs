@@ -1,21 +1,19 @@
 using System.Net;
 using System.Net.Sockets;
+using EcomStream.PubSub.Broker.Server;
 using EcomStream.PubSub.Broker.Services;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Broker;
 
 /// <summary>
-/// A Pub/Sub broker in this process: the google.pubsub.v1 Publisher and Subscriber services on HTTP/2 without TLS, so
-/// that any client of Cloud Pub/Sub talks to it when PUBSUB_EMULATOR_HOST names its <see cref="Endpoint"/>. Messages
-/// and acks are on disk before they are answered.
+/// A Pub/Sub broker in this process: the google.pubsub.v1 Publisher and Subscriber services over gRPC and REST without
+/// TLS, so that any client of Cloud Pub/Sub talks to it when PUBSUB_EMULATOR_HOST names its <see cref="Endpoint"/>.
+/// Messages and acks are on disk before they are answered.
 /// </summary>
 public sealed class EmbeddedBroker : IAsyncDisposable
 {
@@ -24,8 +22,6 @@ public sealed class EmbeddedBroker : IAsyncDisposable
 
     // A client forgets a status that it has not read when its connection closes.
     private static readonly TimeSpan StatusArrives = TimeSpan.FromMilliseconds(50);
-
-    private const int MaxStreamsPerConnection = 10_000;
 
     private readonly WebApplication _app;
     private readonly BrokerState _state;
@@ -70,7 +66,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var state = BrokerState.Open(options, logger);
         var durability = new Durability(state, options, logger);
         var streams = new OpenStreams();
-        var app = Build(options, address, state, durability, streams);
+        var app = BrokerServer.Build(options, address, state, durability, streams);
         try
         {
             await app.StartAsync(cancellationToken);
@@ -147,59 +143,5 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         {
             _state.Dispose();
         }
-    }
-
-    private static WebApplication Build(
-        EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams)
-    {
-        // Nothing of the process counts: no appsettings.json, no environment variables, no logging of its own, and no
-        // lifetime that takes SIGTERM and SIGINT away from the process.
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder.Services.AddRouting();
-        builder.Services.AddSingleton(state);
-        builder.Services.AddSingleton(durability);
-        builder.Services.AddSingleton(streams);
-        builder.Services.AddSingleton(new CallErrors(options.LoggerFactory.CreateLogger<CallErrors>(), options.Lenient));
-        builder.Services.AddGrpc(grpc =>
-        {
-            grpc.Interceptors.Add<CallErrors>();
-            grpc.MaxReceiveMessageSize = 32 << 20;
-            grpc.MaxSendMessageSize = 32 << 20;
-        });
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            // Clients open one stream per subscription on one connection, and a call beyond the limit waits without an error.
-            kestrel.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
-            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
-
-            // A client whose machine has vanished closes no connection: without pings its streams stay open.
-            kestrel.Limits.Http2.KeepAlivePingDelay = options.KeepAlivePingDelay;
-            kestrel.Limits.Http2.KeepAlivePingTimeout = options.KeepAlivePingTimeout;
-
-            // Windows as large as what a client keeps outstanding, so that a stream is bounded by flow control and not
-            // by round trips.
-            kestrel.Limits.Http2.InitialConnectionWindowSize = 16 << 20;
-            kestrel.Limits.Http2.InitialStreamWindowSize = 8 << 20;
-            kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Limits.MinRequestBodyDataRate = null;
-            kestrel.Limits.MinResponseDataRate = null;
-            kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http2);
-        });
-        var app = builder.Build();
-        app.MapGrpcService<PublisherService>();
-        app.MapGrpcService<PublishService>();
-        app.MapGrpcService<SubscriberService>();
-        app.MapGrpcService<StreamingPullService>();
-        app.MapGrpcService<InspectionService>();
-        return app;
-    }
-
-    /// <summary>The broker starts and stops with its owner, whatever signals the process gets.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
