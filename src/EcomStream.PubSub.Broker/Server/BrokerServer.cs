@@ -1,6 +1,11 @@
 using System.Net;
+using EcomStream.Broker.V1;
 using EcomStream.PubSub.Broker.Rest;
 using EcomStream.PubSub.Broker.Services;
+using Google.Cloud.PubSub.V1;
+using Grpc.Health.V1;
+using Grpc.Reflection;
+using Grpc.Reflection.V1Alpha;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,6 +19,10 @@ internal static class BrokerServer
 {
     private const int MaxStreamsPerConnection = 10_000;
 
+    // What reflection describes.
+    private static readonly Google.Protobuf.Reflection.ServiceDescriptor[] _services =
+        [Publisher.Descriptor, Subscriber.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
+
     public static WebApplication Build(
         EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams)
     {
@@ -21,12 +30,16 @@ internal static class BrokerServer
         // lifetime that takes SIGTERM and SIGINT away from the process.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         var errors = new CallErrors(options.LoggerFactory.CreateLogger<CallErrors>(), options.Lenient);
+        var health = new BrokerHealth(state, streams);
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.AddRouting();
         builder.Services.AddSingleton(state);
         builder.Services.AddSingleton(durability);
         builder.Services.AddSingleton(streams);
         builder.Services.AddSingleton(errors);
+        builder.Services.AddSingleton(health);
+        builder.Services.AddSingleton(new ReflectionServiceImpl(_services));
+        builder.Services.AddSingleton(new ReflectionV1ServiceImpl(_services));
         builder.Services.AddGrpc(grpc =>
         {
             grpc.Interceptors.Add<CallErrors>();
@@ -61,6 +74,10 @@ internal static class BrokerServer
         app.MapGrpcService<SubscriberService>();
         app.MapGrpcService<StreamingPullService>();
         app.MapGrpcService<InspectionService>();
+        app.MapGrpcService<HealthService>();
+        app.MapGrpcService<ReflectionServiceImpl>();
+        app.MapGrpcService<ReflectionV1ServiceImpl>();
+        app.MapGet("/health", health.AnswerAsync);
         new RestApi(state, durability, streams, errors).Map(app);
         return app;
     }
