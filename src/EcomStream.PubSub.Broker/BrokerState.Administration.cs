@@ -24,7 +24,7 @@ internal sealed partial class BrokerState
             catch
             {
                 topic.Dispose();
-                Directory.Delete(_folder.TopicFolder(entry.Id), recursive: true);
+                _options.Files.Store.DeleteFolder(_folder.TopicFolder(entry.Id));
                 throw;
             }
 

@@ -42,7 +42,7 @@ internal sealed partial class BrokerState : IDisposable
 
     public static BrokerState Open(EmbeddedBrokerOptions options, ILogger logger)
     {
-        var state = new BrokerState(options, BrokerFolder.Own(options.DataDirectory), logger);
+        var state = new BrokerState(options, options.InMemory ? BrokerFolder.InMemory() : BrokerFolder.Own(options.DataDirectory), logger);
         try
         {
             state.Load();
@@ -135,6 +135,11 @@ internal sealed partial class BrokerState : IDisposable
     /// <summary>Syncs everything and notes that nothing is lost. Nothing may be written any more but by disposing.</summary>
     public void Close()
     {
+        if (_options.InMemory)
+        {
+            return;
+        }
+
         Sync();
         DeleteFiles();
         _metadata.Compact();
@@ -200,13 +205,13 @@ internal sealed partial class BrokerState : IDisposable
         {
             try
             {
-                if (Directory.Exists(path))
+                if (_options.Files.Store.FolderExists(path))
                 {
-                    Directory.Delete(path, recursive: true);
+                    _options.Files.Store.DeleteFolder(path);
                 }
                 else
                 {
-                    File.Delete(path);
+                    _options.Files.Store.Delete(path);
                 }
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
@@ -223,6 +228,12 @@ internal sealed partial class BrokerState : IDisposable
 
     private void Load()
     {
+        if (_options.InMemory)
+        {
+            _metadata = MetadataJournal.Open(_folder.MetadataPath, _options.Files, _logger);
+            return;
+        }
+
         var ids = ClosedMarker.Take(_folder.ClosedPath, _folder.LockPath, _options.Files);
         _metadata = MetadataJournal.Open(_folder.MetadataPath, _options.Files, _logger);
         if (_metadata.IsNew && _folder.HasMessages())
@@ -257,7 +268,7 @@ internal sealed partial class BrokerState : IDisposable
 
     // Before its first messages are synced, a power cut may take the folder of a topic.
     private BrokerTopic LoadTopic(BrokerMetadata.TopicEntry entry, ClosedMarker.NextMessage? next) =>
-        !entry.IsStored || Directory.Exists(_folder.TopicFolder(entry.Id))
+        !entry.IsStored || _options.Files.Store.FolderExists(_folder.TopicFolder(entry.Id))
             ? OpenTopic(entry, next)
             : throw new BrokerStartException(
                 $"The messages of {entry.Name} are missing: there is no {_folder.TopicFolder(entry.Id)}. Restore a copy of the broker's folder, or move the folder away to begin anew.");

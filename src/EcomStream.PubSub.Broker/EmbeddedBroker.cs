@@ -63,6 +63,12 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             throw new BrokerStartException($"The broker cannot listen on '{options.Host}': give an IP address, such as 127.0.0.1 or 0.0.0.0.");
         }
 
+        if (!options.InMemory && options.DataDirectory.Length == 0)
+        {
+            throw new BrokerStartException("The broker has no folder: set DataDirectory, or InMemory to keep nothing on the disk.");
+        }
+
+        options = options.Effective;
         var state = BrokerState.Open(options, logger);
         var durability = new Durability(state, options, logger);
         var streams = new OpenStreams();
@@ -87,7 +93,15 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         }
 
         var broker = new EmbeddedBroker(app, state, durability, streams, options, logger);
-        logger.LogInformation("Broker listens on {Endpoint}, keeps its files in {Folder}", broker.Endpoint, options.DataDirectory);
+        if (options.InMemory)
+        {
+            logger.LogInformation("Broker listens on {Endpoint}, keeps everything in memory", broker.Endpoint);
+        }
+        else
+        {
+            logger.LogInformation("Broker listens on {Endpoint}, keeps its files in {Folder}", broker.Endpoint, options.DataDirectory);
+        }
+
         return broker;
     }
 

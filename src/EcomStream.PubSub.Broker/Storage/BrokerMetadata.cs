@@ -18,16 +18,16 @@ internal sealed record BrokerMetadata
 
     public IReadOnlyList<SnapshotEntry> Snapshots { get; init; } = [];
 
-    public static BrokerMetadata Load(string path)
+    public static BrokerMetadata Load(string path, FileStore store)
     {
-        if (!File.Exists(path))
+        if (!store.Exists(path))
         {
             return new BrokerMetadata();
         }
 
         try
         {
-            return JsonSerializer.Deserialize<BrokerMetadata>(File.ReadAllBytes(path), Json)
+            return JsonSerializer.Deserialize<BrokerMetadata>(store.ReadAllBytes(path), Json)
                 ?? throw new JsonException("The file holds null.");
         }
         catch (JsonException damaged)
