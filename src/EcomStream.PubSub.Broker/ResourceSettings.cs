@@ -8,6 +8,9 @@ internal sealed record TopicSettings
     /// <summary>How long every message is kept, acked or not, from its publish time on; null for as long as it is not acked.</summary>
     public TimeSpan? MessageRetention { get; init; }
 
+    /// <summary>A serialized google.iam.v1.Policy in base64; null when none was set.</summary>
+    public string? IamPolicy { get; init; }
+
     /// <summary>Fields that are kept and returned only: a serialized Topic in base64; null for none.</summary>
     public string? Unsupported { get; init; }
 }
@@ -44,6 +47,9 @@ internal sealed record SubscriptionSettings
     public bool EnableExactlyOnceDelivery { get; init; }
 
     public bool Detached { get; init; }
+
+    /// <summary>A serialized google.iam.v1.Policy in base64; null when none was set.</summary>
+    public string? IamPolicy { get; init; }
 
     /// <summary>Fields that are kept and returned only: a serialized Subscription in base64; null for none.</summary>
     public string? Unsupported { get; init; }

@@ -1,4 +1,6 @@
+using EcomStream.PubSub.Broker.Iam;
 using EcomStream.PubSub.Broker.Services;
+using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;
@@ -22,10 +24,11 @@ internal sealed class RestApi
     {
         _methods = new RestMethods(errors)
         {
-            Services = [Publisher.Descriptor, Subscriber.Descriptor],
+            Services = [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor],
         };
         Publisher.BindService(_methods, new PublisherService(state, durability));
         Subscriber.BindService(_methods, new SubscriberService(state, durability, streams));
+        IAMPolicy.BindService(_methods, new IamService(state, durability));
     }
 
     public void Map(IEndpointRouteBuilder endpoints)

@@ -58,7 +58,7 @@ internal sealed class RestRoute
     /// <summary>The variable's value in a path of this route; null for any other path.</summary>
     public string? Match(string path)
     {
-        var (rest, verb) = _verb.Length > 0 ? SplitVerb(path) : (path, "");
+        var (rest, verb) = SplitVerb(path);
         var segments = rest.Split('/');
         if (verb != _verb || segments.Length != _segments.Length)
         {

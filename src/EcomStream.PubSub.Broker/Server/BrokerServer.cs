@@ -1,7 +1,9 @@
 using System.Net;
 using EcomStream.Broker.V1;
+using EcomStream.PubSub.Broker.Iam;
 using EcomStream.PubSub.Broker.Rest;
 using EcomStream.PubSub.Broker.Services;
+using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
 using Grpc.Health.V1;
 using Grpc.Reflection;
@@ -21,7 +23,7 @@ internal static class BrokerServer
 
     // What reflection describes.
     private static readonly Google.Protobuf.Reflection.ServiceDescriptor[] _services =
-        [Publisher.Descriptor, Subscriber.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
+        [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
 
     public static WebApplication Build(
         EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams)
@@ -73,6 +75,7 @@ internal static class BrokerServer
         app.MapGrpcService<PublishService>();
         app.MapGrpcService<SubscriberService>();
         app.MapGrpcService<StreamingPullService>();
+        app.MapGrpcService<IamService>();
         app.MapGrpcService<InspectionService>();
         app.MapGrpcService<HealthService>();
         app.MapGrpcService<ReflectionServiceImpl>();

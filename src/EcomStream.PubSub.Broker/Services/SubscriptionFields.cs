@@ -64,7 +64,7 @@ internal static class SubscriptionFields
         var updated = FieldRules.Updated(
             ToProto(name, "", current), request.Subscription, request.UpdateMask,
             "name", "topic", "filter", "enable_message_ordering", "detached", "topic_message_retention_duration", "state");
-        return Settings(updated, keep) with { Detached = current.Detached };
+        return Settings(updated, keep) with { Detached = current.Detached, IamPolicy = current.IamPolicy };
     }
 
     private static Subscription ToProto(string name, string topic, SubscriptionSettings settings)

@@ -78,5 +78,9 @@ internal sealed record BrokerMetadata
     /// <param name="Expires">When it goes.</param>
     /// <param name="Labels">Its labels.</param>
     internal sealed record SnapshotEntry(
-        int Id, string Name, int TopicId, long Cursor, DateTimeOffset Expires, IReadOnlyDictionary<string, string> Labels);
+        int Id, string Name, int TopicId, long Cursor, DateTimeOffset Expires, IReadOnlyDictionary<string, string> Labels)
+    {
+        /// <summary>A serialized google.iam.v1.Policy in base64; null when none was set.</summary>
+        public string? IamPolicy { get; init; }
+    }
 }
