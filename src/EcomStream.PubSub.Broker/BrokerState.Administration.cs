@@ -105,6 +105,7 @@ internal sealed partial class BrokerState
             }
 
             _subscriptions[name] = subscription;
+            SubscriptionsChanged?.Invoke();
             return subscription;
         }
     }
@@ -133,6 +134,7 @@ internal sealed partial class BrokerState
                 },
             });
             subscription.Update(settings, retainedFrom);
+            SubscriptionsChanged?.Invoke();
             return subscription;
         }
     }

@@ -19,7 +19,6 @@ internal sealed partial class BrokerState : IDisposable
     private readonly ConcurrentDictionary<string, BrokerTopic> _topics = [];
     private readonly ConcurrentDictionary<string, BrokerSubscription> _subscriptions = [];
     private readonly ConcurrentDictionary<string, BrokerSnapshot> _snapshots = [];
-    private readonly ConcurrentQueue<string> _toDelete = [];
     private MetadataJournal _metadata = null!;
 
     private BrokerState(EmbeddedBrokerOptions options, BrokerFolder folder, ILogger logger)
@@ -36,6 +35,9 @@ internal sealed partial class BrokerState : IDisposable
     public IEnumerable<BrokerSnapshot> Snapshots => _snapshots.Select(pair => pair.Value);
 
     public TimeProvider Time => _options.Time;
+
+    /// <summary>Called when a subscription was created or updated.</summary>
+    public Action? SubscriptionsChanged { get; set; }
 
     /// <summary>The sync that has failed, after which nothing more is written; null while all have succeeded.</summary>
     public IOException? SyncFailure => _options.Files.Failure;
@@ -114,24 +116,6 @@ internal sealed partial class BrokerState : IDisposable
         _metadata.Sync();
     }
 
-    /// <summary>Deletes the files of what is deleted, once that is durable.</summary>
-    public void DeleteFiles()
-    {
-        if (_toDelete.IsEmpty)
-        {
-            return;
-        }
-
-        var paths = new List<string>();
-        while (_toDelete.TryDequeue(out var path))
-        {
-            paths.Add(path);
-        }
-
-        _metadata.Sync();
-        DeleteFiles(paths);
-    }
-
     /// <summary>Syncs everything and notes that nothing is lost. Nothing may be written any more but by disposing.</summary>
     public void Close()
     {
@@ -186,37 +170,6 @@ internal sealed partial class BrokerState : IDisposable
             catch (IOException) when (SyncFailure is null)
             {
                 // A full disk: the messages are stored all the same, and the note is tried again.
-            }
-        }
-    }
-
-    private void DeleteLater(IEnumerable<string> paths)
-    {
-        foreach (var path in paths)
-        {
-            _toDelete.Enqueue(path);
-        }
-    }
-
-    // What cannot be deleted is an orphan for the next start.
-    private void DeleteFiles(IEnumerable<string> paths)
-    {
-        foreach (var path in paths)
-        {
-            try
-            {
-                if (_options.Files.Store.FolderExists(path))
-                {
-                    _options.Files.Store.DeleteFolder(path);
-                }
-                else
-                {
-                    _options.Files.Store.Delete(path);
-                }
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                _logger.LogWarning("{Path}, which is no longer used, cannot be deleted; this is tried again at the next start: {Reason}", path, error.Message);
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using EcomStream.PubSub.Broker.Push;
 using EcomStream.PubSub.Broker.Server;
 using EcomStream.PubSub.Broker.Services;
 using Microsoft.AspNetCore.Builder;
@@ -28,10 +29,12 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private readonly Durability _durability;
     private readonly OpenStreams _streams;
     private readonly BrokerUpkeep _upkeep;
+    private readonly PushTokens _tokens;
+    private readonly PushDispatcher _pushes;
     private readonly ILogger _logger;
     private int _disposed;
 
-    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, EmbeddedBrokerOptions options, ILogger logger)
+    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens, EmbeddedBrokerOptions options, ILogger logger)
     {
         _app = app;
         _streams = streams;
@@ -43,6 +46,10 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
         _upkeep = new BrokerUpkeep(state, options, logger);
         _upkeep.Start();
+        _tokens = tokens;
+        _tokens.Issuer = $"http://{Endpoint}";
+        _pushes = new PushDispatcher(state, durability, tokens, options.Time, logger);
+        _pushes.Start();
     }
 
     /// <summary>What PUBSUB_EMULATOR_HOST is to be set to: host:port.</summary>
@@ -72,7 +79,8 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var state = BrokerState.Open(options, logger);
         var durability = new Durability(state, options, logger);
         var streams = new OpenStreams();
-        var app = BrokerServer.Build(options, address, state, durability, streams);
+        var tokens = new PushTokens(options.Time);
+        var app = BrokerServer.Build(options, address, state, durability, streams, tokens);
         try
         {
             await app.StartAsync(cancellationToken);
@@ -82,6 +90,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             await app.DisposeAsync();
             await durability.DisposeAsync();
             streams.Dispose();
+            tokens.Dispose();
             state.Dispose();
             if (error is IOException or SocketException)
             {
@@ -92,7 +101,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             throw;
         }
 
-        var broker = new EmbeddedBroker(app, state, durability, streams, options, logger);
+        var broker = new EmbeddedBroker(app, state, durability, streams, tokens, options, logger);
         if (options.InMemory)
         {
             logger.LogInformation("Broker listens on {Endpoint}, keeps everything in memory", broker.Endpoint);
@@ -124,6 +133,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         }
 
         _upkeep.Dispose();
+        await _pushes.DisposeAsync();
         try
         {
             if (await _streams.EndAsync(StopPatience))
@@ -144,6 +154,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         await _app.DisposeAsync();
         await _durability.DisposeAsync();
         _streams.Dispose();
+        _tokens.Dispose();
         try
         {
             _state.Close();

@@ -1,3 +1,5 @@
+using EcomStream.PubSub.Broker.Push;
+
 namespace EcomStream.PubSub.Broker;
 
 /// <summary>What a topic is configured with.</summary>
@@ -47,6 +49,9 @@ internal sealed record SubscriptionSettings
     public bool EnableExactlyOnceDelivery { get; init; }
 
     public bool Detached { get; init; }
+
+    /// <summary>Where messages are pushed to; null where they are pulled.</summary>
+    public PushSettings? Push { get; init; }
 
     /// <summary>A serialized google.iam.v1.Policy in base64; null when none was set.</summary>
     public string? IamPolicy { get; init; }

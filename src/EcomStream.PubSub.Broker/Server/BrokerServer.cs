@@ -1,6 +1,7 @@
 using System.Net;
 using EcomStream.Broker.V1;
 using EcomStream.PubSub.Broker.Iam;
+using EcomStream.PubSub.Broker.Push;
 using EcomStream.PubSub.Broker.Rest;
 using EcomStream.PubSub.Broker.Services;
 using Google.Cloud.Iam.V1;
@@ -26,7 +27,7 @@ internal static class BrokerServer
         [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
 
     public static WebApplication Build(
-        EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams)
+        EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens)
     {
         // Nothing of the process counts: no appsettings.json, no environment variables, no logging of its own, and no
         // lifetime that takes SIGTERM and SIGINT away from the process.
@@ -81,6 +82,8 @@ internal static class BrokerServer
         app.MapGrpcService<ReflectionServiceImpl>();
         app.MapGrpcService<ReflectionV1ServiceImpl>();
         app.MapGet("/health", health.AnswerAsync);
+        app.MapGet("/.well-known/openid-configuration", tokens.DiscoverAsync);
+        app.MapGet("/.well-known/jwks.json", tokens.KeysAsync);
         new RestApi(state, durability, streams, errors).Map(app);
         return app;
     }
