@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using EcomStream.PubSub.Broker.Push;
 using EcomStream.PubSub.Broker.Server;
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -29,12 +30,15 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private readonly Durability _durability;
     private readonly OpenStreams _streams;
     private readonly BrokerUpkeep _upkeep;
+    private readonly FaultInjection _faults;
     private readonly PushTokens _tokens;
     private readonly PushDispatcher _pushes;
     private readonly ILogger _logger;
     private int _disposed;
 
-    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens, EmbeddedBrokerOptions options, ILogger logger)
+    private EmbeddedBroker(
+        WebApplication app, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens, FaultInjection faults,
+        EmbeddedBrokerOptions options, ILogger logger)
     {
         _app = app;
         _streams = streams;
@@ -46,6 +50,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
         _upkeep = new BrokerUpkeep(state, options, logger);
         _upkeep.Start();
+        _faults = faults;
         _tokens = tokens;
         _tokens.Issuer = $"http://{Endpoint}";
         _pushes = new PushDispatcher(state, durability, tokens, options.Time, logger);
@@ -77,10 +82,21 @@ public sealed class EmbeddedBroker : IAsyncDisposable
 
         options = options.Effective;
         var state = BrokerState.Open(options, logger);
+        try
+        {
+            state.Seed();
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+
         var durability = new Durability(state, options, logger);
         var streams = new OpenStreams();
         var tokens = new PushTokens(options.Time);
-        var app = BrokerServer.Build(options, address, state, durability, streams, tokens);
+        var faults = new FaultInjection(options.Time);
+        var app = BrokerServer.Build(options, address, state, durability, streams, tokens, faults, () => Reset(state, faults));
         try
         {
             await app.StartAsync(cancellationToken);
@@ -101,7 +117,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             throw;
         }
 
-        var broker = new EmbeddedBroker(app, state, durability, streams, tokens, options, logger);
+        var broker = new EmbeddedBroker(app, state, durability, streams, tokens, faults, options, logger);
         if (options.InMemory)
         {
             logger.LogInformation("Broker listens on {Endpoint}, keeps everything in memory", broker.Endpoint);
@@ -123,6 +139,17 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     /// <exception cref="InvalidDataException">The log is damaged; the message says where.</exception>
     public SubscriptionBacklog? GetSubscriptionStatus(string subscription) =>
         _state.FindSubscription(subscription)?.GetStatus();
+
+    /// <summary>The injected faults, each with the calls that it still meets.</summary>
+    public IReadOnlyList<BrokerFault> Faults => _faults.All;
+
+    /// <summary>Has calls meet a fault, for tests of how a client copes.</summary>
+    /// <returns>Removes it; a fault for a number of calls removes itself after them.</returns>
+    /// <exception cref="ArgumentException">There is no such method, or the fault has no effect.</exception>
+    public IDisposable InjectFault(BrokerFault fault) => _faults.Add(fault);
+
+    /// <summary>Deletes all topics, subscriptions, snapshots and faults, and creates what the seed file names.</summary>
+    public void Reset() => Reset(_state, _faults);
 
     /// <summary>Ends the streams, syncs and closes the files.</summary>
     public async ValueTask DisposeAsync()
@@ -168,5 +195,12 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         {
             _state.Dispose();
         }
+    }
+
+    private static void Reset(BrokerState state, FaultInjection faults)
+    {
+        faults.Clear();
+        state.DeleteAll();
+        state.Seed();
     }
 }

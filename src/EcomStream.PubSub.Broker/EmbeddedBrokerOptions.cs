@@ -57,6 +57,17 @@ public sealed record EmbeddedBrokerOptions
     /// </summary>
     public bool Lenient { get; init; }
 
+    /// <summary>
+    /// A JSON file of topics and subscriptions that are created at the start if they are missing, each as the REST API takes it:
+    /// <c>{"topics": [{"name": "projects/p/topics/t"}], "subscriptions": [...]}</c>; null for none.
+    /// </summary>
+    public string? SeedFile { get; init; }
+
+    /// <summary>
+    /// Whether the port answers /admin/v1, by which anyone who reaches it can inject faults and delete everything. For tests.
+    /// </summary>
+    public bool AdminApi { get; init; }
+
     /// <summary>Where it logs.</summary>
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
 

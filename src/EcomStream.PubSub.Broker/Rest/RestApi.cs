@@ -1,5 +1,7 @@
+using EcomStream.Broker.V1;
 using EcomStream.PubSub.Broker.Iam;
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Testing;
 using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
@@ -20,15 +22,16 @@ internal sealed class RestApi
 
     private readonly RestMethods _methods;
 
-    public RestApi(BrokerState state, Durability durability, OpenStreams streams, CallErrors errors)
+    public RestApi(BrokerState state, Durability durability, OpenStreams streams, FaultInjection faults, CallErrors errors)
     {
-        _methods = new RestMethods(errors)
+        _methods = new RestMethods(faults, errors)
         {
-            Services = [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor],
+            Services = [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor],
         };
         Publisher.BindService(_methods, new PublisherService(state, durability));
         Subscriber.BindService(_methods, new SubscriberService(state, durability, streams));
         IAMPolicy.BindService(_methods, new IamService(state, durability));
+        Inspection.BindService(_methods, new InspectionService(state));
     }
 
     public void Map(IEndpointRouteBuilder endpoints)

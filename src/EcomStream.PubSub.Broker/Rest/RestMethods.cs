@@ -1,4 +1,5 @@
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Testing;
 using Google.Api;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
@@ -7,8 +8,9 @@ using Grpc.Core;
 namespace EcomStream.PubSub.Broker.Rest;
 
 /// <summary>The methods that can be called over HTTP, by their google.api.http options. A service is bound to it as to gRPC.</summary>
-/// <param name="errors">What every call passes through, as over gRPC.</param>
-internal sealed class RestMethods(CallErrors errors) : ServiceBinderBase
+/// <param name="faults">The faults that calls meet.</param>
+/// <param name="errors">What every call passes through then, as over gRPC.</param>
+internal sealed class RestMethods(FaultInjection faults, CallErrors errors) : ServiceBinderBase
 {
     private readonly List<(RestRoute Route, RestMethod Method)> _routes = [];
 
@@ -39,7 +41,8 @@ internal sealed class RestMethods(CallErrors errors) : ServiceBinderBase
 
         var called = new RestMethod(
             method.FullName, descriptor.InputType,
-            async (request, context) => (IMessage)await errors.UnaryServerHandler((TRequest)request, context, handler!));
+            async (request, context) => (IMessage)await faults.UnaryServerHandler(
+                (TRequest)request, context, (inner, innerContext) => errors.UnaryServerHandler(inner, innerContext, handler!)));
         _routes.AddRange(RestRoute.Of(rule).Select(route => (route, called)));
     }
 

@@ -4,6 +4,7 @@ using EcomStream.PubSub.Broker.Iam;
 using EcomStream.PubSub.Broker.Push;
 using EcomStream.PubSub.Broker.Rest;
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Testing;
 using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
 using Grpc.Health.V1;
@@ -27,7 +28,8 @@ internal static class BrokerServer
         [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
 
     public static WebApplication Build(
-        EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens)
+        EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens,
+        FaultInjection faults, Action reset)
     {
         // Nothing of the process counts: no appsettings.json, no environment variables, no logging of its own, and no
         // lifetime that takes SIGTERM and SIGINT away from the process.
@@ -40,11 +42,13 @@ internal static class BrokerServer
         builder.Services.AddSingleton(durability);
         builder.Services.AddSingleton(streams);
         builder.Services.AddSingleton(errors);
+        builder.Services.AddSingleton(faults);
         builder.Services.AddSingleton(health);
         builder.Services.AddSingleton(new ReflectionServiceImpl(_services));
         builder.Services.AddSingleton(new ReflectionV1ServiceImpl(_services));
         builder.Services.AddGrpc(grpc =>
         {
+            grpc.Interceptors.Add<FaultInjection>();
             grpc.Interceptors.Add<CallErrors>();
             grpc.MaxReceiveMessageSize = 32 << 20;
             grpc.MaxSendMessageSize = 32 << 20;
@@ -84,7 +88,12 @@ internal static class BrokerServer
         app.MapGet("/health", health.AnswerAsync);
         app.MapGet("/.well-known/openid-configuration", tokens.DiscoverAsync);
         app.MapGet("/.well-known/jwks.json", tokens.KeysAsync);
-        new RestApi(state, durability, streams, errors).Map(app);
+        new RestApi(state, durability, streams, faults, errors).Map(app);
+        if (options.AdminApi)
+        {
+            new AdminApi(faults, reset).Map(app);
+        }
+
         return app;
     }
 
