@@ -18,8 +18,6 @@ namespace EcomStream.PubSub.Broker.Rest;
 /// </summary>
 internal sealed class RestApi
 {
-    private const string JsonType = "application/json; charset=UTF-8";
-
     private readonly RestMethods _methods;
 
     public RestApi(BrokerState state, Durability durability, OpenStreams streams, FaultInjection faults, CallErrors errors)
@@ -38,8 +36,8 @@ internal sealed class RestApi
     {
         // As Google's emulator answers; health checks look here.
         endpoints.MapGet("/", (HttpContext http) => http.Response.WriteAsync("Ok\n"));
-        endpoints.Map("/v1/{**path}", CallAsync);
-        endpoints.MapFallback("{**path}", http => WriteAsync(http, Unknown(http)));
+        endpoints.Map("/v1/{**path}", WebPages.Refused(CallAsync));
+        endpoints.MapFallback("{**path}", http => RestAnswers.WriteAsync(http, Unknown(http)));
     }
 
     private async Task CallAsync(HttpContext http)
@@ -49,15 +47,15 @@ internal sealed class RestApi
             var (route, method, value) = _methods.Find(http.Request.Method, http.Request.Path.Value ?? "") ?? throw Unknown(http);
             var request = await RestRequests.ReadAsync(http.Request, route, method, value);
             var response = await method.CallAsync(request, new RestCallContext(http, method.FullName));
-            await WriteAsync(http, StatusCodes.Status200OK, JsonFormatter.Default.Format(response));
+            await RestAnswers.WriteAsync(http, StatusCodes.Status200OK, JsonFormatter.Default.Format(response));
         }
         catch (RpcException error)
         {
-            await WriteAsync(http, error);
+            await RestAnswers.WriteAsync(http, error);
         }
         catch (BadHttpRequestException broken)
         {
-            await WriteAsync(http, ServiceCalls.Invalid($"The request cannot be read: {broken.Message}"));
+            await RestAnswers.WriteAsync(http, ServiceCalls.Invalid($"The request cannot be read: {broken.Message}"));
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
@@ -66,20 +64,10 @@ internal sealed class RestApi
         catch (Exception)
         {
             // It is logged where it was thrown.
-            await WriteAsync(http, new RpcException(new Status(StatusCode.Unknown, "Unexpected error; the broker's log names it.")));
+            await RestAnswers.WriteAsync(http, new RpcException(new Status(StatusCode.Unknown, "Unexpected error; the broker's log names it.")));
         }
     }
 
     private static RpcException Unknown(HttpContext http) =>
         new(new Status(StatusCode.NotFound, $"No method is called by {http.Request.Method} {http.Request.Path}."));
-
-    private static Task WriteAsync(HttpContext http, RpcException error) =>
-        WriteAsync(http, RestErrors.HttpStatus(error.StatusCode), RestErrors.Json(error));
-
-    private static Task WriteAsync(HttpContext http, int status, string json)
-    {
-        http.Response.StatusCode = status;
-        http.Response.ContentType = JsonType;
-        return http.Response.WriteAsync(json + "\n", http.RequestAborted);
-    }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using EcomStream.PubSub.Broker.Rest;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -19,18 +20,18 @@ internal sealed class AdminApi(FaultInjection faults, Action reset)
 
     public void Map(IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/admin/v1/faults", http => http.Response.WriteAsJsonAsync(new { faults = faults.All.Select(FaultJson.Of) }, _json));
-        endpoints.MapPost("/admin/v1/faults", AddAsync);
-        endpoints.MapDelete("/admin/v1/faults", http =>
+        endpoints.MapGet("/admin/v1/faults", WebPages.Refused(http => http.Response.WriteAsJsonAsync(new { faults = faults.All.Select(FaultJson.Of) }, _json)));
+        endpoints.MapPost("/admin/v1/faults", WebPages.Refused(AddAsync));
+        endpoints.MapDelete("/admin/v1/faults", WebPages.Refused(http =>
         {
             faults.Clear();
-            return http.Response.WriteAsync("{}");
-        });
-        endpoints.MapPost("/admin/v1/reset", http =>
+            return RestAnswers.WriteAsync(http, StatusCodes.Status200OK, "{}");
+        }));
+        endpoints.MapPost("/admin/v1/reset", WebPages.Refused(http =>
         {
             reset();
-            return http.Response.WriteAsync("{}");
-        });
+            return RestAnswers.WriteAsync(http, StatusCodes.Status200OK, "{}");
+        }));
     }
 
     private async Task AddAsync(HttpContext http)
@@ -40,12 +41,11 @@ internal sealed class AdminApi(FaultInjection faults, Action reset)
             var fault = await JsonSerializer.DeserializeAsync<FaultJson>(http.Request.Body, _json, http.RequestAborted)
                 ?? throw new JsonException("the body is null");
             faults.Add(fault.ToFault());
-            await http.Response.WriteAsync("{}");
+            await RestAnswers.WriteAsync(http, StatusCodes.Status200OK, "{}");
         }
         catch (Exception wrong) when (wrong is JsonException or ArgumentException)
         {
-            http.Response.StatusCode = StatusCodes.Status400BadRequest;
-            await http.Response.WriteAsJsonAsync(new { error = new { code = 400, message = $"The body is not a fault: {wrong.Message}", status = "INVALID_ARGUMENT" } });
+            await RestAnswers.WriteAsync(http, new RpcException(new Status(StatusCode.InvalidArgument, $"The body is not a fault: {wrong.Message}")));
         }
     }
 

@@ -81,6 +81,21 @@ public sealed class PushConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
+    [OnBoth(References.PushTokens, Emulator = "No token is sent.")]
+    public Task A_request_carries_a_token_where_one_is_asked_for(ServerKind kind) => On(kind, async pubsub =>
+    {
+        await using var endpoint = await PushEndpoint.StartAsync();
+        await pubsub.MakeAsync(s => s.PushConfig = new PushConfig
+        {
+            PushEndpoint = endpoint.Url, OidcToken = new() { ServiceAccountEmail = "pusher@shop.example", Audience = "shop" },
+        });
+        await pubsub.PublishAsync("signed");
+        await Eventually.True(() => endpoint.Received.All.Count == 1, "the message is pushed");
+        endpoint.Received.All[0].Headers.Keys.ShouldContain("authorization");
+        endpoint.Received.All[0].Headers["authorization"].ShouldStartWith("Bearer ");
+    });
+
+    [SkippableTheory]
     [OnBoth(References.Push)]
     public Task Without_a_push_config_messages_are_pulled_and_with_one_pushed_whenever_it_is_set(ServerKind kind) => On(kind, async pubsub =>
     {

@@ -100,6 +100,25 @@ public sealed class RestTests : IDisposable
     }
 
     [Fact]
+    public async Task A_request_of_a_web_page_is_refused()
+    {
+        await using var broker = await BrokerClient.StartReadyAsync(_folder.Path, options => options with { AdminApi = true });
+        using var http = new HttpClient();
+        foreach (var path in (string[])[$"/v1/{BrokerClient.Topic}:publish", "/admin/v1/reset", "/admin/v1/faults"])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, $"http://{broker.Broker.Endpoint}{path}")
+            {
+                Headers = { { "Origin", "https://evil.example" } }, Content = new StringContent("""{"messages":[{"data":"aGk="}]}"""),
+            };
+            using var response = await http.SendAsync(request);
+            response.StatusCode.ShouldBe(HttpStatusCode.Forbidden, path);
+        }
+
+        broker.Stats.Backlog.ShouldBe(0);
+        broker.Broker.Faults.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_name_with_percent_signs_is_decoded_once()
     {
         await using var broker = await BrokerClient.StartAsync(_folder.Path);
