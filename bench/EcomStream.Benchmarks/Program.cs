@@ -36,6 +36,10 @@ switch (args.FirstOrDefault())
         Console.WriteLine("The publishing of the scenario broker alone");
         await BrokerScenario.CompareAsync(runs, args[2], published: 1_000_000, drained: 0);
         return 0;
+    case "broker-in-memory":
+        Console.WriteLine("The start of a broker in memory in this process, until it listens: the first one, which loads and compiles the server, then others");
+        await BrokerStartScenario.RunAsync(runs);
+        return 0;
     case "broker-backlog":
         Console.WriteLine("A backlog of 5,000,000 messages on the broker, a process of its own (100,000 orders, fifty times over)");
         await BrokerScenario.BacklogAsync(messages: 5_000_000);
@@ -57,7 +61,7 @@ switch (args.FirstOrDefault())
         await CassandraScenario.CompareClientsAsync(args[2], runs, int.Parse(args[3], CultureInfo.InvariantCulture));
         return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS; in a build with -p:OfficialClients=true also clients-pubsub [RUNS], clients-cassandra RUNS HOST:PORT BATCH_ROWS");
+        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog | broker-in-memory [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS; in a build with -p:OfficialClients=true also clients-pubsub [RUNS], clients-cassandra RUNS HOST:PORT BATCH_ROWS");
         return 2;
 }
 

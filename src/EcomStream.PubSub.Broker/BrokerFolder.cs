@@ -8,15 +8,18 @@ internal sealed class BrokerFolder : IDisposable
     private const string LockName = "broker.lock";
 
     private readonly string _path;
-    private readonly FileStream _ownership;
+    private readonly FileStream? _ownership;
 
-    private BrokerFolder(string path, FileStream ownership)
+    private BrokerFolder(string path, FileStream? ownership)
     {
         _path = path;
         _ownership = ownership;
     }
 
     public string MetadataPath => Path.Combine(_path, "broker.json");
+
+    /// <summary>A folder that is not on the disk (<see cref="Storage.MemoryFileStore"/>): only the names count.</summary>
+    public static BrokerFolder InMemory() => new("memory", null);
 
     /// <exception cref="BrokerStartException">It cannot be made, or is in use.</exception>
     public static BrokerFolder Own(string path)
@@ -83,5 +86,5 @@ internal sealed class BrokerFolder : IDisposable
         int.TryParse(Path.GetFileName(path).Split('.')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var id)
         && (!known.Contains(id) || path.EndsWith(".new", StringComparison.Ordinal)));
 
-    public void Dispose() => _ownership.Dispose();
+    public void Dispose() => _ownership?.Dispose();
 }

@@ -24,7 +24,7 @@ internal sealed partial class BrokerState
             catch
             {
                 topic.Dispose();
-                Directory.Delete(_folder.TopicFolder(entry.Id), recursive: true);
+                _options.Files.Store.DeleteFolder(_folder.TopicFolder(entry.Id));
                 throw;
             }
 
@@ -105,6 +105,7 @@ internal sealed partial class BrokerState
             }
 
             _subscriptions[name] = subscription;
+            SubscriptionsChanged?.Invoke();
             return subscription;
         }
     }
@@ -133,6 +134,7 @@ internal sealed partial class BrokerState
                 },
             });
             subscription.Update(settings, retainedFrom);
+            SubscriptionsChanged?.Invoke();
             return subscription;
         }
     }

@@ -19,7 +19,6 @@ internal sealed partial class BrokerState : IDisposable
     private readonly ConcurrentDictionary<string, BrokerTopic> _topics = [];
     private readonly ConcurrentDictionary<string, BrokerSubscription> _subscriptions = [];
     private readonly ConcurrentDictionary<string, BrokerSnapshot> _snapshots = [];
-    private readonly ConcurrentQueue<string> _toDelete = [];
     private MetadataJournal _metadata = null!;
 
     private BrokerState(EmbeddedBrokerOptions options, BrokerFolder folder, ILogger logger)
@@ -37,12 +36,15 @@ internal sealed partial class BrokerState : IDisposable
 
     public TimeProvider Time => _options.Time;
 
+    /// <summary>Called when a subscription was created or updated.</summary>
+    public Action? SubscriptionsChanged { get; set; }
+
     /// <summary>The sync that has failed, after which nothing more is written; null while all have succeeded.</summary>
     public IOException? SyncFailure => _options.Files.Failure;
 
     public static BrokerState Open(EmbeddedBrokerOptions options, ILogger logger)
     {
-        var state = new BrokerState(options, BrokerFolder.Own(options.DataDirectory), logger);
+        var state = new BrokerState(options, options.InMemory ? BrokerFolder.InMemory() : BrokerFolder.Own(options.DataDirectory), logger);
         try
         {
             state.Load();
@@ -114,27 +116,14 @@ internal sealed partial class BrokerState : IDisposable
         _metadata.Sync();
     }
 
-    /// <summary>Deletes the files of what is deleted, once that is durable.</summary>
-    public void DeleteFiles()
+    /// <summary>Syncs everything and notes that nothing is lost. Nothing may be written any more but by disposing.</summary>
+    public void Close()
     {
-        if (_toDelete.IsEmpty)
+        if (_options.InMemory)
         {
             return;
         }
 
-        var paths = new List<string>();
-        while (_toDelete.TryDequeue(out var path))
-        {
-            paths.Add(path);
-        }
-
-        _metadata.Sync();
-        DeleteFiles(paths);
-    }
-
-    /// <summary>Syncs everything and notes that nothing is lost. Nothing may be written any more but by disposing.</summary>
-    public void Close()
-    {
         Sync();
         DeleteFiles();
         _metadata.Compact();
@@ -185,37 +174,6 @@ internal sealed partial class BrokerState : IDisposable
         }
     }
 
-    private void DeleteLater(IEnumerable<string> paths)
-    {
-        foreach (var path in paths)
-        {
-            _toDelete.Enqueue(path);
-        }
-    }
-
-    // What cannot be deleted is an orphan for the next start.
-    private void DeleteFiles(IEnumerable<string> paths)
-    {
-        foreach (var path in paths)
-        {
-            try
-            {
-                if (Directory.Exists(path))
-                {
-                    Directory.Delete(path, recursive: true);
-                }
-                else
-                {
-                    File.Delete(path);
-                }
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                _logger.LogWarning("{Path}, which is no longer used, cannot be deleted; this is tried again at the next start: {Reason}", path, error.Message);
-            }
-        }
-    }
-
     private string? NameOfSubscription(int id) => Subscriptions.FirstOrDefault(subscription => subscription.Id == id)?.Name;
 
     private long FirstOfSnapshots(BrokerTopic topic) =>
@@ -223,6 +181,12 @@ internal sealed partial class BrokerState : IDisposable
 
     private void Load()
     {
+        if (_options.InMemory)
+        {
+            _metadata = MetadataJournal.Open(_folder.MetadataPath, _options.Files, _logger);
+            return;
+        }
+
         var ids = ClosedMarker.Take(_folder.ClosedPath, _folder.LockPath, _options.Files);
         _metadata = MetadataJournal.Open(_folder.MetadataPath, _options.Files, _logger);
         if (_metadata.IsNew && _folder.HasMessages())
@@ -257,7 +221,7 @@ internal sealed partial class BrokerState : IDisposable
 
     // Before its first messages are synced, a power cut may take the folder of a topic.
     private BrokerTopic LoadTopic(BrokerMetadata.TopicEntry entry, ClosedMarker.NextMessage? next) =>
-        !entry.IsStored || Directory.Exists(_folder.TopicFolder(entry.Id))
+        !entry.IsStored || _options.Files.Store.FolderExists(_folder.TopicFolder(entry.Id))
             ? OpenTopic(entry, next)
             : throw new BrokerStartException(
                 $"The messages of {entry.Name} are missing: there is no {_folder.TopicFolder(entry.Id)}. Restore a copy of the broker's folder, or move the folder away to begin anew.");

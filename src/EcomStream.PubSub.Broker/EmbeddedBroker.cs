@@ -1,21 +1,21 @@
 using System.Net;
 using System.Net.Sockets;
+using EcomStream.PubSub.Broker.Push;
+using EcomStream.PubSub.Broker.Server;
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Testing;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Broker;
 
 /// <summary>
-/// A Pub/Sub broker in this process: the google.pubsub.v1 Publisher and Subscriber services on HTTP/2 without TLS, so
-/// that any client of Cloud Pub/Sub talks to it when PUBSUB_EMULATOR_HOST names its <see cref="Endpoint"/>. Messages
-/// and acks are on disk before they are answered.
+/// A Pub/Sub broker in this process: the google.pubsub.v1 Publisher and Subscriber services over gRPC and REST without
+/// TLS, so that any client of Cloud Pub/Sub talks to it when PUBSUB_EMULATOR_HOST names its <see cref="Endpoint"/>.
+/// Messages and acks are on disk before they are answered.
 /// </summary>
 public sealed class EmbeddedBroker : IAsyncDisposable
 {
@@ -25,17 +25,20 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     // A client forgets a status that it has not read when its connection closes.
     private static readonly TimeSpan StatusArrives = TimeSpan.FromMilliseconds(50);
 
-    private const int MaxStreamsPerConnection = 10_000;
-
     private readonly WebApplication _app;
     private readonly BrokerState _state;
     private readonly Durability _durability;
     private readonly OpenStreams _streams;
     private readonly BrokerUpkeep _upkeep;
+    private readonly FaultInjection _faults;
+    private readonly PushTokens _tokens;
+    private readonly PushDispatcher _pushes;
     private readonly ILogger _logger;
     private int _disposed;
 
-    private EmbeddedBroker(WebApplication app, BrokerState state, Durability durability, OpenStreams streams, EmbeddedBrokerOptions options, ILogger logger)
+    private EmbeddedBroker(
+        WebApplication app, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens, FaultInjection faults,
+        EmbeddedBrokerOptions options, ILogger logger)
     {
         _app = app;
         _streams = streams;
@@ -47,6 +50,11 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
         _upkeep = new BrokerUpkeep(state, options, logger);
         _upkeep.Start();
+        _faults = faults;
+        _tokens = tokens;
+        _tokens.Issuer = $"http://{Endpoint}";
+        _pushes = new PushDispatcher(state, durability, tokens, options.Time, logger);
+        _pushes.Start();
     }
 
     /// <summary>What PUBSUB_EMULATOR_HOST is to be set to: host:port.</summary>
@@ -67,10 +75,28 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             throw new BrokerStartException($"The broker cannot listen on '{options.Host}': give an IP address, such as 127.0.0.1 or 0.0.0.0.");
         }
 
+        if (!options.InMemory && options.DataDirectory.Length == 0)
+        {
+            throw new BrokerStartException("The broker has no folder: set DataDirectory, or InMemory to keep nothing on the disk.");
+        }
+
+        options = options.Effective;
         var state = BrokerState.Open(options, logger);
+        try
+        {
+            state.Seed();
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+
         var durability = new Durability(state, options, logger);
         var streams = new OpenStreams();
-        var app = Build(options, address, state, durability, streams);
+        var tokens = new PushTokens(options.Time);
+        var faults = new FaultInjection(options.Time);
+        var app = BrokerServer.Build(options, address, state, durability, streams, tokens, faults, () => Reset(state, faults));
         try
         {
             await app.StartAsync(cancellationToken);
@@ -80,6 +106,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             await app.DisposeAsync();
             await durability.DisposeAsync();
             streams.Dispose();
+            tokens.Dispose();
             state.Dispose();
             if (error is IOException or SocketException)
             {
@@ -90,8 +117,16 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             throw;
         }
 
-        var broker = new EmbeddedBroker(app, state, durability, streams, options, logger);
-        logger.LogInformation("Broker listens on {Endpoint}, keeps its files in {Folder}", broker.Endpoint, options.DataDirectory);
+        var broker = new EmbeddedBroker(app, state, durability, streams, tokens, faults, options, logger);
+        if (options.InMemory)
+        {
+            logger.LogInformation("Broker listens on {Endpoint}, keeps everything in memory", broker.Endpoint);
+        }
+        else
+        {
+            logger.LogInformation("Broker listens on {Endpoint}, keeps its files in {Folder}", broker.Endpoint, options.DataDirectory);
+        }
+
         return broker;
     }
 
@@ -105,6 +140,17 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     public SubscriptionBacklog? GetSubscriptionStatus(string subscription) =>
         _state.FindSubscription(subscription)?.GetStatus();
 
+    /// <summary>The injected faults, each with the calls that it still meets.</summary>
+    public IReadOnlyList<BrokerFault> Faults => _faults.All;
+
+    /// <summary>Has calls meet a fault, for tests of how a client copes.</summary>
+    /// <returns>Removes it; a fault for a number of calls removes itself after them.</returns>
+    /// <exception cref="ArgumentException">There is no such method, or the fault has no effect.</exception>
+    public IDisposable InjectFault(BrokerFault fault) => _faults.Add(fault);
+
+    /// <summary>Deletes all topics, subscriptions, snapshots and faults, and creates what the seed file names.</summary>
+    public void Reset() => Reset(_state, _faults);
+
     /// <summary>Ends the streams, syncs and closes the files.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -114,6 +160,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         }
 
         _upkeep.Dispose();
+        await _pushes.DisposeAsync();
         try
         {
             if (await _streams.EndAsync(StopPatience))
@@ -134,6 +181,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         await _app.DisposeAsync();
         await _durability.DisposeAsync();
         _streams.Dispose();
+        _tokens.Dispose();
         try
         {
             _state.Close();
@@ -149,57 +197,10 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         }
     }
 
-    private static WebApplication Build(
-        EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams)
+    private static void Reset(BrokerState state, FaultInjection faults)
     {
-        // Nothing of the process counts: no appsettings.json, no environment variables, no logging of its own, and no
-        // lifetime that takes SIGTERM and SIGINT away from the process.
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder.Services.AddRouting();
-        builder.Services.AddSingleton(state);
-        builder.Services.AddSingleton(durability);
-        builder.Services.AddSingleton(streams);
-        builder.Services.AddSingleton(new CallErrors(options.LoggerFactory.CreateLogger<CallErrors>(), options.Lenient));
-        builder.Services.AddGrpc(grpc =>
-        {
-            grpc.Interceptors.Add<CallErrors>();
-            grpc.MaxReceiveMessageSize = 32 << 20;
-            grpc.MaxSendMessageSize = 32 << 20;
-        });
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            // Clients open one stream per subscription on one connection, and a call beyond the limit waits without an error.
-            kestrel.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
-            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
-
-            // A client whose machine has vanished closes no connection: without pings its streams stay open.
-            kestrel.Limits.Http2.KeepAlivePingDelay = options.KeepAlivePingDelay;
-            kestrel.Limits.Http2.KeepAlivePingTimeout = options.KeepAlivePingTimeout;
-
-            // Windows as large as what a client keeps outstanding, so that a stream is bounded by flow control and not
-            // by round trips.
-            kestrel.Limits.Http2.InitialConnectionWindowSize = 16 << 20;
-            kestrel.Limits.Http2.InitialStreamWindowSize = 8 << 20;
-            kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Limits.MinRequestBodyDataRate = null;
-            kestrel.Limits.MinResponseDataRate = null;
-            kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http2);
-        });
-        var app = builder.Build();
-        app.MapGrpcService<PublisherService>();
-        app.MapGrpcService<PublishService>();
-        app.MapGrpcService<SubscriberService>();
-        app.MapGrpcService<StreamingPullService>();
-        app.MapGrpcService<InspectionService>();
-        return app;
-    }
-
-    /// <summary>The broker starts and stops with its owner, whatever signals the process gets.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        faults.Clear();
+        state.DeleteAll();
+        state.Seed();
     }
 }

@@ -52,6 +52,9 @@ internal static partial class ResourceNames
     /// <summary>projects/P of a resource's name.</summary>
     public static string ProjectOf(string name) => string.Join('/', name.Split('/').Take(2));
 
+    /// <summary>topics, subscriptions or snapshots; something else, or nothing, for other names.</summary>
+    public static string KindOf(string name) => name.Split('/') is [_, _, var kind, _] ? kind : "";
+
     /// <summary>A name that nobody has, in the project of another resource.</summary>
     /// <param name="other">The full name of that resource.</param>
     /// <param name="kind">subscription or snapshot.</param>

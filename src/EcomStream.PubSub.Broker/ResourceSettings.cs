@@ -1,3 +1,5 @@
+using EcomStream.PubSub.Broker.Push;
+
 namespace EcomStream.PubSub.Broker;
 
 /// <summary>What a topic is configured with.</summary>
@@ -7,6 +9,9 @@ internal sealed record TopicSettings
 
     /// <summary>How long every message is kept, acked or not, from its publish time on; null for as long as it is not acked.</summary>
     public TimeSpan? MessageRetention { get; init; }
+
+    /// <summary>A serialized google.iam.v1.Policy in base64; null when none was set.</summary>
+    public string? IamPolicy { get; init; }
 
     /// <summary>Fields that are kept and returned only: a serialized Topic in base64; null for none.</summary>
     public string? Unsupported { get; init; }
@@ -44,6 +49,12 @@ internal sealed record SubscriptionSettings
     public bool EnableExactlyOnceDelivery { get; init; }
 
     public bool Detached { get; init; }
+
+    /// <summary>Where messages are pushed to; null where they are pulled.</summary>
+    public PushSettings? Push { get; init; }
+
+    /// <summary>A serialized google.iam.v1.Policy in base64; null when none was set.</summary>
+    public string? IamPolicy { get; init; }
 
     /// <summary>Fields that are kept and returned only: a serialized Subscription in base64; null for none.</summary>
     public string? Unsupported { get; init; }

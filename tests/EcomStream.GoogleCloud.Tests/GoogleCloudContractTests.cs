@@ -67,6 +67,8 @@ public sealed class GoogleCloudOnEmulatorTests : GoogleCloudContract
 {
     protected override bool ServerKeepsFlowControl => false;
 
+    protected override bool ServerKnowsPermissions => false;
+
     protected override bool ServerNoticesCuts => false;
 
     protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());

@@ -218,7 +218,7 @@ public sealed class PowerCutTests : IDisposable
                     break;
                 default:
                     // It wrote the last pages, and not those before them. Without a marker nothing says that this is no damage.
-                    if (SyncMarker.Read(MarkerIn(copy, original), Which(stream, original)) <= safe)
+                    if (SyncMarker.Read(DiskFileStore.Instance, MarkerIn(copy, original), Which(stream, original)) <= safe)
                     {
                         stream.Position = safe + _random.NextInt64(length - safe + 1);
                         stream.Write(new byte[Math.Min(1_000, length - stream.Position)]);

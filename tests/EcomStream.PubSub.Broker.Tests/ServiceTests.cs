@@ -292,16 +292,8 @@ public sealed class ServiceTests : IDisposable
             return client.Publisher.CreateTopicAsync(topic).ResponseAsync;
         }
 
-        await ShouldNameAsync(() => Subscribe(s => s.PushConfig = new PushConfig { PushEndpoint = "https://shop.example" }), "push_config");
         await ShouldNameAsync(() => Subscribe(s => s.BigqueryConfig = new BigQueryConfig()), "bigquery_config");
         await ShouldNameAsync(() => Subscribe(s => s.MessageTransforms.Add(new MessageTransform())), "message_transforms");
-        await ShouldNameAsync(
-            () => client.Subscriber.ModifyPushConfigAsync(new ModifyPushConfigRequest
-            {
-                Subscription = BrokerClient.Subscription,
-                PushConfig = new PushConfig { PushEndpoint = "https://shop.example" },
-            }).ResponseAsync,
-            "push_config");
         await ShouldNameAsync(() => Create(t => t.KmsKeyName = "a/key"), "kms_key_name");
         await ShouldNameAsync(() => Create(t => t.SchemaSettings = new SchemaSettings()), "schema_settings");
         (await StatusOf(() => client.Publisher.GetTopicAsync(new GetTopicRequest { Topic = "projects/p/topics/kept" }).ResponseAsync)).ShouldBe(StatusCode.NotFound);

@@ -37,8 +37,8 @@ public sealed class UnsupportedFieldsTests : IDisposable
         await ShouldNameAsync(
             client.Publisher.CreateTopicAsync(new Topic { Name = "projects/p/topics/odd", KmsKeyName = "key", Tags = { ["a"] = "b" }, MessageStoragePolicy = new() }),
             "message_storage_policy, kms_key_name, tags");
-        await ShouldNameAsync(Subscribe(client, s => s.PushConfig = new PushConfig { Attributes = { ["x-goog-version"] = "v1" } }), "push_config");
-        await ShouldNameAsync(Subscribe(client, s => s.PushConfig = new PushConfig { PushEndpoint = "https://shop.example", NoWrapper = new() }), "push_config");
+        await ShouldNameAsync(
+            Subscribe(client, s => s.PushConfig = new PushConfig { PushEndpoint = "https://shop.example", Attributes = { ["x-goog-version"] = "v1beta1" } }), "x-goog-version");
         await ShouldNameAsync(Subscribe(client, s => s.CloudStorageConfig = new()), "cloud_storage_config");
         await Subscribe(client, s => s.PushConfig = new PushConfig());
     }

@@ -15,6 +15,8 @@ public sealed class EmulatorContractTests : PubSubContract
 
     protected override bool ServerNoticesCuts => false;
 
+    protected override bool ServerKnowsPermissions => false;
+
     protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());
 
     protected override void SkipWithoutServer() => Skip.If(

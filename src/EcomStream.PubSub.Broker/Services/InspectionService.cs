@@ -7,6 +7,10 @@ namespace EcomStream.PubSub.Broker.Services;
 [BindServiceMethod(typeof(InspectionBinding), nameof(InspectionBinding.BindService))]
 internal sealed class InspectionService(BrokerState state) : Inspection.InspectionBase
 {
+    private const int UsuallyPeeked = 100;
+    private const int MostPeeked = 1_000;
+    private const int PeekedBytes = 4 << 20;
+
     public override Task<SubscriptionStatus> GetSubscriptionStatus(GetSubscriptionStatusRequest request, ServerCallContext context)
     {
         try
@@ -23,6 +27,28 @@ internal sealed class InspectionService(BrokerState state) : Inspection.Inspecti
                 NowMicros = status.NowMicros,
                 Readers = status.Readers,
                 ReaderRequests = status.ReaderRequests,
+            });
+        }
+        catch (InvalidDataException damaged)
+        {
+            throw new RpcException(new Status(StatusCode.DataLoss, damaged.Message));
+        }
+    }
+
+    public override Task<PeekMessagesResponse> PeekMessages(PeekMessagesRequest request, ServerCallContext context)
+    {
+        var subscription = state.Subscription(request.Subscription);
+        if (request.MaxMessages is < 0 or > MostPeeked)
+        {
+            throw ServiceCalls.Invalid($"max_messages is {request.MaxMessages}; it must be 1 to {MostPeeked}.");
+        }
+
+        try
+        {
+            var messages = subscription.Peek(request.MaxMessages == 0 ? UsuallyPeeked : request.MaxMessages, PeekedBytes);
+            return Task.FromResult(new PeekMessagesResponse
+            {
+                Messages = { messages.Select(peeked => new PeekedMessage { Message = peeked.Message, Leased = peeked.IsLeased, FailedDeliveries = peeked.Failures }) },
             });
         }
         catch (InvalidDataException damaged)

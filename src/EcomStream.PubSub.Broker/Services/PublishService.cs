@@ -1,3 +1,4 @@
+using EcomStream.PubSub.Broker.Storage;
 using Grpc.Core;
 
 namespace EcomStream.PubSub.Broker.Services;
@@ -14,19 +15,26 @@ internal class PublishService(BrokerState state, Durability durability)
         return new RawPublishResponse(first, count);
     }
 
+    /// <summary>Appends checked messages.</summary>
+    /// <returns>The id of the first; the others follow it.</returns>
+    public static long Append(BrokerTopic topic, RawMessages messages, Durability durability)
+    {
+        durability.Check();
+        try
+        {
+            return topic.Log.MessageId(topic.Publish(messages));
+        }
+        catch (ObjectDisposedException)
+        {
+            throw new RpcException(new Status(StatusCode.NotFound, $"The topic {topic.Name} was deleted meanwhile."));
+        }
+    }
+
     private (long First, int Count) Append(RawPublishRequest request)
     {
         using var received = request;
         var topic = state.Topic(request.Topic);
         using var messages = request.TakeChecked();
-        durability.Check();
-        try
-        {
-            return (topic.Log.MessageId(topic.Publish(messages)), messages.Count);
-        }
-        catch (ObjectDisposedException)
-        {
-            throw new RpcException(new Status(StatusCode.NotFound, $"The topic {request.Topic} was deleted meanwhile."));
-        }
+        return (Append(topic, messages, durability), messages.Count);
     }
 }

@@ -1,10 +1,12 @@
+using System.Globalization;
+using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 
 namespace EcomStream.PubSub.Broker.Services;
 
-/// <summary>google.pubsub.v1.Publisher, but for Publish. What the broker would not keep to answers UNIMPLEMENTED.</summary>
+/// <summary>google.pubsub.v1.Publisher; gRPC publishes by <see cref="PublishService"/>. What is not supported answers UNIMPLEMENTED.</summary>
 [BindServiceMethod(typeof(PublisherBinding), nameof(PublisherBinding.BindService))]
 internal sealed class PublisherService(BrokerState state, Durability durability) : Publisher.PublisherBase
 {
@@ -22,6 +24,17 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
         var topic = state.UpdateTopic(name, current => TopicFields.Updated(name, current, request, state.Keeping(name)));
         await durability.WrittenAsync();
         return TopicFields.ToProto(topic);
+    }
+
+    /// <summary>Publishes what REST has parsed.</summary>
+    public override async Task<PublishResponse> Publish(PublishRequest request, ServerCallContext context)
+    {
+        var topic = state.Topic(request.Topic);
+        PublishRules.Check(request);
+        using var messages = RawMessages.Of(request.Messages);
+        var first = PublishService.Append(topic, messages, durability);
+        await durability.WrittenAsync();
+        return new PublishResponse { MessageIds = { Enumerable.Range(0, messages.Count).Select(i => (first + i).ToString(CultureInfo.InvariantCulture)) } };
     }
 
     public override Task<Topic> GetTopic(GetTopicRequest request, ServerCallContext context) =>

@@ -12,7 +12,10 @@ internal static class ServiceCalls
     public static BrokerSubscription Pullable(this BrokerState state, string name)
     {
         var subscription = state.Subscription(name);
-        return subscription.Settings.Detached ? throw Detached(subscription) : subscription;
+        return subscription.Settings.Detached ? throw Detached(subscription)
+            : subscription.Settings.Push is { } push ? throw new RpcException(new Status(
+                StatusCode.FailedPrecondition, $"This method is not supported for this subscription type: {name} pushes to {push.Endpoint}."))
+            : subscription;
     }
 
     public static void Take(BrokerSubscription subscription, PullConsumer consumer, int seconds, int messages, RawPullResponse response)
@@ -93,24 +96,6 @@ internal static class ServiceCalls
 
         keep(names);
         return rest.ToByteString().ToBase64();
-    }
-
-    /// <summary>Refuses fields that were set and that the broker would not keep to.</summary>
-    public static void RefuseFields(params ReadOnlySpan<(string Field, bool IsSet)> fields)
-    {
-        var missing = new List<string>();
-        foreach (var (field, isSet) in fields)
-        {
-            if (isSet)
-            {
-                missing.Add(field);
-            }
-        }
-
-        if (missing.Count > 0)
-        {
-            throw Unimplemented(string.Join(", ", missing));
-        }
     }
 
     private static RpcException Detached(BrokerSubscription subscription) =>

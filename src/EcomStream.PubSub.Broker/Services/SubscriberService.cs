@@ -48,12 +48,12 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
         return SubscriptionFields.ToProto(subscription);
     }
 
-    /// <summary>Push delivery is not supported; what ends it changes nothing.</summary>
-    public override Task<Empty> ModifyPushConfig(ModifyPushConfigRequest request, ServerCallContext context)
+    /// <summary>"An empty pushConfig indicates that the Pub/Sub system should stop pushing messages".</summary>
+    public override async Task<Empty> ModifyPushConfig(ModifyPushConfigRequest request, ServerCallContext context)
     {
-        state.Subscription(request.Subscription);
-        ServiceCalls.RefuseFields(("push_config", request.PushConfig is { PushEndpoint.Length: > 0 }));
-        return Task.FromResult(new Empty());
+        state.UpdateSubscription(request.Subscription, settings => SubscriptionFields.WithPush(settings, request.PushConfig));
+        await durability.WrittenAsync();
+        return new Empty();
     }
 
     public override async Task<Empty> DeleteSubscription(DeleteSubscriptionRequest request, ServerCallContext context)

@@ -1,4 +1,5 @@
 using EcomStream.PubSub.Broker.Filters;
+using EcomStream.PubSub.Broker.Push;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -36,7 +37,7 @@ internal static class SubscriptionFields
             ? FieldRules.Within("expiration_policy.ttl", policy.Ttl, ShortestExpiration, LongestExpiration)
             : SubscriptionSettings.DefaultExpiration;
         CheckFilter(subscription.Filter);
-        return new SubscriptionSettings
+        var settings = new SubscriptionSettings
         {
             Unsupported = unsupported,
             AckDeadlineSeconds = seconds,
@@ -50,6 +51,16 @@ internal static class SubscriptionFields
             Retry = Retry(subscription.RetryPolicy),
             EnableExactlyOnceDelivery = subscription.EnableExactlyOnceDelivery,
         };
+        return WithPush(settings, subscription.PushConfig);
+    }
+
+    /// <summary>The settings with another push_config.</summary>
+    public static SubscriptionSettings WithPush(SubscriptionSettings settings, PushConfig? config)
+    {
+        var push = PushFields.Settings(config);
+        return push is null || !settings.EnableExactlyOnceDelivery
+            ? settings with { Push = push }
+            : throw ServiceCalls.Invalid("enable_exactly_once_delivery is for subscriptions that are pulled from, and push_config is set.");
     }
 
     public static Subscription ToProto(BrokerSubscription subscription)
@@ -64,7 +75,7 @@ internal static class SubscriptionFields
         var updated = FieldRules.Updated(
             ToProto(name, "", current), request.Subscription, request.UpdateMask,
             "name", "topic", "filter", "enable_message_ordering", "detached", "topic_message_retention_duration", "state");
-        return Settings(updated, keep) with { Detached = current.Detached };
+        return Settings(updated, keep) with { Detached = current.Detached, IamPolicy = current.IamPolicy };
     }
 
     private static Subscription ToProto(string name, string topic, SubscriptionSettings settings)
@@ -73,7 +84,7 @@ internal static class SubscriptionFields
         {
             Name = name,
             Topic = topic,
-            PushConfig = new PushConfig(),
+            PushConfig = PushFields.ToProto(settings.Push),
             AckDeadlineSeconds = settings.AckDeadlineSeconds,
             RetainAckedMessages = settings.RetainAckedMessages,
             MessageRetentionDuration = settings.MessageRetention.ToDuration(),
@@ -111,13 +122,10 @@ internal static class SubscriptionFields
         rest.AckDeadlineSeconds = 0;
         (rest.RetainAckedMessages, rest.EnableMessageOrdering, rest.EnableExactlyOnceDelivery, rest.Detached) = (false, false, false, false);
         (rest.MessageRetentionDuration, rest.TopicMessageRetentionDuration) = (null, null);
-        (rest.ExpirationPolicy, rest.DeadLetterPolicy, rest.RetryPolicy) = (null, null, null);
+        (rest.ExpirationPolicy, rest.DeadLetterPolicy, rest.RetryPolicy, rest.PushConfig) = (null, null, null, null);
         rest.Labels.Clear();
         rest.State = Subscription.Types.State.Unspecified;
         rest.AnalyticsHubSubscriptionInfo = null;
-
-        // An empty push_config stands for pull.
-        rest.PushConfig = rest.PushConfig is { } push && push.CalculateSize() > 0 ? push : null;
         return rest;
     }
 

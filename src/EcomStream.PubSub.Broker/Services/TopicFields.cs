@@ -33,7 +33,8 @@ internal static class TopicFields
     public static Topic ToProto(BrokerTopic topic) => ToProto(topic.Name, topic.Settings);
 
     public static TopicSettings Updated(string name, TopicSettings current, UpdateTopicRequest request, Action<string>? keep) =>
-        Settings(FieldRules.Updated(ToProto(name, current), request.Topic, request.UpdateMask, "name", "satisfies_pzs", "state"), keep);
+        Settings(FieldRules.Updated(ToProto(name, current), request.Topic, request.UpdateMask, "name", "satisfies_pzs", "state"), keep)
+            with { IamPolicy = current.IamPolicy };
 
     private static Topic ToProto(string name, TopicSettings settings)
     {

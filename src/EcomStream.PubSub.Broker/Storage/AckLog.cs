@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
-using Microsoft.Win32.SafeHandles;
 
 namespace EcomStream.PubSub.Broker.Storage;
 
@@ -23,18 +22,18 @@ internal sealed class AckLog : IDisposable
     private readonly Dictionary<long, int> _failures;
     private readonly HashSet<long> _early;
     private readonly Lock _syncing = new();
-    private SafeFileHandle? _file;
+    private StoredFile? _file;
     private long _length;
     private long _compactAt = CompactBytes;
     private byte[] _buffer = new byte[4096];
     private bool _unsynced;
 
-    private AckLog(string path, SafeFileHandle? file, AckState state, Dictionary<long, int> failures, HashSet<long> early, BrokerFiles files)
+    private AckLog(string path, StoredFile? file, AckState state, Dictionary<long, int> failures, HashSet<long> early, BrokerFiles files)
     {
         _path = path;
         _file = file;
         _files = files;
-        _marker = new SyncMarker(MarkerPath(path));
+        _marker = new SyncMarker(MarkerPath(path), files.Store);
         _failures = failures;
         _early = early;
         State = state;
@@ -64,7 +63,7 @@ internal sealed class AckLog : IDisposable
     /// <exception cref="BrokerStartException">The file is missing, or damaged in its middle.</exception>
     public static AckLog Open(string path, BrokerFiles files, long? start = null)
     {
-        if (!File.Exists(path))
+        if (!files.Store.Exists(path))
         {
             return start is { } first
                 ? Create(path, new AckState(first), files)
@@ -73,7 +72,7 @@ internal sealed class AckLog : IDisposable
 
         var failures = new Dictionary<long, int>();
         var early = new HashSet<long>();
-        var bytes = File.ReadAllBytes(path);
+        var bytes = files.Store.ReadAllBytes(path);
         var at = 0;
         AckState? state = null;
         while (bytes.Length - at >= FrameHeader)
@@ -123,23 +122,23 @@ internal sealed class AckLog : IDisposable
             at += FrameHeader + length;
         }
 
-        if (state is null && start is { } begin && !File.Exists(MarkerPath(path)) && !AnyIntact(bytes))
+        if (state is null && start is { } begin && !files.Store.Exists(MarkerPath(path)) && !AnyIntact(bytes))
         {
             // A power cut took the file before it was synced for the first time.
             return Create(path, new AckState(begin), files);
         }
 
-        var mayBeUnsynced = bytes.Length >= FrameHeader && SyncMarker.Read(MarkerPath(path), BinaryPrimitives.ReadInt64LittleEndian(bytes)) <= at;
+        var mayBeUnsynced = bytes.Length >= FrameHeader && SyncMarker.Read(files.Store, MarkerPath(path), BinaryPrimitives.ReadInt64LittleEndian(bytes)) <= at;
         if (state is null || (!mayBeUnsynced && AnyIntact(bytes.AsSpan(at))))
         {
             throw new BrokerStartException(
                 $"The acks {path} are damaged at byte {at}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
         }
 
-        var file = BrokerFiles.Open(path);
+        var file = files.Open(path);
         if (at < bytes.Length)
         {
-            RandomAccess.SetLength(file, at);
+            file.SetLength(at);
         }
 
         return new AckLog(path, file, state, failures, early, files) { _length = at };
@@ -371,7 +370,7 @@ internal sealed class AckLog : IDisposable
         }
         catch
         {
-            RandomAccess.SetLength(file, _length);
+            file.SetLength(_length);
             throw;
         }
 
@@ -380,7 +379,7 @@ internal sealed class AckLog : IDisposable
     }
 
     // The file, which is not there before the first frame, and not open after a replacement that failed.
-    private SafeFileHandle EnsureFile()
+    private StoredFile EnsureFile()
     {
         if (_file is not null)
         {
@@ -389,7 +388,7 @@ internal sealed class AckLog : IDisposable
 
         if (_length > 0)
         {
-            return _file = BrokerFiles.Open(_path);
+            return _file = _files.Open(_path);
         }
 
         var first = FirstFrame(State, _failures, _early);
@@ -401,7 +400,7 @@ internal sealed class AckLog : IDisposable
         catch
         {
             file.Dispose();
-            File.Delete(_path);
+            _files.Store.Delete(_path);
             throw;
         }
 
@@ -421,7 +420,7 @@ internal sealed class AckLog : IDisposable
         }
         finally
         {
-            _file ??= BrokerFiles.Open(_path);
+            _file ??= _files.Open(_path);
         }
     }
 
@@ -441,7 +440,7 @@ internal sealed class AckLog : IDisposable
         }
     }
 
-    private (SafeFileHandle File, long Length)? TakeUnsynced(Lock guard)
+    private (StoredFile File, long Length)? TakeUnsynced(Lock guard)
     {
         lock (guard)
         {
@@ -455,11 +454,11 @@ internal sealed class AckLog : IDisposable
         }
     }
 
-    private void Sync(SafeFileHandle file, long length)
+    private void Sync(StoredFile file, long length)
     {
         // The first frame is never written again: a file that replaces this one begins with another.
         Span<byte> first = stackalloc byte[FrameHeader];
-        RandomAccess.Read(file, first, 0);
+        file.Read(first, 0);
         _files.SyncDirectory(Path.GetDirectoryName(_path)!);
         _files.Sync(_path, file);
         _marker.Write(BinaryPrimitives.ReadInt64LittleEndian(first), length);

@@ -18,16 +18,16 @@ internal sealed record BrokerMetadata
 
     public IReadOnlyList<SnapshotEntry> Snapshots { get; init; } = [];
 
-    public static BrokerMetadata Load(string path)
+    public static BrokerMetadata Load(string path, FileStore store)
     {
-        if (!File.Exists(path))
+        if (!store.Exists(path))
         {
             return new BrokerMetadata();
         }
 
         try
         {
-            return JsonSerializer.Deserialize<BrokerMetadata>(File.ReadAllBytes(path), Json)
+            return JsonSerializer.Deserialize<BrokerMetadata>(store.ReadAllBytes(path), Json)
                 ?? throw new JsonException("The file holds null.");
         }
         catch (JsonException damaged)
@@ -78,5 +78,9 @@ internal sealed record BrokerMetadata
     /// <param name="Expires">When it goes.</param>
     /// <param name="Labels">Its labels.</param>
     internal sealed record SnapshotEntry(
-        int Id, string Name, int TopicId, long Cursor, DateTimeOffset Expires, IReadOnlyDictionary<string, string> Labels);
+        int Id, string Name, int TopicId, long Cursor, DateTimeOffset Expires, IReadOnlyDictionary<string, string> Labels)
+    {
+        /// <summary>A serialized google.iam.v1.Policy in base64; null when none was set.</summary>
+        public string? IamPolicy { get; init; }
+    }
 }

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Hashing;
-using Microsoft.Win32.SafeHandles;
 
 namespace EcomStream.PubSub.Broker.Storage;
 
@@ -17,10 +16,10 @@ internal sealed class LogSegment : IDisposable
     private const uint IndexMagic = 0x31584945;
 
     private readonly List<long> _index = [];
-    private readonly SafeFileHandle _file;
+    private readonly StoredFile _file;
     private readonly BrokerFiles _files;
 
-    private LogSegment(string path, long baseOffset, SafeFileHandle file, BrokerFiles files)
+    private LogSegment(string path, long baseOffset, StoredFile file, BrokerFiles files)
     {
         Path = path;
         _files = files;
@@ -54,7 +53,7 @@ internal sealed class LogSegment : IDisposable
     /// <summary>Opens a segment that others follow, by its index; without a usable index it is read through.</summary>
     public static LogSegment OpenSealed(string path, BrokerFiles files)
     {
-        var segment = new LogSegment(path, OffsetOf(path), OpenFile(path), files);
+        var segment = new LogSegment(path, OffsetOf(path), files.Open(path), files);
         if (!segment.TryLoadIndex() && segment.Scan() is { } damagedAt)
         {
             segment.Dispose();
@@ -74,20 +73,20 @@ internal sealed class LogSegment : IDisposable
     /// </exception>
     public static LogSegment OpenLast(string path, BrokerFiles files, string markerPath, out long cut)
     {
-        var segment = new LogSegment(path, OffsetOf(path), OpenFile(path), files);
-        var size = RandomAccess.GetLength(segment._file);
+        var segment = new LogSegment(path, OffsetOf(path), files.Open(path), files);
+        var size = segment._file.Length;
         segment.Scan();
         cut = size - segment.Length;
         if (cut > 0)
         {
-            var mayBeUnsynced = SyncMarker.Read(markerPath, segment.BaseOffset) <= segment.Length;
+            var mayBeUnsynced = SyncMarker.Read(files.Store, markerPath, segment.BaseOffset) <= segment.Length;
             if (!mayBeUnsynced && segment.IsFollowedByMessages(cut))
             {
                 segment.Dispose();
                 throw Damaged(path, segment.Length);
             }
 
-            RandomAccess.SetLength(segment._file, segment.Length);
+            segment._file.SetLength(segment.Length);
         }
 
         return segment;
@@ -103,7 +102,7 @@ internal sealed class LogSegment : IDisposable
         }
         catch
         {
-            RandomAccess.SetLength(_file, Length);
+            _file.SetLength(Length);
             throw;
         }
 
@@ -116,7 +115,7 @@ internal sealed class LogSegment : IDisposable
     }
 
     public int Read(long position, Span<byte> buffer) =>
-        RandomAccess.Read(_file, buffer[..(int)Math.Min(buffer.Length, Math.Max(0, Length - position))], position);
+        _file.Read(buffer[..(int)Math.Min(buffer.Length, Math.Max(0, Length - position))], position);
 
     /// <summary>A position at or before the record with this offset, and that record's offset.</summary>
     public (long Position, long Offset) Nearest(long offset)
@@ -165,7 +164,7 @@ internal sealed class LogSegment : IDisposable
             if (position - start > filled - LogRecord.HeaderBytes)
             {
                 start = position;
-                filled = RandomAccess.Read(_file, buffer, position);
+                filled = _file.Read(buffer, position);
                 if (filled < LogRecord.HeaderBytes)
                 {
                     throw DamagedAt(position);
@@ -212,8 +211,8 @@ internal sealed class LogSegment : IDisposable
     public void Delete()
     {
         Dispose();
-        File.Delete(IndexPath);
-        File.Delete(Path);
+        _files.Store.Delete(IndexPath);
+        _files.Store.Delete(Path);
     }
 
     public void Dispose() => _file.Dispose();
@@ -222,8 +221,6 @@ internal sealed class LogSegment : IDisposable
 
     private static BrokerStartException Damaged(string path, long at) => new(
         $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or continue without the damaged messages with BrokerRepair.Repair.");
-
-    private static SafeFileHandle OpenFile(string path) => BrokerFiles.Open(path);
 
     public static string PathOf(string folder, long baseOffset) =>
         System.IO.Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");
@@ -236,7 +233,7 @@ internal sealed class LogSegment : IDisposable
     private (int PayloadLength, long PublishMicros) HeaderAt(long position)
     {
         Span<byte> header = stackalloc byte[LogRecord.HeaderBytes];
-        return RandomAccess.Read(_file, header, position) == header.Length
+        return _file.Read(header, position) == header.Length
             ? LogRecord.Header(header)
             : throw DamagedAt(position);
     }
@@ -256,17 +253,17 @@ internal sealed class LogSegment : IDisposable
 
     private bool TryLoadIndex()
     {
-        if (!File.Exists(IndexPath))
+        if (!_files.Store.Exists(IndexPath))
         {
             return false;
         }
 
-        var bytes = File.ReadAllBytes(IndexPath);
+        var bytes = _files.Store.ReadAllBytes(IndexPath);
         var span = bytes.AsSpan();
         if (bytes.Length < 36
             || BinaryPrimitives.ReadUInt32LittleEndian(span) != IndexMagic
             || BinaryPrimitives.ReadUInt32LittleEndian(span[^4..]) != Crc32.HashToUInt32(span[..^4])
-            || BinaryPrimitives.ReadInt64LittleEndian(span[12..]) != RandomAccess.GetLength(_file))
+            || BinaryPrimitives.ReadInt64LittleEndian(span[12..]) != _file.Length)
         {
             return false;
         }
@@ -288,7 +285,7 @@ internal sealed class LogSegment : IDisposable
     {
         var rest = new byte[bytes];
         var filled = 0;
-        while (filled < rest.Length && RandomAccess.Read(_file, rest.AsSpan(filled), Length + filled) is > 0 and var read)
+        while (filled < rest.Length && _file.Read(rest.AsSpan(filled), Length + filled) is > 0 and var read)
         {
             filled += read;
         }
@@ -300,7 +297,7 @@ internal sealed class LogSegment : IDisposable
     // Reads whole records from the start. Returns where the first one that is not intact stands; null when all are.
     private long? Scan()
     {
-        var size = RandomAccess.GetLength(_file);
+        var size = _file.Length;
         var buffer = new byte[1 << 20];
         long filled = 0, start = 0;
         while (Length < size)
@@ -342,7 +339,7 @@ internal sealed class LogSegment : IDisposable
             }
 
             start = Length;
-            filled = RandomAccess.Read(_file, buffer, start);
+            filled = _file.Read(buffer, start);
         }
 
         return null;

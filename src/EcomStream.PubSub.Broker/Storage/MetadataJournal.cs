@@ -4,7 +4,6 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Logging;
-using Microsoft.Win32.SafeHandles;
 
 namespace EcomStream.PubSub.Broker.Storage;
 
@@ -28,7 +27,7 @@ internal sealed class MetadataJournal : IDisposable
     private readonly SyncMarker _marker;
     private readonly Lock _lock = new();
     private readonly Lock _syncing = new();
-    private SafeFileHandle? _file;
+    private StoredFile? _file;
     private long _generation;
     private long _length;
     private long _compactAt = CompactBytes;
@@ -39,7 +38,7 @@ internal sealed class MetadataJournal : IDisposable
         _metadataPath = metadataPath;
         _path = Path.Combine(Path.GetDirectoryName(metadataPath)!, "changes." + Path.GetFileName(metadataPath));
         _files = files;
-        _marker = new SyncMarker(_path + ".synced");
+        _marker = new SyncMarker(_path + ".synced", files.Store);
     }
 
     public int NextId { get; private set; } = 1;
@@ -54,7 +53,7 @@ internal sealed class MetadataJournal : IDisposable
     public static MetadataJournal Open(string metadataPath, BrokerFiles files, ILogger logger)
     {
         var journal = new MetadataJournal(metadataPath, files);
-        var metadata = BrokerMetadata.Load(metadataPath);
+        var metadata = BrokerMetadata.Load(metadataPath, files.Store);
         journal._generation = metadata.Journal;
         journal.NextId = metadata.NextId;
         foreach (var entry in metadata.Topics)
@@ -81,7 +80,7 @@ internal sealed class MetadataJournal : IDisposable
     }
 
     /// <summary>Whether the folder has never held topics.</summary>
-    public bool IsNew => !File.Exists(_metadataPath) && _file is null;
+    public bool IsNew => !_files.Store.Exists(_metadataPath) && _file is null;
 
     /// <summary>Writes a change, then applies it.</summary>
     /// <exception cref="IOException">The disk is full or broken; nothing has changed.</exception>
@@ -118,7 +117,7 @@ internal sealed class MetadataJournal : IDisposable
         // A second caller waits for the sync that is under way, and finds its changes synced then or syncs them.
         lock (_syncing)
         {
-            SafeFileHandle file;
+            StoredFile file;
             long length, generation;
             lock (_lock)
             {
@@ -213,7 +212,7 @@ internal sealed class MetadataJournal : IDisposable
         }
         catch
         {
-            RandomAccess.SetLength(_file!, _length);
+            _file!.SetLength(_length);
             throw;
         }
 
@@ -246,12 +245,12 @@ internal sealed class MetadataJournal : IDisposable
     // Applies the changes since broker.json was written. Returns whether there is a journal to fold in.
     private bool Replay(ILogger logger)
     {
-        if (!File.Exists(_path))
+        if (!_files.Store.Exists(_path))
         {
             return false;
         }
 
-        var bytes = File.ReadAllBytes(_path);
+        var bytes = _files.Store.ReadAllBytes(_path);
         var at = 0;
         var isFirst = true;
         while (TryReadLine(bytes, ref at, out var json))
@@ -272,7 +271,7 @@ internal sealed class MetadataJournal : IDisposable
 
         if (at < bytes.Length)
         {
-            var mayBeUnsynced = SyncMarker.Read(_path + ".synced", _generation) is not { } synced || synced <= at;
+            var mayBeUnsynced = SyncMarker.Read(_files.Store, _path + ".synced", _generation) is not { } synced || synced <= at;
             if (!mayBeUnsynced)
             {
                 throw new BrokerStartException(

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
-using Microsoft.Win32.SafeHandles;
 
 namespace EcomStream.PubSub.Broker.Storage;
 
@@ -9,12 +8,12 @@ namespace EcomStream.PubSub.Broker.Storage;
 /// pages written and pages missing in any order, and what can only be damage. It is written after each sync and never
 /// synced itself, so it says too little at the worst. 20 bytes: which file (8), synced bytes (8), CRC-32 (4).
 /// </summary>
-internal sealed class SyncMarker(string path) : IDisposable
+internal sealed class SyncMarker(string path, FileStore store) : IDisposable
 {
     private const int Size = 20;
 
     private readonly Lock _lock = new();
-    private SafeFileHandle? _file;
+    private StoredFile? _file;
 
     public void Write(long which, long length)
     {
@@ -26,8 +25,8 @@ internal sealed class SyncMarker(string path) : IDisposable
         {
             lock (_lock)
             {
-                _file ??= File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
-                RandomAccess.Write(_file, bytes, 0);
+                _file ??= store.Open(path, FileMode.OpenOrCreate);
+                _file.Write(bytes, 0);
             }
         }
         catch (IOException)
@@ -37,14 +36,14 @@ internal sealed class SyncMarker(string path) : IDisposable
     }
 
     /// <summary>Bytes of a file that are known to be synced; null when nothing is known of it.</summary>
-    public static long? Read(string path, long which)
+    public static long? Read(FileStore store, string path, long which)
     {
-        if (!File.Exists(path))
+        if (!store.Exists(path))
         {
             return null;
         }
 
-        ReadOnlySpan<byte> bytes = File.ReadAllBytes(path);
+        ReadOnlySpan<byte> bytes = store.ReadAllBytes(path);
         return bytes.Length == Size && BinaryPrimitives.ReadUInt32LittleEndian(bytes[16..]) == Crc32.HashToUInt32(bytes[..16])
             && BinaryPrimitives.ReadInt64LittleEndian(bytes) == which
             ? BinaryPrimitives.ReadInt64LittleEndian(bytes[8..])

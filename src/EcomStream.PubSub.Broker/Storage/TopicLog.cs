@@ -38,7 +38,7 @@ internal sealed class TopicLog : IDisposable
         _segmentBytes = options.SegmentBytes;
         _time = options.Time;
         _files = options.Files;
-        _marker = new SyncMarker(MarkerPath(folder));
+        _marker = new SyncMarker(MarkerPath(folder), options.Files.Store);
     }
 
     /// <summary>Offset that the next message gets.</summary>
@@ -80,10 +80,10 @@ internal sealed class TopicLog : IDisposable
     {
         options.Files.CreateFolder(folder);
         var log = new TopicLog(folder, options);
-        var files = Directory.GetFiles(folder, "*.log").Order(StringComparer.Ordinal).ToArray();
-        for (var i = 0; i < files.Length; i++)
+        var files = options.Files.Store.FilesIn(folder, ".log");
+        for (var i = 0; i < files.Count; i++)
         {
-            if (i < files.Length - 1)
+            if (i < files.Count - 1)
             {
                 log._segments.Add(LogSegment.OpenSealed(files[i], options.Files));
                 continue;

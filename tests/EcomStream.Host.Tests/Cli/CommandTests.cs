@@ -124,17 +124,4 @@ public sealed class CommandTests : IDisposable
         check.Code.ShouldBe(2);
         check.Error.ShouldContain("broker.json");
     }
-
-    private sealed class WaitingWriter : StringWriter
-    {
-        private readonly TaskCompletionSource<string> _line = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<string> FirstLine => _line.Task;
-
-        public override Task WriteLineAsync(string? value)
-        {
-            _line.TrySetResult(value ?? "");
-            return base.WriteLineAsync(value);
-        }
-    }
 }

@@ -26,11 +26,14 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
         _channel = GrpcChannel.ForAddress($"http://{endpoint}", new GrpcChannelOptions { MaxReceiveMessageSize = null, MaxSendMessageSize = null });
         Publisher = new Publisher.PublisherClient(_channel);
         Subscriber = new Subscriber.SubscriberClient(_channel);
+        Rest = new RestClient(endpoint);
     }
 
     public Publisher.PublisherClient Publisher { get; }
 
     public Subscriber.SubscriberClient Subscriber { get; }
+
+    public RestClient Rest { get; }
 
     public string Project { get; } = $"projects/conformance-{Guid.NewGuid():n}";
 
@@ -185,6 +188,7 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _channel.Dispose();
+        Rest.Dispose();
         if (_broker is not null)
         {
             await _broker.DisposeAsync();

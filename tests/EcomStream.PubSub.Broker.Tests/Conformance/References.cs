@@ -4,6 +4,12 @@ namespace EcomStream.PubSub.Broker.Tests.Conformance;
 internal static class References
 {
     public const string Rpc = "https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1";
+    public const string Rest = "https://cloud.google.com/pubsub/docs/reference/rest";
+    public const string Push = "https://cloud.google.com/pubsub/docs/push";
+    public const string PushTokens = "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions";
+    public const string Iam = "https://cloud.google.com/pubsub/docs/access-control";
+    public const string Unwrapping = "https://cloud.google.com/pubsub/docs/payload-unwrapping";
+    public const string RestErrors = "https://cloud.google.com/apis/design/errors#http_mapping";
     public const string Names = "https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names";
     public const string Limits = "https://cloud.google.com/pubsub/quotas#resource_limits";
     public const string Errors = "https://cloud.google.com/pubsub/docs/reference/error-codes";

@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
-
 namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
@@ -12,14 +9,11 @@ namespace EcomStream.PubSub.Broker.Storage;
 /// <param name="beforeWrite">Called with the path and the bytes of each write; what it throws is the disk's refusal.</param>
 /// <param name="afterSync">Called with the path and how many of its bytes a power cut can no longer take.</param>
 /// <param name="beforeMove">Called with the old and the new path before a file is renamed.</param>
+/// <param name="store">Where the files are; on the disk when left out.</param>
 internal sealed class BrokerFiles(
-    Action<string, long>? beforeWrite = null, Action<string, long>? afterSync = null, Action<string, string>? beforeMove = null)
+    Action<string, long>? beforeWrite = null, Action<string, long>? afterSync = null, Action<string, string>? beforeMove = null,
+    FileStore? store = null)
 {
-    // errno.h: the errors of fsync that mean lost data. Others say that a directory cannot be synced on this file system.
-    private const int InputOutputError = 5;
-    private const int NoSpace = 28;
-    private const int QuotaExceeded = 122;
-
     private readonly Lock _directories = new();
     private readonly HashSet<string> _unsyncedDirectories = new(StringComparer.Ordinal);
     private volatile IOException? _failure;
@@ -27,21 +21,24 @@ internal sealed class BrokerFiles(
     /// <summary>The sync that has failed; null while all have succeeded.</summary>
     public IOException? Failure => _failure;
 
+    /// <summary>Where the files are.</summary>
+    public FileStore Store { get; } = store ?? DiskFileStore.Instance;
+
     /// <summary>The same disk for a broker that opens its folder, without the failure of an earlier one.</summary>
-    public BrokerFiles Reopened() => new(beforeWrite, afterSync, beforeMove);
+    public BrokerFiles Reopened() => new(beforeWrite, afterSync, beforeMove, Store);
 
     /// <exception cref="IOException">The disk is full or broken; the file may hold a part of the bytes.</exception>
-    public void Write(string path, SafeFileHandle file, ReadOnlySpan<byte> bytes, long position)
+    public void Write(string path, StoredFile file, ReadOnlySpan<byte> bytes, long position)
     {
         ThrowIfFailed();
         beforeWrite?.Invoke(path, bytes.Length);
-        RandomAccess.Write(file, bytes, position);
+        file.Write(bytes, position);
     }
 
     /// <summary>Makes what was written durable. Of several callers each waits until a sync after its call has ended.</summary>
     /// <exception cref="IOException">The disk is broken, now or before.</exception>
     /// <exception cref="ObjectDisposedException">The file was closed.</exception>
-    public void Sync(string path, SafeFileHandle file)
+    public void Sync(string path, StoredFile file)
     {
         // Two syncs of one file at a time would share one report of an error.
         lock (file)
@@ -61,11 +58,11 @@ internal sealed class BrokerFiles(
     /// <summary>Creates a folder, if it is not there. Its name is durable after <see cref="SyncDirectory"/> of its parent.</summary>
     public void CreateFolder(string path)
     {
-        if (!Directory.Exists(path))
+        if (!Store.FolderExists(path))
         {
             ThrowIfFailed();
             beforeWrite?.Invoke(path, 0);
-            Directory.CreateDirectory(path);
+            Store.CreateFolder(path);
             AddUnsynced(path);
         }
     }
@@ -74,17 +71,17 @@ internal sealed class BrokerFiles(
     /// Creates an empty file, or empties the one that is there. Its name is durable after <see cref="SyncDirectory"/> of its
     /// folder.
     /// </summary>
-    public SafeFileHandle Create(string path)
+    public StoredFile Create(string path)
     {
         ThrowIfFailed();
         beforeWrite?.Invoke(path, 0);
-        var file = Open(path, FileMode.Create);
+        var file = Store.Open(path, FileMode.Create);
         AddUnsynced(path);
         return file;
     }
 
     /// <summary>Opens a file that exists.</summary>
-    public static SafeFileHandle Open(string path) => Open(path, FileMode.Open);
+    public StoredFile Open(string path) => Store.Open(path, FileMode.Open);
 
     /// <summary>
     /// Replaces a file as a whole: after a crash it holds the old bytes or the new ones. The file must not be open, because
@@ -100,7 +97,7 @@ internal sealed class BrokerFiles(
         var temporary = path + ".new";
         try
         {
-            using (var file = Open(temporary, FileMode.Create))
+            using (var file = Store.Open(temporary, FileMode.Create))
             {
                 Write(path, file, bytes, 0);
 
@@ -110,11 +107,11 @@ internal sealed class BrokerFiles(
 
             closeOld?.Invoke();
             beforeMove?.Invoke(temporary, path);
-            File.Move(temporary, path, overwrite: true);
+            Store.Move(temporary, path);
         }
         catch
         {
-            File.Delete(temporary);
+            Store.Delete(temporary);
             throw;
         }
 
@@ -132,7 +129,15 @@ internal sealed class BrokerFiles(
             ThrowIfFailed();
             if (_unsyncedDirectories.Contains(directory))
             {
-                FsyncDirectory(directory);
+                try
+                {
+                    Store.SyncFolder(directory);
+                }
+                catch (IOException error)
+                {
+                    throw Fail(directory, error);
+                }
+
                 _unsyncedDirectories.Remove(directory);
             }
         }
@@ -141,16 +146,14 @@ internal sealed class BrokerFiles(
     /// <summary>Deletes a file, if it is there. Its end is durable after <see cref="SyncDirectory"/> of its folder.</summary>
     public void Delete(string path)
     {
-        File.Delete(path);
+        Store.Delete(path);
         AddUnsynced(path);
     }
 
-    private static SafeFileHandle Open(string path, FileMode mode) => File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete);
-
-    private void Flush(string path, SafeFileHandle file)
+    private void Flush(string path, StoredFile file)
     {
-        var length = afterSync is null ? 0 : RandomAccess.GetLength(file);
-        RandomAccess.FlushToDisk(file);
+        var length = afterSync is null ? 0 : file.Length;
+        file.Flush();
         afterSync?.Invoke(path, length);
     }
 
@@ -175,38 +178,4 @@ internal sealed class BrokerFiles(
         var failure = new IOException($"{path} could not be synced ({error.Message.TrimEnd('.')}). Start the broker again.", error);
         return Interlocked.CompareExchange(ref _failure, failure, null) ?? failure;
     }
-
-    // .NET opens no directories.
-    private void FsyncDirectory(string directory)
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            return;
-        }
-
-        var descriptor = OpenDirectory(System.Text.Encoding.UTF8.GetBytes(directory + '\0'), 0);
-        if (descriptor < 0)
-        {
-            return;
-        }
-
-        var error = Fsync(descriptor) == 0 ? 0 : Marshal.GetLastPInvokeError();
-        _ = Close(descriptor);
-        if (error is InputOutputError or NoSpace or QuotaExceeded)
-        {
-            throw Fail(directory, new IOException(Marshal.GetPInvokeErrorMessage(error)));
-        }
-    }
-
-    [DllImport("libc", EntryPoint = "open")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int OpenDirectory(byte[] path, int flags);
-
-    [DllImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Fsync(int descriptor);
-
-    [DllImport("libc", EntryPoint = "close")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Close(int descriptor);
 }

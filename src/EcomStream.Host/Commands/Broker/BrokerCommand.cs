@@ -28,7 +28,15 @@ internal static class BrokerCommand
         {
             Description = "Keep and return fields of topics and subscriptions that have no effect here, with a warning, instead of rejecting them",
         };
-        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { host, port, fsync, interval, segment, lenient };
+        var seed = new Option<string?>("--seed") { Description = "JSON file of topics and subscriptions that are created at the start if they are missing", HelpName = "file" };
+        var admin = new Option<bool>("--admin-api") { Description = "Answer /admin/v1, by which anyone who reaches the port can inject faults and delete everything: for tests" };
+        var inMemory = new Option<bool>("--in-memory") { Description = "Keep everything in memory and nothing on the disk: for tests, gone when the broker stops" };
+        var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { host, port, fsync, interval, segment, lenient, inMemory, seed, admin };
+        foreach (var shell in BrokerShell.Commands(context))
+        {
+            command.Subcommands.Add(shell);
+        }
+
         var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
         common.AddTo(command);
         http.AddTo(command);
@@ -46,11 +54,19 @@ internal static class BrokerCommand
                     Fsync = Policy(result.GetValue(fsync)) ?? settings.BrokerFsync,
                     SegmentBytes = result.GetValue(segment),
                     FsyncInterval = result.GetValue(interval) ?? settings.BrokerFsyncInterval,
+                    InMemory = result.GetValue(inMemory),
+                    SeedFile = result.GetValue(seed),
+                    AdminApi = result.GetValue(admin),
                     Lenient = result.GetValue(lenient),
                     LoggerFactory = loggers,
                 },
                 stop);
-            BrokerEndpointFile.Write(settings, broker.Endpoint);
+            var hasFolder = !result.GetValue(inMemory);
+            if (hasFolder)
+            {
+                BrokerEndpointFile.Write(settings, broker.Endpoint);
+            }
+
             try
             {
                 await context.Out.WriteLineAsync($"export PUBSUB_EMULATOR_HOST={broker.Endpoint}");
@@ -59,7 +75,10 @@ internal static class BrokerCommand
             }
             finally
             {
-                BrokerEndpointFile.Delete(settings);
+                if (hasFolder)
+                {
+                    BrokerEndpointFile.Delete(settings);
+                }
             }
 
             return Exit.Ok;

@@ -1,0 +1,84 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace EcomStream.PubSub.Broker.Storage;
+
+/// <summary>Files of the operating system.</summary>
+internal sealed class DiskFileStore : FileStore
+{
+    public static readonly DiskFileStore Instance = new();
+
+    // errno.h: the errors of fsync that mean lost data. Others say that a directory cannot be synced on this file system.
+    private const int InputOutputError = 5;
+    private const int NoSpace = 28;
+    private const int QuotaExceeded = 122;
+
+    public override StoredFile Open(string path, FileMode mode) =>
+        new DiskFile(File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete));
+
+    public override bool Exists(string path) => File.Exists(path);
+
+    public override byte[] ReadAllBytes(string path) => File.ReadAllBytes(path);
+
+    public override void Move(string from, string to) => File.Move(from, to, overwrite: true);
+
+    public override void Delete(string path) => File.Delete(path);
+
+    public override bool FolderExists(string path) => Directory.Exists(path);
+
+    public override void CreateFolder(string path) => Directory.CreateDirectory(path);
+
+    public override void DeleteFolder(string path) => Directory.Delete(path, recursive: true);
+
+    public override IReadOnlyList<string> FilesIn(string folder, string ending) =>
+        [.. Directory.GetFiles(folder, "*" + ending).Order(StringComparer.Ordinal)];
+
+    // .NET opens no directories.
+    public override void SyncFolder(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        var descriptor = OpenDirectory(System.Text.Encoding.UTF8.GetBytes(path + '\0'), 0);
+        if (descriptor < 0)
+        {
+            return;
+        }
+
+        var error = Fsync(descriptor) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        _ = Close(descriptor);
+        if (error is InputOutputError or NoSpace or QuotaExceeded)
+        {
+            throw new IOException(Marshal.GetPInvokeErrorMessage(error));
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "open")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int OpenDirectory(byte[] path, int flags);
+
+    [DllImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Fsync(int descriptor);
+
+    [DllImport("libc", EntryPoint = "close")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Close(int descriptor);
+
+    private sealed class DiskFile(SafeFileHandle handle) : StoredFile
+    {
+        public override long Length => RandomAccess.GetLength(handle);
+
+        public override void SetLength(long length) => RandomAccess.SetLength(handle, length);
+
+        public override int Read(Span<byte> buffer, long position) => RandomAccess.Read(handle, buffer, position);
+
+        public override void Write(ReadOnlySpan<byte> bytes, long position) => RandomAccess.Write(handle, bytes, position);
+
+        public override void Flush() => RandomAccess.FlushToDisk(handle);
+
+        public override void Dispose() => handle.Dispose();
+    }
+}

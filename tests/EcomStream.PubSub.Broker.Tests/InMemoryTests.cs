@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using EcomStream.TestSupport;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf.WellKnownTypes;
+using Xunit.Abstractions;
+
+namespace EcomStream.PubSub.Broker.Tests;
+
+/// <summary>A broker that keeps everything in memory.</summary>
+public sealed class InMemoryTests(ITestOutputHelper output)
+{
+    [Fact]
+    public async Task It_starts_in_less_than_300_ms()
+    {
+        // The first start of a process loads and compiles the server. Of the others the best counts: the machine has other work.
+        await using (await StartAsync())
+        {
+        }
+
+        var best = TimeSpan.MaxValue;
+        for (var i = 0; i < 5; i++)
+        {
+            var clock = Stopwatch.StartNew();
+            await using var client = await StartAsync();
+            best = clock.Elapsed < best ? clock.Elapsed : best;
+        }
+
+        output.WriteLine($"A broker in memory starts in {best.TotalMilliseconds:0} ms");
+        best.ShouldBeLessThan(TimeSpan.FromMilliseconds(300));
+    }
+
+    [Fact]
+    public async Task Messages_acks_snapshots_and_seeks_work_without_a_file()
+    {
+        await using var client = await BrokerClient.StartReadyAsync("", o => o with { InMemory = true, SegmentBytes = 4_096 });
+        await client.Subscriber.UpdateSubscriptionAsync(new UpdateSubscriptionRequest
+        {
+            Subscription = new Subscription { Name = BrokerClient.Subscription, RetainAckedMessages = true }, UpdateMask = new FieldMask { Paths = { "retain_acked_messages" } },
+        });
+        await client.Subscriber.CreateSnapshotAsync(new CreateSnapshotRequest { Name = "projects/p/snapshots/before", Subscription = BrokerClient.Subscription });
+        await client.PublishManyAsync(2_000);
+        for (var received = 0; received < 2_000;)
+        {
+            var messages = await client.PullAsync();
+            await client.AckAsync(messages);
+            received += messages.Count;
+        }
+
+        client.Stats.Backlog.ShouldBe(0);
+        await client.Subscriber.SeekAsync(new SeekRequest { Subscription = BrokerClient.Subscription, Snapshot = "projects/p/snapshots/before" });
+        client.Stats.Backlog.ShouldBe(2_000);
+        (await client.PullAsync(1)).Select(BrokerClient.Text).ShouldBe(["message 0"]);
+        Directory.Exists("memory").ShouldBeFalse();
+        Directory.Exists("topics").ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task What_is_acked_is_freed()
+    {
+        await using var client = await BrokerClient.StartReadyAsync("", o => o with { InMemory = true, SegmentBytes = 64 << 10 });
+        await client.PublishAsync("first");
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        for (var round = 0; round < 60; round++)
+        {
+            await client.PublishAsync(new string('x', 1_000_000));
+            await client.AckAsync(await client.PullAsync());
+        }
+
+        await Eventually.True(() => GC.GetTotalMemory(forceFullCollection: true) - before < 45_000_000, "the memory of acked messages is freed");
+    }
+
+    [Fact]
+    public async Task Two_brokers_share_nothing_and_nothing_outlives_them()
+    {
+        await using (var one = await BrokerClient.StartReadyAsync("", o => o with { InMemory = true }))
+        await using (var other = await StartAsync())
+        {
+            (await other.Publisher.ListTopicsAsync(new ListTopicsRequest { Project = "projects/p" })).Topics.ShouldBeEmpty();
+            await one.PublishAsync("gone");
+        }
+
+        await using var again = await StartAsync();
+        (await again.Publisher.ListTopicsAsync(new ListTopicsRequest { Project = "projects/p" })).Topics.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Without_a_folder_a_broker_says_what_to_set() =>
+        (await Should.ThrowAsync<BrokerStartException>(() => EmbeddedBroker.StartAsync(new EmbeddedBrokerOptions()))).Message.ShouldContain("InMemory");
+
+    private static Task<BrokerClient> StartAsync() => BrokerClient.StartAsync("", o => o with { InMemory = true });
+}
