@@ -10,7 +10,7 @@ public sealed class CassandraTests
 {
     private const int Orders = 2_000;
     private const int Payments = 2_200;
-    private const int Many = 60_000;
+    private const int Many = 30_000;
 
     [SkippableFact]
     public async Task The_shops_cycle_runs_on_Googles_emulator_and_a_real_Cassandra()
@@ -33,7 +33,7 @@ public sealed class CassandraTests
     }
 
     [SkippableFact]
-    public async Task Sixty_thousand_orders_and_payments_of_the_official_client_are_joined_and_no_message_is_delivered_twice()
+    public async Task Thirty_thousand_orders_and_payments_of_the_official_client_are_joined_and_no_message_is_delivered_twice()
     {
         OfficialNodeClient.SkipWhereItIsNot();
         var servers = RealServers.Require();
