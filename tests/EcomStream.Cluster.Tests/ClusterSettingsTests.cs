@@ -42,6 +42,11 @@ public sealed class ClusterSettingsTests
         Read("").ToAkka().GetTimeSpan("akka.cluster.sharding.handoff-timeout")
             .ShouldBeInRange(OrderShard.LongestStop + TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(9));
 
+    // Akka.Remote does not notice that a connection is closed while it waits for the first answer.
+    [Fact]
+    public void A_connection_that_is_not_answered_is_given_up_before_its_node_counts_as_unreachable_for_long() =>
+        Read("").ToAkka().GetTimeSpan("akka.remote.dot-netty.tcp.connection-timeout").ShouldBeLessThanOrEqualTo(Read("").AcceptablePause);
+
     private static ClusterSettings Read(string hocon) =>
         ClusterSettings.Read(ConfigurationFactory.ParseString($"ecomstream.cluster {{ enabled = on\n{hocon}\n}}"));
 }
