@@ -35,6 +35,15 @@ public sealed class PipelineLifecycleTests
     }
 
     [Fact]
+    public void A_failure_that_a_user_can_mend_is_logged_without_a_stack_trace()
+    {
+        PipelineFailures.Trace(new StoreRejectedException("the table is not ours")).ShouldBeNull();
+        PipelineFailures.Trace(new SubscriptionTakenException("orders", "another process")).ShouldBeNull();
+        var fault = new InvalidOperationException("a fault of the program");
+        PipelineFailures.Trace(fault).ShouldBe(fault);
+    }
+
+    [Fact]
     public async Task Settings_that_are_added_after_the_pipeline_are_used()
     {
         var started = new TaskCompletionSource<EcomStreamPipeline>();

@@ -56,7 +56,7 @@ public static class EcomStreamHosting
         {
             // The actor system may log elsewhere than the host.
             services.GetService<ILoggerFactory>()?.CreateLogger(typeof(EcomStreamPipeline).FullName!).LogCritical(
-                failure, "The EcomStream pipeline {Pipeline} has failed: {Error}", pipeline.Name, failure.Message);
+                PipelineFailures.Trace(failure), "The EcomStream pipeline {Pipeline} has failed: {Error}", pipeline.Name, failure.Message);
             if (onFailure == PipelineFailureAction.StopHost)
             {
                 services.GetService<IHostApplicationLifetime>()?.StopApplication();

@@ -176,7 +176,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
 
         _isEnding = true;
         _stopping.Cancel();
-        _log.Error(failure, "The pipeline {Pipeline} has failed and stops; messages in flight go back to their subscriptions: {Error}", _pipeline.Name, failure.Message);
+        _log.Error(PipelineFailures.Trace(failure), "The pipeline {Pipeline} has failed and stops; messages in flight go back to their subscriptions: {Error}", _pipeline.Name, failure.Message);
         _pipeline.MarkFailed(failure);
         StopAsync().PipeTo(Self, success: () => PipelineEnded.Instance, failure: _ => PipelineEnded.Instance);
 

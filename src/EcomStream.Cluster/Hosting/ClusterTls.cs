@@ -1,4 +1,3 @@
-using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Akka.Configuration;
@@ -23,28 +22,14 @@ public sealed record ClusterTls(string CertificateFile, string KeyFile, string C
 
             // SslStream needs a key that is not ephemeral on some systems.
             var certificate = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
-            var authorities = new X509Certificate2Collection();
-            authorities.ImportFromPemFile(CaFile);
-            return new DotNettySslSetup(certificate, suppressValidation: false, requireMutualAuthentication: true, VerifyHost, (peer, _, _, errors, _) => IsTrusted(peer, errors, authorities));
+            var authorities = new PrivateAuthorities(CaFile);
+            return new DotNettySslSetup(
+                certificate, suppressValidation: false, requireMutualAuthentication: true, VerifyHost, (peer, _, _, errors, _) => authorities.Trust(peer, errors, VerifyHost));
         }
         catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException or CryptographicException)
         {
             throw new ConfigurationException(
                 $"ecomstream.cluster.tls: the certificate {CertificateFile}, its key or the authority {CaFile} cannot be read: {wrong.Message}", wrong);
         }
-    }
-
-    private bool IsTrusted(X509Certificate2? peer, SslPolicyErrors errors, X509Certificate2Collection authorities)
-    {
-        if (peer is null || (VerifyHost && errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)))
-        {
-            return false;
-        }
-
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        return chain.Build(peer);
     }
 }

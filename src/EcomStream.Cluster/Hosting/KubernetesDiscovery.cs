@@ -40,14 +40,13 @@ public sealed class KubernetesDiscovery : ServiceDiscovery
     public override async Task<Resolved> Lookup(Lookup lookup, TimeSpan resolveTimeout)
     {
         // The token and the authority are replaced by Kubernetes from time to time.
-        var authorities = new X509Certificate2Collection();
-        authorities.ImportFromPemFile(Path.Combine(_account, "ca.crt"));
+        var authorities = new PrivateAuthorities(Path.Combine(_account, "ca.crt"));
         var space = (await File.ReadAllTextAsync(Path.Combine(_account, "namespace"))).Trim();
         using var http = new HttpClient(new SocketsHttpHandler
         {
             SslOptions = new SslClientAuthenticationOptions
             {
-                RemoteCertificateValidationCallback = (_, certificate, _, errors) => IsTrusted(certificate as X509Certificate2, errors, authorities),
+                RemoteCertificateValidationCallback = (_, certificate, _, errors) => authorities.Trust(certificate as X509Certificate2, errors, verifyHost: true),
             },
         })
         {
@@ -87,20 +86,6 @@ public sealed class KubernetesDiscovery : ServiceDiscovery
     }
 
     private static string? Text(JsonElement element, string name) => element.TryGetProperty(name, out var value) ? value.GetString() : null;
-
-    private static bool IsTrusted(X509Certificate2? certificate, SslPolicyErrors errors, X509Certificate2Collection authorities)
-    {
-        if (certificate is null || errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
-        {
-            return false;
-        }
-
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        return chain.Build(certificate);
-    }
 
     private static string FromEnvironment()
     {

@@ -1,3 +1,4 @@
+using EcomStream.Core;
 using EcomStream.PubSub;
 using Microsoft.Extensions.Logging;
 

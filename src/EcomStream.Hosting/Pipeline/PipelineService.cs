@@ -1,6 +1,7 @@
 using Akka.Actor;
 using EcomStream.Actors;
 using EcomStream.Cluster;
+using EcomStream.Core;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -91,7 +92,8 @@ internal sealed class PipelineService(
         }
         catch (Exception failure)
         {
-            _logger.LogCritical(failure, "The EcomStream pipeline {Pipeline} has failed: {Error}", pipeline.Name, failure.Message);
+            // Its actor has logged it, with the stack trace where that helps.
+            _logger.LogCritical("The EcomStream pipeline {Pipeline} has failed: {Error}", pipeline.Name, failure.Message);
             if (options.OnFailure == PipelineFailureAction.StopHost)
             {
                 lifetime.StopApplication();

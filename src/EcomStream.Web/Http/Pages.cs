@@ -16,6 +16,7 @@ internal static class Pages
         ("/", "flow", "Flow"),
         ("/order", "order", "Order"),
         ("/dead-letters", "dead-letters", "Dead letters"),
+        ("/cluster", "cluster", "Cluster"),
         ("/settings", "settings", "Settings"),
         ("/logs", "logs", "Logs"),
     ];

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using EcomStream.Core;
 using EcomStream.TestSupport;
 using Microsoft.Playwright;
@@ -88,6 +89,38 @@ public sealed class PageTests(Browsers browsers) : IClassFixture<Browsers>
     }
 
     [SkippableFact]
+    public async Task The_cluster_page_of_a_single_process_says_that_there_is_no_cluster()
+    {
+        await using var open = await browsers.OpenAsync("/cluster");
+        await Assertions.Expect(open.Page.Locator("#list")).ToContainTextAsync("This process is not a node of a cluster");
+    }
+
+    // The answers are those of /api/cluster on a node of three, of which one was killed between the first two.
+    [SkippableFact]
+    public async Task The_cluster_page_shows_nodes_shards_rates_and_what_is_wrong()
+    {
+        await using var open = await browsers.OpenAsync("/logs");
+        var calls = 0;
+        await open.Page.RouteAsync("**/api/cluster", route => route.FulfillAsync(new RouteFulfillOptions
+        {
+            ContentType = "application/json", Body = Cluster(Interlocked.Increment(ref calls)),
+        }));
+        await open.Page.GotoAsync("/cluster");
+        await Assertions.Expect(open.Page.Locator(".all-well")).ToHaveTextAsync("All 4 shards run on 2 nodes.");
+        var rows = open.Page.Locator("tbody tr");
+        await Assertions.Expect(rows).ToHaveCountAsync(2);
+        await Assertions.Expect(rows.First).ToContainTextAsync("akka.tcp://ecomstream@127.0.0.1:4051 (this one)");
+        await Assertions.Expect(rows.First).ToContainTextAsync("0 2");
+
+        await Assertions.Expect(open.Page.Locator(".problem").First).ToContainTextAsync("akka.tcp://ecomstream@127.0.0.1:4052 does not answer");
+        await Assertions.Expect(open.Page.Locator(".problem").Nth(1)).ToContainTextAsync("2 of 4 shards do not run");
+        await Assertions.Expect(rows.Nth(1).Locator(".badge")).ToHaveTextAsync("unreachable");
+        (await CountAsync(rows.First.Locator("td").Nth(3))).ShouldBeInRange(50, 600);
+        await open.ShouldBeAccessibleAsync();
+        await open.ShouldFitAsync();
+    }
+
+    [SkippableFact]
     public async Task The_theme_is_changed_and_remembered()
     {
         await using var open = await browsers.OpenAsync("/", theme: "dark");
@@ -102,6 +135,7 @@ public sealed class PageTests(Browsers browsers) : IClassFixture<Browsers>
     [InlineData("/order?id=902", "#timeline li")]
     [InlineData("/dead-letters", "tbody tr")]
     [InlineData("/dead-letters?id=902-1902", "dialog[open] pre")]
+    [InlineData("/cluster", "#list > *")]
     [InlineData("/settings", "tbody tr")]
     [InlineData("/logs", "#list > *")]
     [InlineData("/sign-in", "form")]
@@ -131,6 +165,28 @@ public sealed class PageTests(Browsers browsers) : IClassFixture<Browsers>
         await open.Page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(open.Page).ToHaveTitleAsync("Order – EcomStream");
     }
+
+    private static string Cluster(int call) => JsonSerializer.Serialize(new
+    {
+        self = "akka.tcp://ecomstream@127.0.0.1:4051",
+        shards = 4,
+        nodes = new[]
+        {
+            Node("akka.tcp://ecomstream@127.0.0.1:4051", unreachable: false, [0, 2], call * 500L),
+            Node("akka.tcp://ecomstream@127.0.0.1:4052", unreachable: call > 1, [1, 3], 7L),
+        },
+    });
+
+    private static object Node(string address, bool unreachable, int[] shards, long messages) => new
+    {
+        address,
+        state = "Up",
+        unreachable,
+        shards = shards.Select(shard => new { shard, messages }),
+        shardsStarted = shards.Length,
+        outstanding = 3,
+        watermark = "2026-11-27T00:01:02.123456Z",
+    };
 
     private static async Task<long> CountAsync(ILocator figure) =>
         long.TryParse((await figure.TextContentAsync())?.Replace(",", "", StringComparison.Ordinal), out var count) ? count : 0;

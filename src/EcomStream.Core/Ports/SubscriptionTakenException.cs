@@ -1,4 +1,4 @@
-namespace EcomStream.Hosting;
+namespace EcomStream.Core;
 
 /// <summary>Another process joins the same subscription, and the two are not one cluster.</summary>
 /// <param name="subscription">The subscription.</param>
