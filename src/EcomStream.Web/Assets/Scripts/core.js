@@ -33,15 +33,24 @@ export function setText(element, text) {
 }
 
 export async function get(path) {
-  return answer(await fetch(path, { headers: { Accept: 'application/json' } }));
+  return answer(await request(path, { headers: { Accept: 'application/json' } }));
 }
 
 export async function post(path, body) {
-  return answer(await fetch(path, {
+  return answer(await request(path, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'X-EcomStream-Action': '1' },
     body: JSON.stringify(body),
   }));
+}
+
+// Browsers report a connection that fails as "Failed to fetch".
+async function request(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch {
+    throw new Error('The process does not answer.');
+  }
 }
 
 async function answer(response) {
