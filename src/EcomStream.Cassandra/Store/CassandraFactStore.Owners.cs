@@ -8,7 +8,9 @@ namespace EcomStream.Cassandra;
 public sealed partial class CassandraFactStore : IOwnershipStore
 {
     private OwnerRows? _owners;
-    private string _whyNoOwners = "";
+
+    // Logged once; null when it was.
+    private string? _whyNoOwners;
 
     /// <inheritdoc/>
     public async ValueTask<SubscriptionOwner?> ClaimAsync(
@@ -16,7 +18,11 @@ public sealed partial class CassandraFactStore : IOwnershipStore
     {
         if (_owners is not { } owners)
         {
-            LogNoOwners(_logger, OwnersTable, _whyNoOwners);
+            if (Interlocked.Exchange(ref _whyNoOwners, null) is { } why)
+            {
+                LogNoOwners(_logger, OwnersTable, why);
+            }
+
             return null;
         }
 
@@ -27,8 +33,8 @@ public sealed partial class CassandraFactStore : IOwnershipStore
         catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
         {
             // A role that was set up for an earlier version: the join itself needs nothing of this.
-            (_owners, _whyNoOwners) = (null, refused.Message);
-            LogNoOwners(_logger, OwnersTable, _whyNoOwners);
+            _owners = null;
+            LogNoOwners(_logger, OwnersTable, refused.Message);
             return null;
         }
         catch (CqlFault failed)
@@ -55,20 +61,22 @@ public sealed partial class CassandraFactStore : IOwnershipStore
     // Made where this store makes tables, and not required: an installation of an earlier version goes on without it.
     private async Task OpenOwnersAsync(ICqlClient client, CancellationToken cancellationToken)
     {
-        _whyNoOwners = "it does not exist; 'ecomstream schema apply' creates it";
-        try
+        var exists = await _schema.HasTableAsync(client, _settings.OwnersTable, cancellationToken);
+        _whyNoOwners = exists ? null : "it does not exist; 'ecomstream schema apply' creates it";
+        if (!exists && _settings.CreateSchema)
         {
-            if (_settings.CreateSchema)
+            try
             {
                 await _schema.ApplyAsync(client, cancellationToken);
+                exists = true;
+            }
+            catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
+            {
+                _whyNoOwners = refused.Message;
             }
         }
-        catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
-        {
-            _whyNoOwners = refused.Message;
-        }
 
-        _owners = await _schema.HasTableAsync(client, _settings.OwnersTable, cancellationToken) ? new OwnerRows(client, OwnersTable) : null;
+        _owners = exists ? new OwnerRows(client, OwnersTable) : null;
     }
 
     [LoggerMessage(

@@ -208,7 +208,7 @@ public sealed partial class BatchingPublisher : IAsyncDisposable
             }
             catch (Exception error)
             {
-                // An unexpected error: whoever waits for these is told, and what waits behind them goes on.
+                // An unexpected error: these publishes fail with it, and those behind them continue.
                 failure = new PublishFailedException($"Publishing {batch.Messages.Count} messages to topic {_topic} failed: {error.Message}", error);
                 Failed(lane, failure);
             }

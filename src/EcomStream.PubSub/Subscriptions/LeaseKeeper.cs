@@ -153,7 +153,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         }
     }
 
-    // An error that no one expects is no reason to let every lease end.
+    // An unexpected error must not end the extension of all leases.
     private async Task ExtendOrLogAsync()
     {
         try
@@ -273,7 +273,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         _flow.Release(deliveries);
     }
 
-    // The service has given them to someone else, or will: extending them again is no use, and their acks will be refused.
+    // The service has delivered them to another client, or will: extending them again is useless, and their acks will be refused.
     // An id that was acked meanwhile is unknown, too: the settler is told whether that ack has arrived.
     private void Lost(PubSubDelivery[] deliveries)
     {
