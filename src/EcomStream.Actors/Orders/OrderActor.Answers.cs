@@ -7,7 +7,7 @@ internal sealed partial class OrderActor
 {
     private void Parked(PaymentsParked parked)
     {
-        if (_requests is not { } requests || parked.Correlation <= _forgottenRequests)
+        if (_requests is not { } requests || parked.Correlation <= requests.Forgotten)
         {
             return;
         }
@@ -31,7 +31,7 @@ internal sealed partial class OrderActor
             requests.Recheck = recheck;
             if (decision == Decision.Nothing)
             {
-                _state = _state.GiveUp(recheck.WatermarkMicros, _settings.Grace, out decision);
+                _state = _state.GiveUp(recheck.WatermarkMicros, _shard.Settings.Grace, out decision);
             }
         }
         else if (cause is OrderMessage or PaymentRefused)

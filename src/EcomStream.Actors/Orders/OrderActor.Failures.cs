@@ -10,12 +10,12 @@ internal sealed partial class OrderActor
     private void Fail(object message, Exception failure)
     {
         var held = Held(message).OfType<OrderMessage>().Select(m => m.Delivery).Distinct().ToList();
-        var delay = _settings.WriteBackoff.After(++_slot.Failures);
+        var delay = _shard.Settings.WriteBackoff.After(++_slot.Failures);
         Context.GetLogger().Error(
             failure,
             "Order {OrderId} failed on {Message}; its {Deliveries} messages go back to their subscription in {Delay:0.0} s",
             _state.OrderId, message.GetType().Name, held.Count, delay.TotalSeconds);
-        _supervisor.Tell(new ReturnDeliveries(held, delay), ActorRefs.NoSender);
+        _shard.Supervisor.Tell(new ReturnDeliveries(held, delay), ActorRefs.NoSender);
         if (_requests is { } requests)
         {
             requests.Recheck?.ReplyTo.Tell(new OrderRechecked(_state.OrderId), ActorRefs.NoSender);
@@ -28,8 +28,6 @@ internal sealed partial class OrderActor
             _requests = null;
         }
 
-        _deciding = null;
-        _forgottenRequests = _lastRequest;
         _state = OrderState.New(_state.OrderId);
         Become(Receive);
     }
@@ -38,7 +36,6 @@ internal sealed partial class OrderActor
     private IEnumerable<object?> Held(object message)
     {
         yield return message is PaymentRefused refused ? refused.Payment : (message as LocalMessage)?.Message ?? message;
-        yield return _deciding is PaymentRefused decided ? decided.Payment : _deciding;
         foreach (var waiting in _state.Waiting.Where(w => !w.HasRow))
         {
             yield return waiting.Message;
@@ -49,6 +46,7 @@ internal sealed partial class OrderActor
             yield break;
         }
 
+        yield return requests.Undecided is PaymentRefused undecided ? undecided.Payment : requests.Undecided;
         yield return requests.Cause is PaymentRefused cause ? cause.Payment : requests.Cause;
         yield return requests.Again;
         foreach (var putOff in requests.PutOff ?? [])

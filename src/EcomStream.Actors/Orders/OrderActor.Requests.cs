@@ -16,10 +16,10 @@ internal sealed partial class OrderActor
 
         if (decision.DeadLetters is { } deadLetters)
         {
-            _requests ??= new OrderRequests();
-            _requests.AfterDeadLetters = decision with { DeadLetters = null };
-            _requests.Awaited = ++_lastRequest;
-            _supervisor.Tell(new DeadLetterPayments(_state.OrderId, deadLetters, _requests.Awaited, Self), ActorRefs.NoSender);
+            var requests = Requests;
+            requests.AfterDeadLetters = decision with { DeadLetters = null };
+            requests.Awaited = ++_lastRequest;
+            _shard.Supervisor.Tell(new DeadLetterPayments(_state.OrderId, deadLetters, requests.Awaited, Self), ActorRefs.NoSender);
             Await(AwaitingDeadLetters);
             return;
         }
@@ -32,12 +32,12 @@ internal sealed partial class OrderActor
         }
         else if (decision.Settle is { } settle)
         {
-            _writer.Tell(new SettleAfterWrites(settle), ActorRefs.NoSender);
+            _shard.Writer.Tell(new SettleAfterWrites(settle), ActorRefs.NoSender);
         }
 
         if (decision.Wait is not null)
         {
-            _supervisor.Tell(new PaymentWaits(_slot, _epoch), ActorRefs.NoSender);
+            _shard.Supervisor.Tell(new PaymentWaits(_slot, _epoch), ActorRefs.NoSender);
         }
 
         if (decision.Park is { } park)
@@ -52,7 +52,7 @@ internal sealed partial class OrderActor
     {
         if (decision.WriteOrder is not null || decision.WritePayment is not null || decision.Heal is not null || decision.SettleAlso is not null)
         {
-            _writer.Tell(
+            _shard.Writer.Tell(
                 new WriteFact
                 {
                     OrderId = _state.OrderId,
@@ -71,9 +71,8 @@ internal sealed partial class OrderActor
     {
         if (payments.Count > 0)
         {
-            _requests ??= new OrderRequests();
-            _requests.Parking++;
-            _supervisor.Tell(new ParkPayments(_state.OrderId, payments, ++_lastRequest, Self), ActorRefs.NoSender);
+            Requests.Parking++;
+            _shard.Supervisor.Tell(new ParkPayments(_state.OrderId, payments, ++_lastRequest, Self), ActorRefs.NoSender);
         }
     }
 
@@ -88,10 +87,10 @@ internal sealed partial class OrderActor
 
     private void Load(object? cause)
     {
-        _requests ??= new OrderRequests();
-        _requests.Cause = cause;
-        _requests.Awaited = ++_lastRequest;
-        _writer.Tell(new LoadOrder(_state.OrderId, _requests.Awaited, Self), ActorRefs.NoSender);
+        var requests = Requests;
+        requests.Cause = cause;
+        requests.Awaited = ++_lastRequest;
+        _shard.Writer.Tell(new LoadOrder(_state.OrderId, requests.Awaited, Self), ActorRefs.NoSender);
         Await(AwaitingRow);
     }
 }

@@ -14,28 +14,23 @@ namespace EcomStream.Actors;
 /// </remarks>
 internal sealed partial class OrderActor : ActorBase
 {
-    private readonly IActorRef _supervisor;
-    private readonly IActorRef _writer;
-    private readonly EcomStreamSettings _settings;
+    // There is one of these actors for every live order: what they share is behind one reference, and what few of them
+    // need is in _requests.
+    private readonly Producer _shard;
     private OrderSlot _slot = null!;
     private OrderState _state;
     private int _epoch;
     private long _handled;
     private bool _passivate;
-    private object? _deciding;
 
     // The span of the newest order message, where it has one, for payments to be linked to.
     private string? _orderTrace;
 
-    // Correlation ids are never used twice by one actor, whatever orders it is handed to. Answers up to the second one
-    // belong to requests that were forgotten after a failure.
+    // Correlation ids are never used twice by one actor, whatever orders it is handed to.
     private long _lastRequest;
-    private long _forgottenRequests;
     private OrderRequests? _requests;
 
-    /// <summary>Makes the actor; see <see cref="Props"/>.</summary>
-    public OrderActor(IActorRef supervisor, IActorRef writer, EcomStreamSettings settings) =>
-        (_supervisor, _writer, _settings) = (supervisor, writer, settings);
+    private OrderActor(Producer shard) => _shard = shard;
 
     /// <summary>The actors of one shard's orders.</summary>
     /// <param name="supervisor">Their supervisor.</param>
@@ -158,9 +153,16 @@ internal sealed partial class OrderActor : ActorBase
 
     private void Decide(object message)
     {
-        _deciding = message;
-        DecideAndCarryOut(message);
-        _deciding = null;
+        try
+        {
+            DecideAndCarryOut(message);
+        }
+        catch
+        {
+            // It may be one that was put off, and not the one that the actor has received.
+            Requests.Undecided = message;
+            throw;
+        }
     }
 
     private void DecideAndCarryOut(object message)
@@ -220,6 +222,8 @@ internal sealed partial class OrderActor : ActorBase
         Become(Receive);
     }
 
+    private OrderRequests Requests => _requests ??= new OrderRequests(_lastRequest);
+
     private bool IsParking => _requests is { Parking: > 0 };
 
     // Takes up what was put off, until something has to be awaited again.
@@ -258,22 +262,33 @@ internal sealed partial class OrderActor : ActorBase
             return;
         }
 
-        if (!IsParking && (_state.IsComplete || _state.IsEmpty || (_passivate && _state.Waiting.All(w => w.HasRow))))
+        if (IsParking)
         {
-            _requests = null;
-            _slot.VacantAt = _handled;
-            _supervisor.Tell(_slot, ActorRefs.NoSender);
+            // Rows that are still being written hold it; it goes when they are durable.
+            return;
         }
 
-        // Rows that are still being written hold it; it goes when they are durable.
-        _passivate &= IsParking;
+        _requests = null;
+        if (_state.IsComplete || _state.IsEmpty || (_passivate && _state.Waiting.All(w => w.HasRow)))
+        {
+            _slot.VacantAt = _handled;
+            _shard.Supervisor.Tell(_slot, ActorRefs.NoSender);
+        }
+
+        _passivate = false;
     }
 
     private sealed class Producer(IActorRef supervisor, IActorRef writer, EcomStreamSettings settings) : IIndirectActorProducer
     {
+        public IActorRef Supervisor => supervisor;
+
+        public IActorRef Writer => writer;
+
+        public EcomStreamSettings Settings => settings;
+
         public Type ActorType => typeof(OrderActor);
 
-        public ActorBase Produce() => new OrderActor(supervisor, writer, settings);
+        public ActorBase Produce() => new OrderActor(this);
 
         public void Release(ActorBase actor)
         {

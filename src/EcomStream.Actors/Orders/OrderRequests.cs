@@ -3,8 +3,12 @@ using EcomStream.Core;
 namespace EcomStream.Actors;
 
 /// <summary>What an order awaits and puts off meanwhile; made when it first asks for something.</summary>
-internal sealed class OrderRequests
+/// <param name="forgotten">The last correlation id of earlier requests: their answers are not awaited any more.</param>
+internal sealed class OrderRequests(long forgotten)
 {
+    /// <summary>Answers up to this correlation id belong to requests that were forgotten after a failure.</summary>
+    public readonly long Forgotten = forgotten;
+
     /// <summary>The correlation id of the row or the dead letters that are awaited.</summary>
     public long Awaited;
 
@@ -25,6 +29,9 @@ internal sealed class OrderRequests
 
     /// <summary>What came in the meantime.</summary>
     public Queue<object>? PutOff;
+
+    /// <summary>The message whose decision failed; set before the failure is handled.</summary>
+    public object? Undecided;
 
     /// <summary>Whether a row or dead letters are awaited.</summary>
     public bool IsAwaiting;
