@@ -11,7 +11,7 @@ namespace EcomStream.Sqlite;
 /// one batch at a time through one connection, a transaction each; reads go through another, so neither waits for the
 /// other.
 /// </summary>
-public sealed class SqliteFactStore : IFactStore
+public sealed partial class SqliteFactStore : IFactStore
 {
     private const int PageSize = 1_000;
     private const int DeleteAtOnce = 5_000;
@@ -415,7 +415,7 @@ public sealed class SqliteFactStore : IFactStore
                         $"Opening {settings.Path}: SQLite cannot use its write-ahead log here (journal_mode is '{mode}'), as on a network file system. Give a --data folder on a local disk.");
                 }
 
-                Pragma(connection, $"synchronous = {(settings.Durability == SqliteDurability.Full ? "FULL" : "NORMAL")}");
+                SetSynchronous(connection, settings.Durability);
 
                 // A write-ahead log that a long-running reader made long shrinks again to this.
                 Pragma(connection, "journal_size_limit = 67108864");
@@ -477,6 +477,9 @@ public sealed class SqliteFactStore : IFactStore
             pragma.CommandText = "PRAGMA " + text;
             return pragma.ExecuteScalar() as string ?? "";
         }
+
+        public static void SetSynchronous(SqliteConnection connection, SqliteDurability durability) =>
+            Pragma(connection, $"synchronous = {(durability == SqliteDurability.Full ? "FULL" : "NORMAL")}");
 
         private static void Pragma(SqliteConnection connection, string text)
         {

@@ -56,6 +56,7 @@ internal static class SqliteSchema
             history TEXT NOT NULL DEFAULT '',
             PRIMARY KEY (order_id, payment_key)
         ) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS clean_stops (subscription TEXT PRIMARY KEY) WITHOUT ROWID;
         CREATE INDEX IF NOT EXISTS unmatched_payments_by_state ON unmatched_payments (state, publish_time);
         CREATE INDEX IF NOT EXISTS unmatched_payments_by_change ON unmatched_payments (changed)
             WHERE NOT {{Healable}};

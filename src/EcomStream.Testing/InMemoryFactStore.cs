@@ -8,11 +8,12 @@ namespace EcomStream.Testing;
 /// A fact store in memory, for tests and benchmarks: the whole contract, with a hook in front of every call that may
 /// delay it or make it fail.
 /// </summary>
-public sealed class InMemoryFactStore : IFactStore
+public sealed class InMemoryFactStore : IFactStore, ICleanStopStore
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<long, OrderFact> _facts = [];
     private readonly ConcurrentDictionary<(long, string), UnmatchedPayment> _unmatched = new();
+    private readonly ConcurrentDictionary<string, bool> _cleanStops = new();
     private long _rowsWritten;
 
     /// <summary>Runs before each call takes effect.</summary>
@@ -162,6 +163,20 @@ public sealed class InMemoryFactStore : IFactStore
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <inheritdoc/>
+    public async ValueTask SetCleanStopAsync(string subscription, CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.SetCleanStop, cancellationToken);
+        _cleanStops[subscription] = true;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> TakeCleanStopAsync(string subscription, CancellationToken cancellationToken)
+    {
+        await Before(StoreOperation.TakeCleanStop, cancellationToken);
+        return _cleanStops.TryRemove(subscription, out _);
+    }
 
     private ValueTask Before(StoreOperation operation, CancellationToken cancellationToken)
     {

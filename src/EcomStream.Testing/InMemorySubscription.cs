@@ -147,6 +147,9 @@ public sealed class InMemorySubscription(string name, TimeProvider? time = null,
     public Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <inheritdoc/>
+    public bool GaveEverythingBack => Volatile.Read(ref _outstanding) == 0;
+
+    /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     /// <summary>Whether nothing is left that a reader could take now.</summary>

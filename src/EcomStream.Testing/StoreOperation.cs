@@ -22,4 +22,10 @@ public enum StoreOperation
 
     /// <summary><see cref="IFactStore.ListUnmatchedAsync"/> and <see cref="IFactStore.ListHealableAsync"/>.</summary>
     List,
+
+    /// <summary><see cref="ICleanStopStore.SetCleanStopAsync"/>.</summary>
+    SetCleanStop,
+
+    /// <summary><see cref="ICleanStopStore.TakeCleanStopAsync"/>.</summary>
+    TakeCleanStop,
 }

@@ -54,6 +54,41 @@ public sealed class SubscriptionWatermarkTests
     }
 
     [Fact]
+    public void After_a_clean_stop_no_lease_is_waited_for_until_a_stream_is_lost()
+    {
+        _watermark.NothingLeased();
+        Update(0);
+        _watermark.IsNothingLeasedElsewhere.ShouldBeFalse("no round trip has shown how the broker is");
+        Probe(5, lease: 60);
+        Read(6).IsCaughtUp.ShouldBeTrue();
+        _watermark.IsNothingLeasedElsewhere.ShouldBeTrue();
+
+        // What the last run gave back is older than this run, and nobody held it.
+        _watermark.Received(BrokerAhead - (50 * Second), BrokerAhead - (50 * Second), 7 * Second);
+        Probe(12, lease: 60);
+        Read(13).IsCaughtUp.ShouldBeTrue();
+
+        _status = _status with { StreamsOpened = 2, StreamsReopened = 1 };
+        Update(20);
+        Probe(30, lease: 60);
+        Read(31).Hold.ShouldBe(WatermarkHold.Leases);
+        _watermark.IsNothingLeasedElsewhere.ShouldBeFalse();
+        Probe(81, lease: 60);
+        Read(82).IsCaughtUp.ShouldBeTrue();
+        _watermark.IsNothingLeasedElsewhere.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_stream_that_was_lost_before_all_were_open_may_hold_messages_after_a_clean_stop_too()
+    {
+        _watermark.NothingLeased();
+        _status = _status with { StreamsOpened = 3, StreamsReopened = 1 };
+        Update(0);
+        Probe(5, lease: 60);
+        Read(6).Hold.ShouldBe(WatermarkHold.Leases);
+    }
+
+    [Fact]
     public void It_is_unknown_until_the_longest_lease_of_a_lost_reader_has_run_out()
     {
         Update(0);

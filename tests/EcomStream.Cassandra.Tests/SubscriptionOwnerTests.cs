@@ -25,6 +25,19 @@ public sealed class SubscriptionOwnerTests(StoreKeyspace keyspace) : IClassFixtu
     }
 
     [SkippableFact]
+    public async Task A_clean_stop_is_recorded_beside_the_owner_and_taken_once()
+    {
+        await using var store = await OpenAsync(keyspace.Settings);
+        (await store.TakeCleanStopAsync(_subscription, default)).ShouldBeFalse();
+        await store.ClaimAsync(_subscription, Owner("a", renewed: 1), _long, default);
+        await store.SetCleanStopAsync(_subscription, default);
+        await store.SetCleanStopAsync(_subscription, default);
+        (await store.ClaimAsync(_subscription, Owner("a", renewed: 2), _long, default)).ShouldBe(Owner("a", renewed: 2));
+        (await store.TakeCleanStopAsync(_subscription, default)).ShouldBeTrue();
+        (await store.TakeCleanStopAsync(_subscription, default)).ShouldBeFalse();
+    }
+
+    [SkippableFact]
     public async Task A_row_that_is_not_renewed_expires()
     {
         await using var store = await OpenAsync(keyspace.Settings);

@@ -25,6 +25,21 @@ public sealed class SqliteFactStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_clean_stop_is_recorded_for_its_subscription_and_taken_once()
+    {
+        var store = await Open();
+        (await store.TakeCleanStopAsync("a", default)).ShouldBeFalse();
+        await store.SetCleanStopAsync("a", default);
+        await store.SetCleanStopAsync("a", default);
+        await store.DisposeAsync();
+
+        var again = await Open();
+        (await again.TakeCleanStopAsync("b", default)).ShouldBeFalse();
+        (await again.TakeCleanStopAsync("a", default)).ShouldBeTrue();
+        (await again.TakeCleanStopAsync("a", default)).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task The_facts_table_has_exactly_the_columns_that_other_readers_know()
     {
         await Open();

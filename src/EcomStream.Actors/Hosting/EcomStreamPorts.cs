@@ -11,6 +11,12 @@ namespace EcomStream.Actors;
 public sealed record EcomStreamPorts(
     IFactStore Store, ISubscription Orders, ISubscription Payments, IPublisher Publisher, ISubscription? DeadLetters = null)
 {
+    /// <summary>
+    /// Whether nobody else reads the subscriptions, which whoever makes the ports sees to. Where the store is an
+    /// <see cref="ICleanStopStore"/>, a start after a clean stop then waits for no leases of the last run.
+    /// </summary>
+    public bool IsOnlyReader { get; init; }
+
     /// <summary>Every subscription that is read.</summary>
     internal IEnumerable<ISubscription> Subscriptions => DeadLetters is null ? [Orders, Payments] : [Orders, Payments, DeadLetters];
 }

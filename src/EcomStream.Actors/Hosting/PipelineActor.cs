@@ -134,6 +134,7 @@ internal sealed class PipelineActor : UntypedActor, IWithTimers
         async Task OpenAsync()
         {
             await _pipeline.Ports.Store.InitializeAsync(_stopping.Token);
+            await CleanStops.TakeAsync(_pipeline, _stopping.Token);
             await _pipeline.Shards.OpenAsync(_stopping.Token);
         }
     }

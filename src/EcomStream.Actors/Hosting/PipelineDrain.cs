@@ -13,6 +13,8 @@ internal static class PipelineDrain
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan NoProgress = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan LongestRecord = TimeSpan.FromSeconds(1);
+
     // Part of the shutdown timeout that is left for giving messages back.
     private static readonly TimeSpan LongestClose = TimeSpan.FromSeconds(5);
 
@@ -22,6 +24,7 @@ internal static class PipelineDrain
         var (time, timeout) = (pipeline.Time, pipeline.Settings.ShutdownTimeout);
         var close = timeout / 4 < LongestClose ? timeout / 4 : LongestClose;
         using var deadline = new CancellationTokenSource(timeout - close, time);
+        var candidates = CleanStops.Candidates(pipeline);
         if (parts is not null)
         {
             try
@@ -47,6 +50,20 @@ internal static class PipelineDrain
         }
 
         await CloseAsync(pipeline, close);
+        await RecordAsync(pipeline, candidates, log);
+    }
+
+    private static async Task RecordAsync(EcomStreamPipeline pipeline, IReadOnlyList<ISubscription> candidates, ILoggingAdapter log)
+    {
+        try
+        {
+            using var deadline = new CancellationTokenSource(LongestRecord, pipeline.Time);
+            await CleanStops.SetAsync(pipeline.Ports.Store, candidates, deadline.Token);
+        }
+        catch (Exception failed)
+        {
+            log.Info("It is not recorded that everything was given back, so the next start waits until leases have run out: {Error}", failed.Message);
+        }
     }
 
     /// <summary>Gives back whatever is not settled.</summary>

@@ -95,6 +95,27 @@ internal sealed class SubscriptionMonitor
         }
     }
 
+    /// <summary>See <see cref="SubscriptionWatermark.NothingLeased"/>.</summary>
+    public void NothingLeased()
+    {
+        lock (_lock)
+        {
+            _watermark.NothingLeased();
+        }
+    }
+
+    /// <summary>See <see cref="SubscriptionWatermark.IsNothingLeasedElsewhere"/>.</summary>
+    public bool IsNothingLeasedElsewhere
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _watermark.IsNothingLeasedElsewhere;
+            }
+        }
+    }
+
     /// <summary>A received message was given back.</summary>
     public void GivenBack(Delivery delivery)
     {

@@ -34,6 +34,9 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     private long _fullAt = LongAgo;
     private long? _readingSince;
 
+    // No reader before this one has left anything leased, and this one has lost no stream.
+    private bool _nothingLeased;
+
     // The last arrival of a message that was published before reading began.
     private long _oldArrivedAt = LongAgo;
     private long _streamsOpened;
@@ -44,16 +47,24 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     private (long OldestPublishTime, long At)? _givenBack;
     private (WatermarkHold Hold, string MessageId, long Since) _held = (WatermarkHold.NotReading, "", 0);
 
+    /// <summary>
+    /// The last reader has given back everything, and there is no other: until a stream is lost, no lease has to run out.
+    /// Called before the reading begins.
+    /// </summary>
+    public void NothingLeased() => _nothingLeased = true;
+
     /// <summary>The state of the subscription's streams at a time.</summary>
     public void Update(SubscriptionStatus status, long at)
     {
         if (!status.IsReading)
         {
+            _nothingLeased &= _readingSince is null;
             _readingSince = null;
         }
         else if (_readingSince is null || status.StreamsOpened != _streamsOpened)
         {
             // What the broker had sent on a lost stream stays leased to that stream.
+            _nothingLeased &= _readingSince is null && status.StreamsReopened == 0;
             _readingSince = at;
         }
 
@@ -116,6 +127,14 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
         _probe = (answer, sentAt, allReceived);
     }
 
+    /// <summary>
+    /// Whether no reader that is gone may still hold messages, so that whatever is leased is in flight here. False for a broker
+    /// that reports its backlog: nobody needs to know it there.
+    /// </summary>
+    public bool IsNothingLeasedElsewhere =>
+        _readingSince is { } since && _probe is { Answer.Backlog: null } probe && probe.SentAt >= since && _longestLease > 0
+        && !AwaitsLeases(since, probe.SentAt);
+
     /// <summary>The watermark at a time.</summary>
     /// <param name="status">The subscription's status.</param>
     /// <param name="oldest">The oldest unsettled message; null for none.</param>
@@ -166,6 +185,10 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
             : (micros, hold, messageId);
     }
 
+    // Counted up to the last round trip: of the time after it, which this process may have slept, nothing is known.
+    private bool AwaitsLeases(long since, long probedAt) =>
+        !_nothingLeased && _longestLease > 0 && probedAt - Math.Max(since, _oldArrivedAt) < _longestLease;
+
     // By then the broker has delivered again what was given back.
     private long ReturnTime => Math.Max(_longestLease, _idle);
 
@@ -181,8 +204,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     {
         var since = _readingSince!.Value;
 
-        // Counted up to the last round trip: of the time after it, which this process may have slept, nothing is known.
-        if (_longestLease > 0 && probedAt - Math.Max(since, _oldArrivedAt) < _longestLease)
+        if (AwaitsLeases(since, probedAt))
         {
             return (null, WatermarkHold.Leases, "");
         }

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 
 namespace EcomStream.Cassandra;
 
-/// <content>Which process joins a subscription.</content>
-public sealed partial class CassandraFactStore : IOwnershipStore
+/// <content>Which process joins a subscription, and which subscriptions were left with nothing in flight.</content>
+public sealed partial class CassandraFactStore : IOwnershipStore, ICleanStopStore
 {
     private OwnerRows? _owners;
 
@@ -53,6 +53,37 @@ public sealed partial class CassandraFactStore : IOwnershipStore
         catch (CqlFault failed)
         {
             throw StoreErrors.OfWrite(failed, isRowAtFault: false, _settings);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask SetCleanStopAsync(string subscription, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await (_owners?.SetCleanStopAsync(subscription, cancellationToken) ?? Task.CompletedTask);
+        }
+        catch (CqlFault failed)
+        {
+            throw StoreErrors.OfWrite(failed, isRowAtFault: false, _settings);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> TakeCleanStopAsync(string subscription, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await (_owners?.TakeCleanStopAsync(subscription, cancellationToken) ?? Task.FromResult(false));
+        }
+        catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
+        {
+            // The role may not use the table: then none is written either.
+            return false;
+        }
+        catch (CqlFault failed)
+        {
+            throw StoreErrors.OfRead(failed, _settings);
         }
     }
 

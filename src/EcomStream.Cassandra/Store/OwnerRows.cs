@@ -38,6 +38,23 @@ internal sealed class OwnerRows(ICqlClient client, string table)
     public Task ReleaseAsync(string subscription, string ownerId, CancellationToken cancellationToken) =>
         client.ExecuteAsync($"DELETE FROM {table} WHERE subscription = {Text(subscription)} IF owner = {Text(ownerId)}", cancellationToken);
 
+    /// <summary>Records that a subscription was left with nothing in flight, in a row of its own that does not expire.</summary>
+    /// <exception cref="CqlFault">As of <see cref="ClaimAsync"/>.</exception>
+    public Task SetCleanStopAsync(string subscription, CancellationToken cancellationToken) =>
+        client.ExecuteAsync($"INSERT INTO {table} (subscription, owner) VALUES ({CleanStopKey(subscription)}, '') IF NOT EXISTS", cancellationToken);
+
+    /// <summary>Deletes that row, and says whether it was there.</summary>
+    /// <exception cref="CqlFault">As of <see cref="ClaimAsync"/>.</exception>
+    public async Task<bool> TakeCleanStopAsync(string subscription, CancellationToken cancellationToken)
+    {
+        // The first column of the answer is [applied], a boolean. A read could find on one replica what was deleted on others.
+        var answer = await client.ExecuteAsync($"DELETE FROM {table} WHERE subscription = {CleanStopKey(subscription)} IF EXISTS", cancellationToken);
+        return answer.Next() && answer.Bytes(0) is [1];
+    }
+
+    // Subscription names contain no blanks, so this is no other subscription's key.
+    private static string CleanStopKey(string subscription) => Text($"clean stop of {subscription}");
+
     private async Task<SubscriptionOwner?> ReadAsync(string key, CancellationToken cancellationToken)
     {
         var rows = await client.ExecuteAsync(

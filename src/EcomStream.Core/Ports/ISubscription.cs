@@ -9,6 +9,9 @@ public interface ISubscription : IAsyncDisposable
     /// <summary>The subscription's name, as configured.</summary>
     string Name { get; }
 
+    /// <summary>The subscription's full name on its broker; <see cref="Name"/> where there is no other.</summary>
+    string FullName => Name;
+
     /// <summary>What is under way now.</summary>
     SubscriptionStatus Status { get; }
 
@@ -46,6 +49,12 @@ public interface ISubscription : IAsyncDisposable
 
     /// <summary>Completes when every settlement that was asked for before the call has reached the broker.</summary>
     Task FlushAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// After the disposal, whether the broker leases nothing to this reader any more: it has ended the streams, and it has
+    /// taken every ack, and a nack of everything else. False for clients that do not know.
+    /// </summary>
+    bool GaveEverythingBack => false;
 }
 
 /// <summary>Acks that the broker has refused for good.</summary>
@@ -66,6 +75,9 @@ public readonly record struct SubscriptionStatus(bool IsReading, int Outstanding
     /// broker.
     /// </summary>
     public bool IsFull { get; init; }
+
+    /// <summary>How often a stream was opened in place of one that had ended.</summary>
+    public long StreamsReopened { get; init; }
 }
 
 /// <summary>A message that was received and not settled.</summary>

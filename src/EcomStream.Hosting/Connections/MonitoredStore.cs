@@ -14,7 +14,7 @@ internal readonly record struct StoreCondition(TimeSpan? FailingFor, Exception? 
 /// <param name="inner">The store.</param>
 /// <param name="time">The clock.</param>
 /// <param name="opened">Called whenever the store has been initialized; the initialization fails when it does. Null for nothing.</param>
-internal sealed class MonitoredStore(IFactStore inner, TimeProvider time, Func<CancellationToken, Task>? opened = null) : IFactStore
+internal sealed class MonitoredStore(IFactStore inner, TimeProvider time, Func<CancellationToken, Task>? opened = null) : IFactStore, ICleanStopStore
 {
     private static readonly Meter _meter = new("EcomStream.Hosting");
     private static readonly Histogram<double> _duration = _meter.CreateHistogram(
@@ -110,6 +110,13 @@ internal sealed class MonitoredStore(IFactStore inner, TimeProvider time, Func<C
 
     public IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken) =>
         inner.ListHealableAsync(cancellationToken);
+
+    // A store without such records has none.
+    public ValueTask SetCleanStopAsync(string subscription, CancellationToken cancellationToken) =>
+        (inner as ICleanStopStore)?.SetCleanStopAsync(subscription, cancellationToken) ?? ValueTask.CompletedTask;
+
+    public ValueTask<bool> TakeCleanStopAsync(string subscription, CancellationToken cancellationToken) =>
+        (inner as ICleanStopStore)?.TakeCleanStopAsync(subscription, cancellationToken) ?? ValueTask.FromResult(false);
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 

@@ -109,7 +109,10 @@ internal sealed class PipelineResources : IAsyncDisposable
             Subscribe(_settings.Pipeline.OrdersSubscription),
             Subscribe(_settings.Pipeline.PaymentsSubscription),
             _publisher,
-            _settings.Pipeline.HealFromSubscription is { } deadLetters ? Subscribe(deadLetters) : null);
+            _settings.Pipeline.HealFromSubscription is { } deadLetters ? Subscribe(deadLetters) : null)
+        {
+            IsOnlyReader = _settings is { SingleReader: true, Cluster.Enabled: false },
+        };
 
         ISubscription Subscribe(string name) => Clients.Subscription(_settings.PubSubClient, Connection, name);
     }

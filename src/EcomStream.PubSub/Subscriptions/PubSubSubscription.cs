@@ -25,6 +25,9 @@ public sealed class PubSubSubscription : ISubscription
     private readonly string _clientId = Guid.NewGuid().ToString();
     private readonly CancellationTokenSource _disposing = new();
     private volatile PullStream[] _streams = [];
+
+    // Also true before a stream is opened: nothing is leased then either.
+    private volatile bool _streamsEndedCleanly = true;
     private Task _receiving = Task.CompletedTask;
     private int _enumerating;
     private int _disposed;
@@ -47,6 +50,12 @@ public sealed class PubSubSubscription : ISubscription
     public string Name => _calls.Name;
 
     /// <inheritdoc/>
+    public string FullName => _calls.Path;
+
+    /// <inheritdoc/>
+    public bool GaveEverythingBack { get; private set; }
+
+    /// <inheritdoc/>
     public event Action<RefusedAcks>? AcksRefused
     {
         add => _settler.AcksRefused += value;
@@ -64,6 +73,7 @@ public sealed class PubSubSubscription : ISubscription
                 streams.Length > 0 && Array.TrueForAll(streams, stream => stream.IsOpen), messages, bytes, streams.Sum(stream => stream.Openings))
             {
                 IsFull = isFull,
+                StreamsReopened = streams.Sum(stream => Math.Max(0, stream.Openings - 1)),
             };
         }
     }
@@ -115,6 +125,7 @@ public sealed class PubSubSubscription : ISubscription
                 _flow.GiveBack(unseen);
             }
 
+            _streamsEndedCleanly = Array.TrueForAll(_streams, stream => stream.EndedCleanly);
             _streams = [];
             Volatile.Write(ref _enumerating, 0);
         }
@@ -158,13 +169,14 @@ public sealed class PubSubSubscription : ISubscription
 
         await _disposing.CancelAsync();
         await _receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await FlushForCloseAsync("acks");
+        var gaveBack = await FlushForCloseAsync("acks");
         foreach (var delivery in _leases.Open().Where(delivery => !delivery.IsLost))
         {
             delivery.Nack();
         }
 
-        await FlushForCloseAsync("nacks");
+        gaveBack &= await FlushForCloseAsync("nacks");
+        GaveEverythingBack = gaveBack && _streamsEndedCleanly && _leases.Open().Length == 0;
         await _leases.DisposeAsync();
         await _settler.DisposeAsync();
         _channel.Dispose();
@@ -266,12 +278,13 @@ public sealed class PubSubSubscription : ISubscription
         };
     }
 
-    private async Task FlushForCloseAsync(string what)
+    private async Task<bool> FlushForCloseAsync(string what)
     {
         using var patience = new CancellationTokenSource(_calls.Settings.Subscriber.CloseTimeout, _calls.Time);
         try
         {
             await _settler.FlushAsync(patience.Token);
+            return true;
         }
         catch (OperationCanceledException)
         {
@@ -281,6 +294,7 @@ public sealed class PubSubSubscription : ISubscription
                 _calls.Path,
                 _calls.Settings.Endpoint,
                 _calls.Settings.Subscriber.CloseTimeout);
+            return false;
         }
     }
 }

@@ -40,6 +40,11 @@ internal sealed class PullStream(
     /// <summary>Whether the stream is open.</summary>
     public bool IsOpen => Volatile.Read(ref _open) != 0;
 
+    /// <summary>
+    /// Whether the server has ended the stream after this client had, so that nothing which it had sent was left unread.
+    /// </summary>
+    public bool EndedCleanly { get; private set; }
+
     /// <summary>Receives until <paramref name="stop"/> is cancelled.</summary>
     /// <exception cref="SubscriptionFailedException">Trying again will not help.</exception>
     public async Task RunAsync(CancellationToken stop)
@@ -61,6 +66,7 @@ internal sealed class PullStream(
         {
             var received = false;
             _openedAt = null;
+            EndedCleanly = false;
             string reason;
             try
             {
@@ -149,6 +155,7 @@ internal sealed class PullStream(
                 }
             }
 
+            EndedCleanly = stop.IsCancellationRequested;
             return isStalled ? Stalled : "the server closed it";
         }
         catch (RpcException) when (isStalled)

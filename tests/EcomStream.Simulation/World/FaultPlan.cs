@@ -43,7 +43,7 @@ internal sealed class FaultPlan(SimulatedWorld world)
             8 => ("another reader takes messages and dies", () =>
             {
                 // Of a broker that does not report its backlog, only what a reader held before the start can be known.
-                if (world.Scenario.ReportsBacklog || world.Process is null)
+                if (world.Scenario.ReportsBacklog || (world.Process is null && !world.Scenario.IsOnlyReader))
                 {
                     world.Orders.TakeAndDie(5);
                     world.Payments.TakeAndDie(5);

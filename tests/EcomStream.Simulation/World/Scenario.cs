@@ -46,6 +46,7 @@ internal sealed class Scenario
 
         RejectedOrder = Orders >= 5 && MaxOutstanding >= 1000 && !ReportsBacklog && Chance(random, 0.6) ? 1 : 0;
         Settings = Hocon(random);
+        IsOnlyReader = !IsAboutLeases && Chance(new Random(seed ^ 0x5eed), 0.5);
     }
 
     public const long Millisecond = 1_000;
@@ -54,6 +55,9 @@ internal sealed class Scenario
 
     /// <summary>The seed.</summary>
     public int Seed { get; }
+
+    /// <summary>Whether the process knows that nobody else reads, and relies on it after a clean stop.</summary>
+    public bool IsOnlyReader { get; }
 
     /// <summary>Publish requests that are left out, by number; so that a failure is shown with fewer.</summary>
     public IReadOnlySet<int> WithoutPublishes { get; init; } = new HashSet<int>();

@@ -7,7 +7,7 @@ namespace EcomStream.Simulation;
 /// <summary>A process's connection to the store of the world: slow, and failing as the scenario says.</summary>
 /// <param name="world">The world.</param>
 /// <param name="process">The process.</param>
-internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess process) : IFactStore
+internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess process) : IFactStore, ICleanStopStore
 {
     public ValueTask InitializeAsync(CancellationToken cancellationToken) =>
         new(CallAsync("initialize", () => true, _ => false, cancellationToken));
@@ -54,6 +54,19 @@ internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess proc
             yield return row;
         }
     }
+
+    public ValueTask SetCleanStopAsync(string subscription, CancellationToken cancellationToken) => new(CallAsync(
+        $"set the clean stop of {subscription}",
+        () =>
+        {
+            world.Store.Rows.SetCleanStopAsync(subscription, default).AsTask().GetAwaiter().GetResult();
+            return true;
+        },
+        _ => false,
+        cancellationToken));
+
+    public ValueTask<bool> TakeCleanStopAsync(string subscription, CancellationToken cancellationToken) => new(CallAsync(
+        $"take the clean stop of {subscription}", () => Now(world.Store.Rows.TakeCleanStopAsync(subscription, default)), _ => false, cancellationToken));
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 

@@ -209,7 +209,7 @@ internal sealed class SimulatedWorld
         _readers = [new SubscriptionReader(this, process, Orders), new SubscriptionReader(this, process, Payments)];
         var pipeline = Pipeline = EcomStreamPipeline.Start(
             process.System,
-            new EcomStreamPorts(new SimulatedStore(this, process), _readers[0], _readers[1], new SimulatedPublisher(this, process)));
+            new EcomStreamPorts(new SimulatedStore(this, process), _readers[0], _readers[1], new SimulatedPublisher(this, process)) { IsOnlyReader = Scenario.IsOnlyReader });
         _ = WatchAsync();
 
         async Task WatchAsync()

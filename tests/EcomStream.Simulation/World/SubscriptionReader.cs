@@ -15,6 +15,9 @@ internal sealed class SubscriptionReader : ISubscription
     private bool _isOpen;
     private bool _isReading;
     private bool _losesNextBatch;
+
+    // Something is leased to this reader, or may be, that it does not give back.
+    private bool _hasLost;
     private int _sent;
     private int _settling;
     private long _lastArrival;
@@ -29,7 +32,11 @@ internal sealed class SubscriptionReader : ISubscription
 
     public string Name => _subscription.Name;
 
-    public SubscriptionStatus Status => new(_isOpen, _outstanding.Count, 0, _streams) { IsFull = _outstanding.Count >= _world.Scenario.MaxOutstanding };
+    public SubscriptionStatus Status => new(_isOpen, _outstanding.Count, 0, _streams) 
+    {
+        IsFull = _outstanding.Count >= _world.Scenario.MaxOutstanding,
+        StreamsReopened = Math.Max(0, _streams - 1),
+    };
 
     /// <summary>Messages that it can take.</summary>
     public int Room => _world.Scenario.MaxOutstanding - _outstanding.Count - _sent;
@@ -107,14 +114,17 @@ internal sealed class SubscriptionReader : ISubscription
         }
     }
 
-    public ValueTask DisposeAsync()
+    public bool GaveEverythingBack { get; private set; }
+
+    public async ValueTask DisposeAsync()
     {
         foreach (var delivery in _outstanding.Keys.ToArray())
         {
             delivery.Nack();
         }
 
-        return new ValueTask(FlushAsync(default));
+        await FlushAsync(default);
+        GaveEverythingBack = !_hasLost && _sent == 0;
     }
 
     /// <summary>The broker sends a batch.</summary>
@@ -131,6 +141,7 @@ internal sealed class SubscriptionReader : ISubscription
                 if (streams != _streams || !_isReading)
                 {
                     // Lost with the stream: the leases run out.
+                    _hasLost |= streams == _streams;
                     _subscription.Deliver();
                     return;
                 }
@@ -192,6 +203,8 @@ internal sealed class SubscriptionReader : ISubscription
                 _subscription.Nack(delivery.Message, delivery);
             }
 
+            // What was lost on the way, the client would have sent again: it knows that it was not taken.
+            _hasLost |= isLost;
             _settling--;
             _outstanding.Remove(delivery);
             _subscription.Deliver();
