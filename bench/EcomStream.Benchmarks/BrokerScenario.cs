@@ -1,11 +1,10 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Akka.Configuration;
 using EcomStream.Core;
 using EcomStream.Host;
 using EcomStream.Hosting;
 using EcomStream.PubSub;
+using EcomStream.TestSupport;
 using Google.Cloud.PubSub.V1;
 using Grpc.Net.Client;
 
@@ -286,94 +285,31 @@ internal static class BrokerScenario
         }
     }
 
-    private sealed class BrokerProcess : IDisposable
+    /// <summary>The broker, and its host:port once it listens.</summary>
+    private sealed class BrokerProcess(HostProcess process, int port) : IDisposable
     {
-        private readonly Process _process;
-        private readonly int _port;
+        public long WorkingSet => process.WorkingSet;
 
-        private BrokerProcess(Process process, int port) => (_process, _port) = (process, port);
+        public long PeakWorkingSet => process.PeakWorkingSet;
 
-        public long WorkingSet
-        {
-            get
-            {
-                _process.Refresh();
-                return _process.WorkingSet64;
-            }
-        }
-
-        public long PeakWorkingSet
-        {
-            get
-            {
-                _process.Refresh();
-                return _process.PeakWorkingSet64;
-            }
-        }
-
-        /// <summary>CPU time that it has taken since it started.</summary>
-        public TimeSpan Cpu
-        {
-            get
-            {
-                _process.Refresh();
-                return _process.TotalProcessorTime;
-            }
-        }
+        public TimeSpan Cpu => process.Cpu;
 
         public static BrokerProcess Start(string folder)
         {
-            using var any = new TcpListener(IPAddress.Loopback, 0);
-            any.Start();
-            var port = ((IPEndPoint)any.LocalEndpoint).Port;
-            any.Stop();
-            var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-            foreach (var argument in (string[])[System.IO.Path.Combine(AppContext.BaseDirectory, "ecomstream.dll"), "broker", "--data", folder, "--port", $"{port}"])
-            {
-                start.ArgumentList.Add(argument);
-            }
-
-            var process = Process.Start(start)!;
-            process.ErrorDataReceived += (_, line) =>
-            {
-                if (line.Data?.Contains(" info: ", StringComparison.Ordinal) == false)
-                {
-                    Console.Error.WriteLine(line.Data);
-                }
-            };
-            process.BeginErrorReadLine();
-            return new BrokerProcess(process, port);
+            var port = FreePorts.Next();
+            return new BrokerProcess(HostProcess.Start("broker", "--data", folder, "--port", $"{port}"), port);
         }
 
         /// <summary>Its host:port, once it listens.</summary>
         public async Task<string> EndpointAsync()
         {
-            string? line;
-            do
-            {
-                line = await _process.StandardOutput.ReadLineAsync()
-                    ?? throw new InvalidOperationException($"The broker ended with exit code {_process.ExitCode}.");
-            }
-            while (!line.StartsWith("export ", StringComparison.Ordinal));
-            _ = _process.StandardOutput.ReadToEndAsync();
-            return $"127.0.0.1:{_port}";
+            await process.WaitForAsync("export ");
+            return $"127.0.0.1:{port}";
         }
 
-        public void Kill()
-        {
-            _process.Kill();
-            _process.WaitForExit();
-        }
+        public void Kill() => process.Kill();
 
-        public void Dispose()
-        {
-            if (!_process.HasExited)
-            {
-                Kill();
-            }
-
-            _process.Dispose();
-        }
+        public void Dispose() => process.Dispose();
     }
 
     private sealed class Folder : IDisposable

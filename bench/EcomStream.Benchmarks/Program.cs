@@ -44,6 +44,11 @@ switch (args.FirstOrDefault())
         Console.WriteLine("A backlog of 5,000,000 messages on the broker, a process of its own (100,000 orders, fifty times over)");
         await BrokerScenario.BacklogAsync(messages: 5_000_000);
         return 0;
+    case "cluster" when args.Length >= 3:
+        var sizes = args.Length > 3 ? args[3..].Select(size => int.Parse(size, CultureInfo.InvariantCulture)).ToArray() : [1, 3];
+        Console.WriteLine("Clusters of different sizes on the same 200,000 orders and payments, after 100,000 others: the broker and each node are processes, the store is one Cassandra node; the CPU time of the nodes");
+        await ClusterScenario.CompareAsync(args[2], runs, sizes, warmUp: 100_000, orders: 200_000);
+        return 0;
     case "cassandra-inserts" when args.Length == 4:
         Console.WriteLine("Inserts of orders into one Cassandra node; what the Java driver does is in cassandra-compare.sh");
         await Measure("rows/s", () => CassandraScenario.InsertAsync(args[2], int.Parse(args[3], CultureInfo.InvariantCulture)));
@@ -61,7 +66,7 @@ switch (args.FirstOrDefault())
         await CassandraScenario.CompareClientsAsync(args[2], runs, int.Parse(args[3], CultureInfo.InvariantCulture));
         return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog | broker-in-memory [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cassandra-inserts RUNS HOST:PORT BATCH_ROWS; in a build with -p:OfficialClients=true also clients-pubsub [RUNS], clients-cassandra RUNS HOST:PORT BATCH_ROWS");
+        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog | broker-in-memory [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cluster RUNS HOST:PORT [NODES...], cassandra-inserts RUNS HOST:PORT BATCH_ROWS; in a build with -p:OfficialClients=true also clients-pubsub [RUNS], clients-cassandra RUNS HOST:PORT BATCH_ROWS");
         return 2;
 }
 

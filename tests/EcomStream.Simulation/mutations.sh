@@ -2,10 +2,11 @@
 # Puts faults into a copy of the pipeline, one after the other, and says how many seeds of the simulation it takes to find
 # each: a simulation that finds nothing proves something only if it would find what is there. Prints the table of
 # docs/reliability.md. Exit code 1: a fault was not found.
-#   tests/EcomStream.Simulation/mutations.sh [SEEDS]        default 10000
+#   tests/EcomStream.Simulation/mutations.sh [SEEDS [PATTERN]]     10000 seeds unless given; PATTERN: only faults that match it
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 seeds=${1:-10000}
+pattern=${2:-.}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 mkdir -p "$copy/tests"
@@ -24,6 +25,7 @@ build() { dotnet build "$copy/tests/EcomStream.Simulation" -c Release -v q -p:Tr
 # name, file below src, text, replacement
 mutate() {
   local name=$1 file=$copy/src/$2 found
+  [[ $name =~ $pattern ]] || return
   cp "$file" "$copy/saved"
   TEXT=$3 REPLACEMENT=$4 perl -0pi -e 's/\Q$ENV{TEXT}\E/$ENV{REPLACEMENT}/ or $missing = 1; END { exit 1 if $missing }' "$file" || { echo "| $name | the text is not in $2 | |"; missed=1; cp "$copy/saved" "$file"; return; }
   if ! build; then
@@ -49,11 +51,15 @@ dotnet "$copy/tests/EcomStream.Simulation/bin/Release/net10.0/EcomStream.Simulat
 echo "| fault | seeds until it is found | what is found |"
 echo "|---|---|---|"
 mutate "leases of lost readers are not waited for" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
-  '_longestLease > 0 && probe.SentAt' 'false && probe.SentAt'
+  '!_nothingLeased && _longestLease > 0' '!_nothingLeased && false'
 mutate "leases have run out although the process slept" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
-  '_longestLease > 0 && probe.SentAt -' '_longestLease > 0 && at -'
+  'AwaitsLeases(since, probedAt)' 'AwaitsLeases(since, at)'
 mutate "a lost stream does not start the wait anew" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
   '_readingSince is null || status.StreamsOpened != _streamsOpened' '_readingSince is null'
+mutate "a clean stop is recorded although leases of an earlier crash have not run out" EcomStream.Actors/Hosting/CleanStops.cs \
+  '.Where(pair => pair.Second.IsNothingLeasedElsewhere)' ''
+mutate "a record of a clean stop is used after a stream was lost" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
+  '_nothingLeased &= _readingSince is null && status.StreamsReopened == 0;' ''
 mutate "silence counts without a round trip" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
   ' && probedAt - quietSince >= _idle)' ')'
 mutate "the watermark is one idle time too far" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
@@ -82,8 +88,8 @@ mutate "a merged message is never settled" EcomStream.Actors/Writing/PendingWrit
   '(_more ??= []).AddRange(also);' ''
 mutate "a merge keeps the payment that came last" EcomStream.Actors/Writing/PendingWrite.cs \
   'if (Payment is null || OrderState.IsNewer(payment, Payment))' 'if (true)'
-mutate "rows of unmatched payments are not read at the start" EcomStream.Actors/Hosting/PipelineActor.cs \
-  '_pipeline.Index.Add(payment);' ''
+mutate "rows of unmatched payments are not read at the start" EcomStream.Actors/Hosting/PipelineShards.cs \
+  '_group.Index.Add(payment);' ''
 mutate "a failed write is not tried again" EcomStream.Actors/Writing/FactWriter.Failures.cs \
   'Timers.StartSingleTimer(++_timer, new RepeatBatch(batch), delay);' ''
 mutate "an order without an actor does not read its unmatched rows" EcomStream.Actors/Orders/OrderSupervisor.cs \
