@@ -9,6 +9,10 @@ namespace EcomStream.Actors.Tests;
 public sealed class SmallPartsTests
 {
     [Fact]
+    public void The_reference_can_be_read_as_settings() =>
+        EcomStreamSettings.Read(EcomStreamSettings.Reference).Grace.ShouldBe(TimeSpan.FromSeconds(30));
+
+    [Fact]
     public void The_index_counts_waiting_orders_and_forgets_healed_ones()
     {
         var index = new UnmatchedIndex();

@@ -8,6 +8,9 @@ public sealed class ClusterSettingsTests
     [Fact]
     public void By_default_there_is_no_cluster() => ClusterSettings.Read(Config.Empty).Enabled.ShouldBeFalse();
 
+    [Fact]
+    public void The_reference_can_be_read_as_it_is() => ClusterSettings.Read(ClusterSettings.Reference).Enabled.ShouldBeFalse();
+
     [Theory]
     [InlineData("hostname = 10.0.0.1", "ecomstream.cluster.tls.enabled")]
     [InlineData("seed-nodes = [nowhere]", "ecomstream.cluster.seed-nodes = nowhere")]

@@ -21,6 +21,10 @@ public sealed class PubSubSettingsTests
     }
 
     [Fact]
+    public void The_reference_can_be_read_as_it_is() =>
+        PubSubSettings.Read(PubSubSettings.Reference, "127.0.0.1:8085").EmulatorHost.ShouldBe("127.0.0.1:8085");
+
+    [Fact]
     public void The_environment_goes_before_the_file()
     {
         var config = ConfigurationFactory.ParseString("""ecomstream.pubsub.emulator-host = "localhost:1" """);

@@ -105,7 +105,9 @@ public sealed record EcomStreamSettings
     public static EcomStreamSettings Read(Config config)
     {
         UnknownKeys.Reject(config, Reference);
-        var reader = new SettingsReader(config.WithFallback(Reference).GetConfig("ecomstream"), "ecomstream");
+        // A configuration cannot be its own fallback.
+        var whole = ReferenceEquals(config, Reference) ? config : config.WithFallback(Reference);
+        var reader = new SettingsReader(whole.GetConfig("ecomstream"), "ecomstream");
         return new EcomStreamSettings
         {
             Shards = reader.Int("join.shards", 1, 65_536),

@@ -94,7 +94,9 @@ public sealed record ClusterSettings
     /// <exception cref="ConfigurationException">A value is missing, of the wrong kind, or out of its range; the message names the path.</exception>
     public static ClusterSettings Read(Config config)
     {
-        var reader = new SettingsReader(config.WithFallback(Reference).GetConfig("ecomstream.cluster"), "ecomstream.cluster");
+        // A configuration cannot be its own fallback.
+        var whole = ReferenceEquals(config, Reference) ? config : config.WithFallback(Reference);
+        var reader = new SettingsReader(whole.GetConfig("ecomstream.cluster"), "ecomstream.cluster");
         var settings = new ClusterSettings
         {
             Enabled = reader.Switch("enabled"),
