@@ -38,7 +38,8 @@ internal static class ProduceCommand
             var clock = Stopwatch.StartNew();
             try
             {
-                await producer.RunAsync(shop.Messages(), simulator.Rate(result), stop);
+                using var progress = new ProgressReport(context, "published", shop.Total);
+                await producer.RunAsync(shop.Messages(), simulator.Rate(result), stop, () => progress.Report(shop.Given));
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {

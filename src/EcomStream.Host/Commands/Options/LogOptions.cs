@@ -4,16 +4,6 @@ using Microsoft.Extensions.Logging;
 
 namespace EcomStream.Host.Commands;
 
-/// <summary>How log lines are written.</summary>
-internal enum LogFormat
-{
-    /// <summary>A line of text.</summary>
-    Text,
-
-    /// <summary>A JSON object per line, with the placeholders of the message as properties.</summary>
-    Json,
-}
-
 /// <summary>--log-level and --log-format.</summary>
 internal sealed class LogOptions(LogLevel level)
 {
