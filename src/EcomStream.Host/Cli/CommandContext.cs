@@ -47,6 +47,12 @@ internal sealed class CommandContext
         var isTerminal = !Console.IsOutputRedirected;
         var environment = System.Environment.GetEnvironmentVariables();
         var hasControls = string.IsNullOrEmpty(environment["NO_COLOR"] as string) && environment["TERM"] as string != "dumb";
+        if (!hasControls)
+        {
+            // Console sets up the terminal at its first use, with control sequences that it finds by this name.
+            System.Environment.SetEnvironmentVariable("TERM", "dumb");
+        }
+
         return new CommandContext
         {
             Out = StandardOutput.Open(),

@@ -40,9 +40,9 @@ internal sealed record OperationsSettings
         var section = config.GetConfig("ecomstream");
         var reader = new SectionReader(section, "ecomstream");
         var (address, token) = (reader.Text("http.address"), reader.Text("http.token"));
-        if (token.Any(c => c is <= ' ' or > '~'))
+        if (token.Any(c => c is < ' ' or > '~'))
         {
-            throw new ConfigurationException("ecomstream.http.token: must consist of visible ASCII characters without blanks, because clients send it as a bearer token.");
+            throw new ConfigurationException("ecomstream.http.token: must consist of printable ASCII characters, because clients send it as a bearer token.");
         }
 
         if (address.Length > 0)

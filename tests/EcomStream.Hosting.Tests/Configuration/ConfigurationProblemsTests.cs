@@ -52,7 +52,7 @@ public sealed class ConfigurationProblemsTests : IDisposable
     [InlineData("nothing=1", "nothing is not a setting")]
     [InlineData("ecomstream.http.address=here", "--set: ecomstream.http.address (--http) = here: it must be an IP address and a port")]
     [InlineData("ecomstream.http.address=0.0.0.0:9090", "--set: ecomstream.http.address (--http) = 0.0.0.0:9090 can be reached from other machines: set ecomstream.http.token")]
-    [InlineData("ecomstream.http.token=two words", "--set: ecomstream.http.token: must consist of visible ASCII characters")]
+    [InlineData("ecomstream.http.token=schl\u00fcssel", "--set: ecomstream.http.token: must consist of printable ASCII characters")]
     public void A_wrong_set_is_reported(string set, string problem) =>
         ConfigurationCheck.Problems(ConfigurationLoader.Read(null, [set], _nothing), null).ShouldHaveSingleItem().ShouldContain(problem);
 
