@@ -4,6 +4,7 @@ using EcomStream.Host.Cli;
 using EcomStream.Host.Commands;
 using EcomStream.Host.Commands.DeadLetters;
 using EcomStream.Host.Commands.Diagnosis;
+using EcomStream.Host.Commands.Watching;
 
 namespace EcomStream.Host;
 
@@ -38,6 +39,10 @@ internal static class CommandLineProgram
                 Error = context.Error,
             });
         }
+        catch (IOException error) when (StandardOutput.IsReaderGone(error))
+        {
+            return Exit.ReaderGone;
+        }
         catch (IOException unwritable)
         {
             // Standard output is closed or its disk is full.
@@ -51,6 +56,7 @@ internal static class CommandLineProgram
     {
         DemoCommand.Create(context),
         RunCommand.Create(context),
+        TopCommand.Create(context),
         ProduceCommand.Create(context),
         BrokerCommand.Create(context),
         OrdersCommand.Create(context),
@@ -58,6 +64,7 @@ internal static class CommandLineProgram
         SchemaCommand.Create(context),
         TopicsCommand.Create(context),
         ClusterCommand.Create(context),
+        HealthCommand.Create(context),
         ConfigCommand.Create(context),
         DoctorCommand.Create(context),
     }, context);

@@ -14,6 +14,8 @@ namespace EcomStream.Hosting;
 /// <summary>A started host with a pipeline, which handles SIGTERM and Ctrl-C.</summary>
 internal sealed class JoinProcess : IAsyncDisposable
 {
+    private static readonly TimeSpan _drainReport = TimeSpan.FromSeconds(2);
+
     private readonly IHost _host;
     private readonly PipelineService _service;
 
@@ -142,19 +144,24 @@ internal sealed class JoinProcess : IAsyncDisposable
         await DisposeAsync(_host);
     }
 
+    private int Outstanding => Pipeline.Status.Orders.OutstandingMessages + Pipeline.Status.Payments.OutstandingMessages;
+
     private async Task ReportDrainingAsync(CancellationToken stopped)
     {
         var logger = _host.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(JoinProcess).FullName!);
         var clock = Stopwatch.StartNew();
+        var before = Outstanding;
         try
         {
             while (true)
             {
-                await Task.Delay(TimeSpan.FromSeconds(1), stopped);
-                var status = Pipeline.Status;
+                await Task.Delay(_drainReport, stopped);
+                var now = Outstanding;
+                var rate = (before - now) / _drainReport.TotalSeconds;
+                before = now;
                 logger.LogInformation(
-                    "Draining for {Seconds:0} s: {Outstanding} messages in flight; press Ctrl-C again to exit at once",
-                    clock.Elapsed.TotalSeconds, status.Orders.OutstandingMessages + status.Payments.OutstandingMessages);
+                    "Draining for {Seconds:0} s: {Outstanding} messages in flight, {Left} left; press Ctrl-C again to exit at once",
+                    clock.Elapsed.TotalSeconds, now, rate > 0 ? $"about {Math.Ceiling(now / rate):0} s" : "an unknown time");
             }
         }
         catch (OperationCanceledException)

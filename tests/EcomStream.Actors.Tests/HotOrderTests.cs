@@ -4,6 +4,7 @@ using EcomStream.TestSupport;
 namespace EcomStream.Actors.Tests;
 
 /// <summary>Many payments of one order cost no more each than a few, and hold up no other order.</summary>
+[Trait("Speed", "Slow")]
 public sealed class HotOrderTests
 {
     [Fact]

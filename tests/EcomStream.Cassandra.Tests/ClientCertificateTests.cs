@@ -9,6 +9,7 @@ using EcomStream.TestSupport;
 namespace EcomStream.Cassandra.Tests;
 
 /// <summary>The store on a real Cassandra behind a gate that asks for the client's certificate.</summary>
+[Trait("Speed", "Slow")]
 public sealed class ClientCertificateTests : IClassFixture<StoreKeyspace>, IDisposable
 {
     private readonly StoreKeyspace _keyspace;

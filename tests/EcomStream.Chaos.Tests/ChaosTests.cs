@@ -1,10 +1,11 @@
 using EcomStream.Chaos.Faults;
 using EcomStream.Chaos.Fuzzing;
 using EcomStream.Chaos.Runs;
+using EcomStream.TestSupport;
 
 namespace EcomStream.Chaos.Tests;
 
-/// <summary>A short run of the two programs. docs/reliability.md has the commands of the long ones.</summary>
+/// <summary>A short run of the two programs, shorter without ECOMSTREAM_TEST_FULL. docs/reliability.md has the commands of the long ones.</summary>
 public sealed class ChaosTests : IDisposable
 {
     private readonly string _folder = Path.Combine(Path.GetTempPath(), $"ecomstream-chaos-{Guid.NewGuid():n}");
@@ -19,7 +20,7 @@ public sealed class ChaosTests : IDisposable
     }
 
     [Fact]
-    public async Task Sixty_kills_of_host_and_broker_lose_nothing_and_make_no_wrong_row_and_no_false_dead_letter()
+    public async Task Kills_of_host_and_broker_lose_nothing_and_make_no_wrong_row_and_no_false_dead_letter()
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(8));
         var isRight = await new ChaosRun(
@@ -27,7 +28,7 @@ public sealed class ChaosTests : IDisposable
             {
                 Directory = _folder,
                 Seed = 20261126,
-                Kills = 60,
+                Kills = TestSize.Of(full: 60, part: 10),
                 RoundsPerCheckpoint = 45,
                 OrdersPerSecond = 100,
                 Grace = TimeSpan.FromSeconds(2),
@@ -38,7 +39,7 @@ public sealed class ChaosTests : IDisposable
     }
 
     [Fact]
-    public async Task A_hundred_thousand_inputs_of_a_seed_find_no_crash_no_hang_and_no_undocumented_error() =>
-        (await FuzzCommand.RunAsync(seed: 1, inputs: 70_000, _output) && await FuzzCommand.RunAsync(DateTime.UtcNow.DayOfYear, inputs: 30_000, _output))
+    public async Task Inputs_of_two_seeds_find_no_crash_no_hang_and_no_undocumented_error() =>
+        (await FuzzCommand.RunAsync(seed: 1, TestSize.Of(full: 70_000, part: 14_000), _output) && await FuzzCommand.RunAsync(DateTime.UtcNow.DayOfYear, TestSize.Of(full: 30_000, part: 6_000), _output))
             .ShouldBeTrue(_output.ToString());
 }

@@ -9,6 +9,7 @@ using EcomStream.TestSupport;
 namespace EcomStream.Cluster.Tests;
 
 /// <summary>Several nodes are one system: what one receives another joins, and no promise is broken when nodes come and go.</summary>
+[Trait("Speed", "Slow")]
 public sealed class ClusterTests
 {
     private const int Orders = 4_000;

@@ -10,6 +10,7 @@ using EcomStream.TestSupport;
 namespace EcomStream.Cluster.Tests;
 
 /// <summary>How nodes find and trust each other, with real actor systems.</summary>
+[Trait("Speed", "Slow")]
 public sealed class FormationTests : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("ecomstream-formation-").FullName;

@@ -9,6 +9,7 @@ namespace EcomStream.Core.Tests;
 /// </summary>
 public sealed class OrderStateConvergenceTests
 {
+    [Trait("Speed", "Slow")]
     [Fact]
     public void Any_interleaving_duplication_redelivery_and_crash_ends_in_the_same_row() =>
         Gen.Int.Sample(seed => new World(new Random(seed)).RunAndCheck(), iter: 40_000);

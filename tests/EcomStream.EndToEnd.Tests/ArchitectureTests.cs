@@ -68,23 +68,27 @@ public sealed class ArchitectureTests
     [Fact]
     public void The_command_line_uses_hosting() => References(Host).ShouldContain(Hosting);
 
-    // Configuration <- Connections <- Telemetry <- Pipeline <- Health: an arrow back would be a circle between folders.
+    // Each folder may use those before it; an arrow back would be a circle between folders.
     [Theory]
-    [InlineData("Configuration", "Connections", "Telemetry", "Pipeline", "Health")]
-    [InlineData("Connections", "Telemetry", "Pipeline", "Health")]
-    [InlineData("Telemetry", "Pipeline", "Health")]
-    [InlineData("Pipeline", "Health")]
-    public void A_folder_of_hosting_does_not_use_the_folders_above_it(string folder, params string[] above)
+    [InlineData(Hosting, "Configuration/Hocon", "Configuration", "Connections", "Telemetry", "Pipeline", "Health")]
+    [InlineData("EcomStream.Host", "Cli", "Shop", "Commands/Options", "Commands/Access", "Commands", ".")]
+    [InlineData("EcomStream.Host", "Commands/Access", "Commands/DeadLetters", "Commands", ".")]
+    [InlineData("EcomStream.Host", "Commands/Options", "Commands/Broker", "Commands", ".")]
+    [InlineData("EcomStream.Host", "Commands/Access", "Commands/Diagnosis", "Commands", ".")]
+    [InlineData("EcomStream.Web", "Http", "Api", ".")]
+    public void A_folder_does_not_use_the_folders_above_it(string projectName, params string[] folders)
     {
-        var project = Path.Combine(SourceTree.Root, "src", Hosting);
-        var forbidden = above.SelectMany(name => Directory.GetFiles(Path.Combine(project, name), "*.cs"))
-            .Select(file => Path.GetFileNameWithoutExtension(file))
-            .ToList();
-        forbidden.ShouldNotBeEmpty();
-        foreach (var file in Directory.GetFiles(Path.Combine(project, folder), "*.cs"))
+        var project = Path.Combine(SourceTree.Root, "src", projectName);
+        foreach (var (place, folder) in folders.Index())
         {
-            var words = Regex.Split(string.Join('\n', File.ReadLines(file).Where(line => !line.TrimStart().StartsWith("///", StringComparison.Ordinal))), @"\W+");
-            words.Intersect(forbidden).ShouldBeEmpty(file);
+            var files = Directory.GetFiles(Path.Combine(project, folder), "*.cs");
+            var above = folders[(place + 1)..].SelectMany(name => Directory.GetFiles(Path.Combine(project, name), "*.cs")).Select(Path.GetFileNameWithoutExtension).ToList();
+            files.ShouldNotBeEmpty(folder);
+            foreach (var file in files)
+            {
+                var words = Regex.Split(string.Join('\n', File.ReadLines(file).Where(line => !line.TrimStart().StartsWith("///", StringComparison.Ordinal))), @"\W+");
+                words.Intersect(above).ShouldBeEmpty(file);
+            }
         }
     }
 
@@ -101,6 +105,22 @@ public sealed class ArchitectureTests
         projects.ShouldBe([adapter]);
         File.ReadAllText(Path.Combine(SourceTree.Root, "EcomStream.slnx")).ShouldNotContain(adapter);
         File.ReadAllText(Path.Combine(SourceTree.Root, "official", "EcomStream.Official.slnx")).ShouldContain($"../src/{adapter}/{adapter}.csproj");
+    }
+
+    // A filter ignores a trait that is misspelled.
+    [Fact]
+    public void The_fast_subset_is_what_CONTRIBUTING_says()
+    {
+        File.ReadAllText(Path.Combine(SourceTree.Root, "CONTRIBUTING.md")).ShouldContain("--filter \"Speed!=Slow\"");
+        var traits = Directory.GetFiles(Path.Combine(SourceTree.Root, "tests"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "obj" or "bin"))
+            .SelectMany(File.ReadLines)
+            .Where(line => line.TrimStart().StartsWith("[Trait(", StringComparison.Ordinal))
+            .ToList();
+        traits.Count.ShouldBeGreaterThan(8);
+        traits.ShouldAllBe(line => line.Trim() == "[Trait(\"Speed\", \"Slow\")]");
+        typeof(ArchitectureTests).Assembly.GetCustomAttributesData()
+            .ShouldContain(attribute => attribute.AttributeType == typeof(AssemblyTraitAttribute) && attribute.ConstructorArguments[1].Value!.Equals("Slow"));
     }
 
     private static string[] References(string assembly) =>

@@ -27,10 +27,11 @@ public sealed class BrokerKillTests : IDisposable
 
     // That a power cut may take more with interval is in the broker's own tests: the kill of a process takes nothing.
     [Theory]
-    [InlineData("Always", 40)]
-    [InlineData("Interval", 30)]
-    public async Task Kills_at_random_instants_lose_no_published_message_and_forget_no_confirmed_ack(string fsync, int kills)
+    [InlineData("Always", 40, 12)]
+    [InlineData("Interval", 30, 12)]
+    public async Task Kills_at_random_instants_lose_no_published_message_and_forget_no_confirmed_ack(string fsync, int full, int part)
     {
+        var kills = TestSupport.TestSize.Of(full, part);
         using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_port}");
         var publisher = new Publisher.PublisherClient(channel);
         var subscriber = new Subscriber.SubscriberClient(channel);

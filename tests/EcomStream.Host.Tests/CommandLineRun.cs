@@ -25,6 +25,7 @@ internal sealed record CommandLineRun(int Code, string Out, string Error)
                 In = new StringReader(place.Input),
                 IsTerminal = place.Width > 0,
                 Width = place.Width,
+                Screen = place.Screen,
                 Environment = place.Environment,
                 Stop = place.Stop,
             },
@@ -45,5 +46,7 @@ internal sealed record CommandLineRun(int Code, string Out, string Error)
         public CancellationToken Stop { get; init; }
 
         public TextWriter? Output { get; init; }
+
+        public IScreen? Screen { get; init; }
     }
 }

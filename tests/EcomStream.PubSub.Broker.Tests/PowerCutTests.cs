@@ -11,9 +11,10 @@ namespace EcomStream.PubSub.Broker.Tests;
 /// What a power cut takes, with each policy: of every file, any part of what was not synced. The kill of a process is in
 /// the end-to-end tests.
 /// </summary>
+[Trait("Speed", "Slow")]
 public sealed class PowerCutTests : IDisposable
 {
-    private const int Cuts = 20;
+    private static readonly int Cuts = TestSize.Of(full: 20, part: 8);
 
     private readonly TemporaryFolder _folder = new();
     private readonly ConcurrentDictionary<string, long> _synced = new();

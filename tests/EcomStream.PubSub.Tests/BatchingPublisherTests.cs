@@ -195,6 +195,7 @@ public sealed class BatchingPublisherTests
         await Should.ThrowAsync<OperationCanceledException>(id);
     }
 
+    [Trait("Speed", "Slow")]
     [Fact]
     public async Task Thousands_of_keys_share_a_bounded_number_of_requests_on_one_connection_and_each_keeps_its_order()
     {

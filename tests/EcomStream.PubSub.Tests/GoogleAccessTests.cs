@@ -16,6 +16,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace EcomStream.PubSub.Tests;
 
 /// <summary>Credentials of every kind, with token servers that the test plays, and a Pub/Sub over TLS that asks for them.</summary>
+[Trait("Speed", "Slow")]
 public sealed class GoogleAccessTests : IDisposable
 {
     private const string Account = "ecomstream@shop.iam.gserviceaccount.com";

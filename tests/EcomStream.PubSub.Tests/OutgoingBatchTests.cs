@@ -17,6 +17,7 @@ public sealed class OutgoingBatchTests
         Texts,
         (data, attributes, key) => new OutgoingMessage(data, attributes, key));
 
+    [Trait("Speed", "Slow")]
     [Fact]
     public void Every_field_of_every_message_is_written_and_the_size_is_known_before() => Gen.Select(Texts, Messages.Array[0, 4]).Sample(
         (topic, messages) =>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using EcomStream.TestSupport;
 
 namespace EcomStream.Simulation.Tests;
 
@@ -11,15 +12,15 @@ public sealed class SimulationTests
     private static readonly TimeSpan _longest = TimeSpan.FromMinutes(8);
 
     [Fact]
-    public async Task Nine_thousand_seeds_find_nothing() =>
-        ShouldFindNothing(await RunAsync("--from", "1", "--seeds", "9000", "--workers", Text(Workers)));
+    public async Task The_seeds_from_1_on_find_nothing() =>
+        ShouldFindNothing(await RunAsync("--from", "1", "--seeds", Text(TestSize.Of(full: 9_000, part: 900)), "--workers", Text(Workers)));
 
     [Fact]
-    public async Task A_thousand_seeds_of_this_day_find_nothing()
+    public async Task The_seeds_of_this_day_find_nothing()
     {
         // Other seeds every day, the same all day long.
         var day = DateOnly.FromDateTime(DateTime.UtcNow).DayNumber;
-        ShouldFindNothing(await RunAsync("--from", Text(1_000_000 + (day % 100_000 * 1_000)), "--seeds", "1000", "--workers", Text(Workers)));
+        ShouldFindNothing(await RunAsync("--from", Text(1_000_000 + (day % 100_000 * 1_000)), "--seeds", Text(TestSize.Of(full: 1_000, part: 100)), "--workers", Text(Workers)));
     }
 
     [Fact]

@@ -757,6 +757,7 @@ public abstract class FactStoreContract : IAsyncLifetime
         UnmatchedHistory.Lines(read.History).ShouldBe(["2023-11-14T22:13:20.000002Z dead-lettered malformed", "2023-11-14T22:13:20.000003Z discarded a test"]);
     }
 
+    [Trait("Speed", "Slow")]
     [SkippableFact]
     public async Task A_long_listing_comes_whole_and_in_order()
     {
@@ -822,6 +823,7 @@ public abstract class FactStoreContract : IAsyncLifetime
         (await Healable()).Order().ShouldBe([(1, UnmatchedState.Waiting), (1, UnmatchedState.DeadLettered)]);
     }
 
+    [Trait("Speed", "Slow")]
     [SkippableFact]
     public async Task Every_healable_row_is_listed_however_many_there_are()
     {

@@ -8,6 +8,7 @@ using Microsoft.Data.Sqlite;
 namespace EcomStream.Web.Tests;
 
 /// <summary>What /health answers in each failure, on a running pipeline. docs/operations.md lists these tests.</summary>
+[Trait("Speed", "Slow")]
 public sealed class HealthAnswersTests : IAsyncLifetime
 {
     private readonly List<RunningDashboard> _dashboards = [];

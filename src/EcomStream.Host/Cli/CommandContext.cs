@@ -1,12 +1,12 @@
 using System.Collections;
-using System.Text;
 
 namespace EcomStream.Host.Cli;
 
 /// <summary>What a command has of its process: standard streams, environment, clock. A test gives its own.</summary>
 internal sealed class CommandContext
 {
-    private const int DefaultWidth = 80;
+    /// <summary>Characters of a line where the terminal does not say.</summary>
+    public const int DefaultWidth = 80;
 
     /// <summary>Standard output: results only.</summary>
     public required TextWriter Out { get; init; }
@@ -26,6 +26,12 @@ internal sealed class CommandContext
     /// <summary>Characters in a line of the terminal.</summary>
     public int Width { get; init; } = DefaultWidth;
 
+    /// <summary>The terminal, for commands that redraw it; null where standard output is not one, and with NO_COLOR.</summary>
+    public IScreen? Screen { get; init; }
+
+    /// <summary>Whether a line of standard error can be rewritten: it is a terminal, and NO_COLOR is not set.</summary>
+    public bool RewritesErrors { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
@@ -39,13 +45,23 @@ internal sealed class CommandContext
     public static CommandContext OfProcess()
     {
         var isTerminal = !Console.IsOutputRedirected;
+        var environment = System.Environment.GetEnvironmentVariables();
+        var hasControls = string.IsNullOrEmpty(environment["NO_COLOR"] as string) && environment["TERM"] as string != "dumb";
+        if (!hasControls)
+        {
+            // Console sets up the terminal at its first use, with control sequences that it finds by this name.
+            System.Environment.SetEnvironmentVariable("TERM", "dumb");
+        }
+
         return new CommandContext
         {
-            Out = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true },
+            Out = StandardOutput.Open(),
             Error = Console.Error,
             In = Console.In,
-            Environment = System.Environment.GetEnvironmentVariables(),
+            Environment = environment,
             IsTerminal = isTerminal,
+            Screen = isTerminal && hasControls ? new ConsoleScreen() : null,
+            RewritesErrors = !Console.IsErrorRedirected && hasControls,
             Width = isTerminal && Console.WindowWidth > 0 ? Console.WindowWidth : DefaultWidth,
         };
     }

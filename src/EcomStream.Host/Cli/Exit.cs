@@ -32,6 +32,9 @@ internal static class Exit
     /// <summary>Ended by Ctrl-C before it was done.</summary>
     public const int Interrupted = 130;
 
+    /// <summary>The program that reads the output has ended, such as head: the code that a shell gives for SIGPIPE.</summary>
+    public const int ReaderGone = 141;
+
     /// <summary>Ended by SIGTERM before it was done.</summary>
     public const int Terminated = 143;
 
@@ -57,6 +60,10 @@ internal static class Exit
             }
 
             return isService ? Ok : interrupted;
+        }
+        catch (IOException error) when (StandardOutput.IsReaderGone(error))
+        {
+            return ReaderGone;
         }
         catch (Exception error)
         {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Net.Http.Headers;
 using System.Text.Json;
 using EcomStream.Host.Cli;
 
@@ -17,32 +16,20 @@ internal static class ClusterCommand
     private static Command Status(CommandContext context)
     {
         var common = new CommonOptions(context);
-        var node = new Option<string?>("--node") { Description = "HTTP endpoint of any node, as its --http; ecomstream.http.address when left out", HelpName = "host:port" };
+        var node = HostEndpoint.Option();
         var command = new Command("status", "Show members, shards for each node, rates, hand-overs and unreachable nodes") { node };
         common.AddTo(command);
         return command.Runs(context, async (result, stop) =>
         {
-            var settings = common.Read(result);
-            var address = result.GetValue(node) ?? settings.Operations.HttpAddress;
-            if (address.Length == 0)
-            {
-                throw new UsageException("Which node? Give the HTTP endpoint of one with --node, such as --node 127.0.0.1:9090. It must have been started with --http.");
-            }
-
-            using var http = new HttpClient { Timeout = Timeout };
-            if (settings.Operations.HttpToken.Length > 0)
-            {
-                http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", settings.Operations.HttpToken);
-            }
-
-            var before = await ReadAsync(http, address, stop);
+            using var host = HostEndpoint.Of(result.GetValue(node), common.Read(result).Operations, Timeout);
+            var before = await ReadAsync(host, stop);
             if (before.Nodes.Count == 0)
             {
-                throw new NotFoundException($"The process at {address} is not a node of a cluster: it runs without ecomstream.cluster.enabled = on.");
+                throw new NotFoundException($"The process at {host.Address} is not a node of a cluster: it runs without ecomstream.cluster.enabled = on.");
             }
 
             await Task.Delay(RatePeriod, stop);
-            var now = await ReadAsync(http, address, stop);
+            var now = await ReadAsync(host, stop);
             var table = new TextTable(context, ["node", "state", "shards", "messages/s", "in flight", "hand-overs", "orders received until"]);
             foreach (var member in now.Nodes)
             {
@@ -67,21 +54,16 @@ internal static class ClusterCommand
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private static async Task<ClusterView> ReadAsync(HttpClient http, string address, CancellationToken stop)
+    private static async Task<ClusterView> ReadAsync(HostEndpoint host, CancellationToken stop)
     {
+        var answer = await host.GetAsync("/api/cluster", stop);
         try
         {
-            using var response = await http.GetAsync($"http://{address}/api/cluster", stop);
-            var body = await response.Content.ReadAsStringAsync(stop);
-            return response.IsSuccessStatusCode
-                ? ClusterView.Parse(body)
-                : throw new CommandFailedException(
-                    $"{address} answered {(int)response.StatusCode}. {(response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? "Set ecomstream.http.token to the token of the node." : body)}");
+            return ClusterView.Parse(answer);
         }
-        catch (Exception error) when (error is HttpRequestException or JsonException or KeyNotFoundException or UriFormatException
-            || (error is TaskCanceledException && !stop.IsCancellationRequested))
+        catch (Exception wrong) when (wrong is KeyNotFoundException or InvalidOperationException)
         {
-            throw new CommandFailedException($"No node answers at {address}: {error.Message}");
+            throw new CommandFailedException($"What answers at {host.Address} is not an EcomStream host of this version: {wrong.Message}");
         }
     }
 
@@ -89,10 +71,8 @@ internal static class ClusterCommand
 
     private sealed record ClusterView(string Self, int Shards, IReadOnlyList<NodeView> Nodes)
     {
-        public static ClusterView Parse(string json)
+        public static ClusterView Parse(JsonElement root)
         {
-            using var document = JsonDocument.Parse(json);
-            var root = document.RootElement;
             var nodes = root.GetProperty("nodes").EnumerateArray().Select(node => new NodeView(
                 node.GetProperty("address").GetString()!,
                 node.GetProperty("state").GetString()!,

@@ -18,10 +18,10 @@ internal static class DemoCommand
 
     public static Command Create(CommandContext context)
     {
-        var data = new Option<string?>("--data", "-d") { Description = "Data folder, as for run; a temporary one by default" };
+        var data = new Option<string?>("--data", "-d") { Description = "Data folder, as for run; a temporary one when left out", HelpName = "dir" };
         var simulator = new SimulatorArguments(
             orders: 50_000, payments: 50_000, rate: 10_000, orphans: 0.01, malformed: 0.001, duplicates: 0.01, reordered: 0.05);
-        var command = new Command("demo", "Embedded broker, SQLite, simulator and pipeline in one process, with nothing else installed") { data };
+        var command = new Command("demo", "Run an embedded broker, SQLite, a simulated shop and the pipeline in one process; needs no other server") { data };
         var hold = new Option<bool>("--hold") { Description = "Keep the dashboard open after the last message, until Ctrl-C" };
         var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Warning));
         command.Options.Add(hold);

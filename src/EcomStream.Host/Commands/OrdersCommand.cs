@@ -17,7 +17,7 @@ internal static class OrdersCommand
         var common = new CommonOptions(context);
         var id = new Argument<long>("order-id")
         {
-            Description = "The order",
+            Description = "Id of the order",
             CustomParser = result =>
             {
                 if (long.TryParse(result.Tokens[0].Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var orderId))

@@ -19,7 +19,7 @@ internal static class ProduceCommand
             Description = "Publish simulated messages even where the configuration names Google Cloud Pub/Sub rather than an emulator",
         };
         var command = new Command(
-            "produce", "Publish simulated orders and payments to the emulator of the environment or configuration, or to the broker of the data folder")
+            "produce", "Publish the orders and payments of a simulated shop, to the emulator of the environment or configuration or to the broker of the data folder")
         {
             sequence, production,
         };
@@ -38,7 +38,8 @@ internal static class ProduceCommand
             var clock = Stopwatch.StartNew();
             try
             {
-                await producer.RunAsync(shop.Messages(), simulator.Rate(result), stop);
+                using var progress = new ProgressReport(context, "published", shop.Total);
+                await producer.RunAsync(shop.Messages(), simulator.Rate(result), stop, () => progress.Report(shop.Given));
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {

@@ -13,7 +13,7 @@ internal static class RunCommand
         var common = new CommonOptions(context);
         var untilIdle = Options.Duration("--until-idle", "End when nothing has arrived, waits or is in flight for this long");
         var verbose = new Option<bool>("--verbose", "-v") { Description = "The same as --log-level debug" };
-        var command = new Command("run", "Run the pipeline") { untilIdle, verbose };
+        var command = new Command("run", "Read orders and payments, join them and write the rows, until it is stopped") { untilIdle, verbose };
         var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
         common.AddTo(command);
         http.AddTo(command);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Akka.Configuration;
 
 namespace EcomStream.Hosting;
@@ -38,6 +39,17 @@ internal sealed record OperationsSettings
     {
         var section = config.GetConfig("ecomstream");
         var reader = new SectionReader(section, "ecomstream");
+        var (address, token) = (reader.Text("http.address"), reader.Text("http.token"));
+        if (token.Any(c => c is < ' ' or > '~'))
+        {
+            throw new ConfigurationException("ecomstream.http.token: must consist of printable ASCII characters, because clients send it as a bearer token.");
+        }
+
+        if (address.Length > 0)
+        {
+            ListenAddress(address, token);
+        }
+
         return new OperationsSettings
         {
             CheckInterval = reader.Time("health.check-interval"),
@@ -48,9 +60,27 @@ internal sealed record OperationsSettings
             TraceRatio = double.TryParse(reader.Text("telemetry.trace-ratio"), NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio) && ratio is >= 0 and <= 1
                 ? ratio
                 : throw reader.Wrong("telemetry.trace-ratio", "a number from 0 to 1"),
-            HttpAddress = reader.Text("http.address"),
+            HttpAddress = address,
             HttpActions = reader.Switch("http.actions"),
-            HttpToken = reader.Text("http.token"),
+            HttpToken = token,
         };
+    }
+
+    /// <summary>Reads where the HTTP endpoint listens.</summary>
+    /// <param name="text">An IP address or localhost, and a port.</param>
+    /// <param name="token">What clients must present; empty for nothing.</param>
+    /// <exception cref="ConfigurationException">The text has another form, or it is not a loopback address and there is no token.</exception>
+    public static IPEndPoint ListenAddress(string text, string token)
+    {
+        var name = text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase) ? "127.0.0.1" + text["localhost".Length..] : text;
+        if (name.LastIndexOf(':') <= name.LastIndexOf(']') || !IPEndPoint.TryParse(name, out var endpoint))
+        {
+            throw new ConfigurationException($"ecomstream.http.address (--http) = {text}: it must be an IP address and a port, such as 127.0.0.1:9090 or 0.0.0.0:9090.");
+        }
+
+        return IPAddress.IsLoopback(endpoint.Address) || token.Length > 0
+            ? endpoint
+            : throw new ConfigurationException(
+                $"ecomstream.http.address (--http) = {text} can be reached from other machines: set ecomstream.http.token (in the environment, ECOMSTREAM__HTTP__TOKEN), or listen on 127.0.0.1.");
     }
 }

@@ -11,8 +11,8 @@ internal sealed class ClusterApi(PipelineService service)
 {
     /// <summary>Maps its endpoint. Its answer has no nodes where the process is not a node of a cluster.</summary>
     public void Map(IEndpointRouteBuilder endpoints) => endpoints.MapGet("/api/cluster", () =>
-        service.PipelineOrNull is not { } pipeline ? Api.Wrong("The pipeline has not started yet.", StatusCodes.Status503ServiceUnavailable)
-        : Api.Ok(ClusterStatus.Of(pipeline) is not { } status
+        service.PipelineOrNull is not { } pipeline ? Answers.Wrong("The pipeline has not started yet.", StatusCodes.Status503ServiceUnavailable)
+        : Answers.Ok(ClusterStatus.Of(pipeline) is not { } status
             ? new { nodes = Array.Empty<object>() }
             : new
             {
@@ -26,7 +26,7 @@ internal sealed class ClusterApi(PipelineService service)
                     shards = node.Shards.Select(shard => new { shard = shard.Shard, messages = shard.Messages }),
                     shardsStarted = node.ShardsStarted,
                     outstanding = node.Outstanding,
-                    watermark = node.WatermarkMicros is { } micros ? Api.Time(micros) : null,
+                    watermark = node.WatermarkMicros is { } micros ? Answers.Time(micros) : null,
                 }),
             }));
 }

@@ -18,12 +18,12 @@ internal sealed class Dashboard(
         new ClusterApi(service).Map(endpoints);
         new OrderApi(settings, service).Map(endpoints);
         new DeadLetterApi(settings, http, service, loggers.CreateLogger<DeadLetterApi>()).Map(endpoints);
-        endpoints.MapGet("/api/settings", () => Api.Ok(new
+        endpoints.MapGet("/api/settings", () => Answers.Ok(new
         {
             settings = EffectiveSettings.Of(settings, Environment.GetEnvironmentVariables())
                 .Select(setting => new { path = setting.Path, value = setting.Value, origin = setting.Origin, isDefault = setting.IsDefault }),
         }));
-        endpoints.MapGet("/api/logs", () => Api.Ok(new
+        endpoints.MapGet("/api/logs", () => Answers.Ok(new
         {
             lines = logs.Lines.Select(line => new
             {

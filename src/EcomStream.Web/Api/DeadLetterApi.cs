@@ -32,14 +32,14 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
     /// <summary>Maps its endpoints.</summary>
     public void Map(IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/api/dead-letters", ([AsParameters] ListRequest request, CancellationToken stop) => Api.WithStore(() => ListAsync(request, stop)));
+        endpoints.MapGet("/api/dead-letters", ([AsParameters] ListRequest request, CancellationToken stop) => Answers.WithStore(() => ListAsync(request, stop)));
         endpoints.MapGet("/api/dead-letters/export", (HttpContext context) => ExportAsync(context));
-        endpoints.MapGet("/api/dead-letters/{id}", (string id, CancellationToken stop) => Api.WithStore(() => ShowAsync(id, stop)));
-        endpoints.MapPost("/api/dead-letters/count", (Delegate)((HttpContext context) => Api.WithStore(() => CountAsync(context))));
-        endpoints.MapPost("/api/dead-letters/replay", (Delegate)((HttpContext context) => Api.WithStore(() => StartAsync(DeadLetterAction.Replay, context))));
-        endpoints.MapPost("/api/dead-letters/discard", (Delegate)((HttpContext context) => Api.WithStore(() => StartAsync(DeadLetterAction.Discard, context))));
+        endpoints.MapGet("/api/dead-letters/{id}", (string id, CancellationToken stop) => Answers.WithStore(() => ShowAsync(id, stop)));
+        endpoints.MapPost("/api/dead-letters/count", (Delegate)((HttpContext context) => Answers.WithStore(() => CountAsync(context))));
+        endpoints.MapPost("/api/dead-letters/replay", (Delegate)((HttpContext context) => Answers.WithStore(() => StartAsync(DeadLetterAction.Replay, context))));
+        endpoints.MapPost("/api/dead-letters/discard", (Delegate)((HttpContext context) => Answers.WithStore(() => StartAsync(DeadLetterAction.Discard, context))));
         endpoints.MapGet("/api/operations/{id}", (string id) =>
-            _operations.Find(id) is { } operation ? Api.Ok(Describe(operation)) : Api.Wrong("There is no such operation.", StatusCodes.Status404NotFound));
+            _operations.Find(id) is { } operation ? Answers.Ok(Describe(operation)) : Answers.Wrong("There is no such operation.", StatusCodes.Status404NotFound));
     }
 
     private async Task<IResult> ListAsync(ListRequest request, CancellationToken stop)
@@ -48,12 +48,12 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
         UnmatchedCursor? after = null;
         if (query is null || (!string.IsNullOrEmpty(request.After) && !TryCursor(request.After, out after)))
         {
-            return Api.Wrong(error ?? "The place to continue from is invalid.");
+            return Answers.Wrong(error ?? "The place to continue from is invalid.");
         }
 
         var size = Math.Clamp(request.Limit ?? 50, 1, LargestPage);
         var rows = await Store.ListUnmatchedAsync(query with { After = after, Limit = size + 1 }, stop).ToListAsync(stop);
-        return Api.Ok(new
+        return Answers.Ok(new
         {
             rows = rows.Take(size).Select(DeadLetterJson.Summary),
             next = rows.Count > size ? UnmatchedCursor.Of(rows[size - 1]).ToString() : null,
@@ -62,8 +62,8 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
 
     private async Task<IResult> ShowAsync(string id, CancellationToken stop) =>
         DeadLetterId.TryGetRowKey(id, out var key) && await Store.ReadUnmatchedRowsAsync([key], stop) is [var row, ..]
-            ? Api.Ok(DeadLetterJson.Detail(row))
-            : Api.Wrong($"There is no dead letter or waiting payment {id}.", StatusCodes.Status404NotFound);
+            ? Answers.Ok(DeadLetterJson.Detail(row))
+            : Answers.Wrong($"There is no dead letter or waiting payment {id}.", StatusCodes.Status404NotFound);
 
     private async Task ExportAsync(HttpContext context)
     {
@@ -75,7 +75,7 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
         var (query, error) = filter.ToQuery();
         if (query is null)
         {
-            await Api.Wrong(error!).ExecuteAsync(context);
+            await Answers.Wrong(error!).ExecuteAsync(context);
             return;
         }
 
@@ -90,31 +90,31 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
     private async Task<IResult> CountAsync(HttpContext context)
     {
         var (keys, error) = await SelectAsync(await ReadAsync(context), DeadLetterAction.Discard, context.RequestAborted);
-        return keys is null ? Api.Wrong(error!) : Api.Ok(new { count = keys.Count });
+        return keys is null ? Answers.Wrong(error!) : Answers.Ok(new { count = keys.Count });
     }
 
     private async Task<IResult> StartAsync(DeadLetterAction action, HttpContext context)
     {
         if (!http.Actions)
         {
-            return Api.Wrong("The dashboard is read-only. Set ecomstream.http.actions = on, or use ecomstream dlq.", StatusCodes.Status403Forbidden);
+            return Answers.Wrong("The dashboard is read-only. Set ecomstream.http.actions = on, or use ecomstream dlq.", StatusCodes.Status403Forbidden);
         }
 
         var selection = await ReadAsync(context);
         if (string.IsNullOrWhiteSpace(selection?.Reason))
         {
-            return Api.Wrong("Give a reason; it is kept in the history.");
+            return Answers.Wrong("Give a reason; it is kept in the history.");
         }
 
         if (selection.Ids is null == selection.Filter is null)
         {
-            return Api.Wrong("Give either ids or a filter.");
+            return Answers.Wrong("Give either ids or a filter.");
         }
 
         var (keys, error) = await SelectAsync(selection, action, context.RequestAborted);
         if (keys is null)
         {
-            return Api.Wrong(error!);
+            return Answers.Wrong(error!);
         }
 
         var resources = service.Resources;
@@ -122,7 +122,7 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
         logger.LogInformation("Dashboard: {Action} of {Count} dead letters, because: {Reason}", action, keys.Count, selection.Reason);
         _ = new DeadLetterActions(settings, resources.Ports.Store, resources.Ports.Publisher, TimeProvider.System)
             .RunAsync(action, keys, selection.Reason.Trim(), operation, CancellationToken.None);
-        return Api.Ok(Describe(operation));
+        return Answers.Ok(Describe(operation));
     }
 
     // The keys first: a replay changes what the listing returns.
@@ -177,7 +177,7 @@ internal sealed class DeadLetterApi(HostSettings settings, HttpSettings http, Pi
     {
         try
         {
-            return await context.Request.ReadFromJsonAsync<DeadLetterSelection>(Api.Json, context.RequestAborted);
+            return await context.Request.ReadFromJsonAsync<DeadLetterSelection>(Answers.Json, context.RequestAborted);
         }
         catch (Exception unreadable) when (unreadable is System.Text.Json.JsonException or InvalidOperationException)
         {

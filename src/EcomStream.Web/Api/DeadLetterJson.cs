@@ -19,9 +19,9 @@ internal static class DeadLetterJson
         state = row.State.ToText(),
         reason = row.Reason.ToAttribute(),
         detail = CardMask.Apply(row.Detail),
-        published = Api.Time(row.PublishTimeMicros),
-        since = Api.Time(row.SinceMicros),
-        changed = Api.Time(row.ChangedMicros),
+        published = Answers.Time(row.PublishTimeMicros),
+        since = Answers.Time(row.SinceMicros),
+        changed = Answers.Time(row.ChangedMicros),
         replays = row.Replays,
     };
 
@@ -53,9 +53,9 @@ internal static class DeadLetterJson
         fields["state"] = row.State.ToText();
         fields["reason"] = row.Reason.ToAttribute();
         fields["detail"] = CardMask.Apply(row.Detail);
-        fields["published"] = Api.Time(row.PublishTimeMicros);
-        fields["since"] = Api.Time(row.SinceMicros);
-        fields["changed"] = Api.Time(row.ChangedMicros);
+        fields["published"] = Answers.Time(row.PublishTimeMicros);
+        fields["since"] = Answers.Time(row.SinceMicros);
+        fields["changed"] = Answers.Time(row.ChangedMicros);
         fields["replays"] = row.Replays;
         fields["message_id"] = row.MessageId;
         fields["subscription"] = row.Subscription;

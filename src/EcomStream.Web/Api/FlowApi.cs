@@ -16,8 +16,8 @@ internal sealed class FlowApi(HostSettings settings, HttpSettings http, Pipeline
     /// <summary>Maps its endpoints.</summary>
     public void Map(IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/api/flow", () => Api.Ok(Flow()));
-        endpoints.MapGet("/api/history", () => Api.Ok(new { samples = monitor.History.Samples.Select(Describe) }));
+        endpoints.MapGet("/api/flow", () => Answers.Ok(Flow()));
+        endpoints.MapGet("/api/history", () => Answers.Ok(new { samples = monitor.History.Samples.Select(Describe) }));
         endpoints.MapGet("/api/live", (Delegate)LiveAsync);
     }
 
@@ -32,7 +32,7 @@ internal sealed class FlowApi(HostSettings settings, HttpSettings http, Pipeline
             await context.Response.WriteAsync("retry: 1000\n\n", stop);
             do
             {
-                await context.Response.WriteAsync($"data: {JsonSerializer.Serialize(Flow(), Api.Json)}\n\n", stop);
+                await context.Response.WriteAsync($"data: {JsonSerializer.Serialize(Flow(), Answers.Json)}\n\n", stop);
                 await context.Response.Body.FlushAsync(stop);
             }
             while (await timer.WaitForNextTickAsync(stop));
@@ -67,7 +67,7 @@ internal sealed class FlowApi(HostSettings settings, HttpSettings http, Pipeline
             grace = settings.Pipeline.Grace.TotalSeconds,
             watermark = new
             {
-                at = seen.Watermark.Micros is { } micros ? Api.Time(micros) : null,
+                at = seen.Watermark.Micros is { } micros ? Answers.Time(micros) : null,
                 lag = seen.Watermark.Micros is { } m ? Math.Max(0, (Timestamps.Micros(DateTimeOffset.UtcNow) - m) / 1e6) : (double?)null,
                 hold = seen.Watermark.Hold == WatermarkHold.None ? null : seen.Watermark.ToString(),
                 heldFor = seen.Watermark.HeldFor.TotalSeconds,

@@ -17,8 +17,8 @@ internal sealed class OrderApi(HostSettings settings, PipelineService service)
     /// <summary>Maps its endpoints.</summary>
     public void Map(IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/api/orders/{id:long}", (long id, CancellationToken stop) => Api.WithStore(() => OrderAsync(id, stop)));
-        endpoints.MapGet("/api/search", (string q, CancellationToken stop) => Api.WithStore(() => SearchAsync(q.Trim(), stop)));
+        endpoints.MapGet("/api/orders/{id:long}", (long id, CancellationToken stop) => Answers.WithStore(() => OrderAsync(id, stop)));
+        endpoints.MapGet("/api/search", (string q, CancellationToken stop) => Answers.WithStore(() => SearchAsync(q.Trim(), stop)));
     }
 
     // An order id, a payment id, or the id of a dead letter (ORDER-PAYMENT).
@@ -26,24 +26,24 @@ internal sealed class OrderApi(HostSettings settings, PipelineService service)
     {
         if (service.ResourcesOrNull is not { } resources)
         {
-            return Api.Wrong("The store is not open.", StatusCodes.Status503ServiceUnavailable);
+            return Answers.Wrong("The store is not open.", StatusCodes.Status503ServiceUnavailable);
         }
 
         if (DeadLetterId.TryGetRowKey(text, out var key) && !DeadLetterId.NamesMessage(key.PaymentKey))
         {
-            return Api.Ok(new { orders = new[] { Id(key.OrderId) } });
+            return Answers.Ok(new { orders = new[] { Id(key.OrderId) } });
         }
 
         if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
         {
-            return Api.Wrong("Give the number of an order or a payment, or the id of a dead letter, such as 17-1017.");
+            return Answers.Wrong("Give the number of an order or a payment, or the id of a dead letter, such as 17-1017.");
         }
 
         var isOrder = (await resources.Ports.Store.ReadAsync([number], stop))[0] is not null
             || (await resources.Ports.Store.ReadUnmatchedAsync([number], stop)).Count > 0;
         var (byPayment, isComplete) = await PaymentSearch.FindOrdersAsync(settings, number, stop);
         var orders = (isOrder ? [number] : Array.Empty<long>()).Concat(byPayment).Distinct();
-        return Api.Ok(new
+        return Answers.Ok(new
         {
             orders = orders.Select(Id),
             note = isComplete ? null : "Payments are found by the ids of their orders only: the table in Cassandra has no index on payment_id.",
@@ -54,13 +54,13 @@ internal sealed class OrderApi(HostSettings settings, PipelineService service)
     {
         if (service.ResourcesOrNull is not { } resources)
         {
-            return Api.Wrong("The store is not open.", StatusCodes.Status503ServiceUnavailable);
+            return Answers.Wrong("The store is not open.", StatusCodes.Status503ServiceUnavailable);
         }
 
         var fact = (await resources.Ports.Store.ReadAsync([id], stop))[0];
         var unmatched = (await resources.Ports.Store.ReadUnmatchedAsync([id], stop)).OrderBy(UnmatchedCursor.Of).ToList();
         var live = await InspectAsync(id);
-        return Api.Ok(new
+        return Answers.Ok(new
         {
             id = Id(id),
             row = fact is null ? null : Row(fact),
@@ -73,13 +73,13 @@ internal sealed class OrderApi(HostSettings settings, PipelineService service)
                 waiting = live.Waiting.Select(waiting => new
                 {
                     key = waiting.Message.Payment.Key ?? Payment.NoKey,
-                    published = Api.Time(waiting.Message.Stamp.Micros),
+                    published = Answers.Time(waiting.Message.Stamp.Micros),
                     hasRow = waiting.HasRow,
                     givenUp = waiting.IsGivenUp,
                 }),
             },
             unmatched = unmatched.Select(row => DeadLetterJson.Summary(row)),
-            timeline = OrderTimeline.Of(fact, unmatched).Select(entry => new { at = Api.Time(entry.AtMicros), what = entry.What, detail = CardMask.Apply(entry.Detail), message = entry.MessageId }),
+            timeline = OrderTimeline.Of(fact, unmatched).Select(entry => new { at = Answers.Time(entry.AtMicros), what = entry.What, detail = CardMask.Apply(entry.Detail), message = entry.MessageId }),
         });
     }
 

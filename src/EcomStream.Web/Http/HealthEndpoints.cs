@@ -36,5 +36,5 @@ internal static class HealthEndpoints
     public static string Text(HealthState state) => state switch { HealthState.Ok => "ok", HealthState.Degraded => "degraded", _ => "failed" };
 
     private static IResult Json(object body, bool isGood) =>
-        Results.Json(body, Api.Json, statusCode: isGood ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+        Results.Json(body, Answers.Json, statusCode: isGood ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
 }

@@ -26,16 +26,7 @@ internal sealed record HttpSettings(IPAddress Address, int Port, bool Actions, s
             return null;
         }
 
-        var name = text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase) ? "127.0.0.1" + text["localhost".Length..] : text;
-        if (name.LastIndexOf(':') <= name.LastIndexOf(']') || !IPEndPoint.TryParse(name, out var endpoint))
-        {
-            throw new ConfigurationException($"ecomstream.http.address (--http) = {text}: it must be an IP address and a port, such as 127.0.0.1:9090 or 0.0.0.0:9090.");
-        }
-
-        var http = new HttpSettings(endpoint.Address, endpoint.Port, settings.HttpActions, settings.HttpToken);
-        return http.IsLoopback || http.Token.Length > 0
-            ? http
-            : throw new ConfigurationException(
-                $"ecomstream.http.address (--http) = {text} can be reached from other machines: set ecomstream.http.token (in the environment, ECOMSTREAM__HTTP__TOKEN), or listen on 127.0.0.1.");
+        var endpoint = OperationsSettings.ListenAddress(text, settings.HttpToken);
+        return new HttpSettings(endpoint.Address, endpoint.Port, settings.HttpActions, settings.HttpToken);
     }
 }

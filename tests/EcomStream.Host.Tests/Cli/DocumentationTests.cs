@@ -16,9 +16,30 @@ public sealed partial class DocumentationTests
     [Fact]
     public void Every_exit_code_is_in_the_table_and_no_other()
     {
-        int[] codes = [Exit.Ok, Exit.Failed, Exit.Usage, Exit.Differences, Exit.NotFound, Exit.Interrupted, Exit.Terminated];
+        int[] codes = [Exit.Ok, Exit.Failed, Exit.Usage, Exit.Differences, Exit.NotFound, Exit.Interrupted, Exit.ReaderGone, Exit.Terminated];
         var table = File.ReadAllText(Path.Combine(SourceTree.Root, "docs", "cli.md"));
         TableCode().Matches(table).Select(row => int.Parse(row.Groups[1].Value)).ShouldBe(codes);
+    }
+
+    [Fact]
+    public void Every_command_is_in_the_table_of_commands_and_no_other()
+    {
+        var table = File.ReadAllText(Path.Combine(SourceTree.Root, "docs", "cli.md")).Split("## Exit codes")[0];
+        var commands = _root.Subcommands.SelectMany(top =>
+            top.Subcommands.Select(sub => $"{top.Name} {sub.Name}").Concat(top.Action is null ? [] : [top.Name]));
+        TableCommand().Matches(table).Select(row => row.Groups[1].Value).ShouldBe(commands, ignoreOrder: true);
+    }
+
+    [Fact]
+    public void Every_command_with_a_format_is_named()
+    {
+        var text = File.ReadAllText(Path.Combine(SourceTree.Root, "docs", "cli.md"));
+        var named = text[text.IndexOf("`--format` of", StringComparison.Ordinal)..];
+        named = named[..named.IndexOf(":\n", StringComparison.Ordinal)];
+        var commands = _root.Subcommands.SelectMany(top => top.Subcommands.Select(sub => ($"{top.Name} {sub.Name}", sub)).Append((top.Name, top)))
+            .Where(command => command.Item2.Options.Any(option => option.Name == "--format"))
+            .Select(command => $"`{command.Item1}`");
+        Quoted().Matches(named).Select(match => match.Value).Skip(1).ShouldBe(commands, ignoreOrder: true);
     }
 
     [Fact]
@@ -78,6 +99,12 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"^\| (\d+) \|", RegexOptions.Multiline)]
     private static partial Regex TableCode();
+
+    [GeneratedRegex(@"^\| `([a-z ]+)` \|", RegexOptions.Multiline)]
+    private static partial Regex TableCommand();
+
+    [GeneratedRegex("`[^`]+`")]
+    private static partial Regex Quoted();
 
     [GeneratedRegex(@"`(ecomstream [^`]+)`")]
     private static partial Regex Inline();

@@ -42,6 +42,10 @@ public sealed class ExitCodeTests
     [InlineData("--format xml", "dlq", "list", "--format", "xml")]
     [InlineData("--rate -1", "dlq", "replay", "1-2", "--rate", "-1")]
     [InlineData("--because", "dlq", "discard", "1-2")]
+    [InlineData("--timeout 5", "health", "--timeout", "5")]
+    [InlineData("--timeout soon", "doctor", "--timeout", "soon")]
+    [InlineData("--format xml", "top", "--format", "xml")]
+    [InlineData("--format xml", "config", "show", "--format", "xml")]
     [InlineData("--nope", "run", "--nope")]
     [InlineData("nope", "nope")]
     public async Task A_usage_error_is_code_2_on_standard_error_without_type_names_and_help(string text, params string[] arguments)

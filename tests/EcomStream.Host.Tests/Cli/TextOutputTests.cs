@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using EcomStream.Host.Cli;
 
 namespace EcomStream.Host.Tests.Cli;
@@ -68,6 +69,32 @@ public sealed class TextOutputTests
         }
 
         output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Length.ShouldBe(1_001);
+    }
+
+    // script (util-linux) runs the program on a terminal.
+    [Theory]
+    [InlineData("config check")]
+    [InlineData("dlq --help")]
+    public async Task With_NO_COLOR_a_terminal_gets_no_control_sequences(string command)
+    {
+        if (!OperatingSystem.IsLinux() || !File.Exists("/usr/bin/script"))
+        {
+            return;
+        }
+
+        var start = new ProcessStartInfo("/usr/bin/script", ["-qec", $"dotnet '{Path.Combine(AppContext.BaseDirectory, "ecomstream.dll")}' {command}", "/dev/null"])
+        {
+            RedirectStandardOutput = true, RedirectStandardInput = true,
+        };
+        start.Environment["NO_COLOR"] = "1";
+        start.Environment["TERM"] = "xterm";
+        using var process = Process.Start(start)!;
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var output = await process.StandardOutput.ReadToEndAsync(deadline.Token);
+        await process.WaitForExitAsync(deadline.Token);
+        process.ExitCode.ShouldBe(0, output);
+        output.ShouldNotBeEmpty();
+        output.ShouldNotContain("\u001b");
     }
 
     private static CommandContext Context(TextWriter output, bool isTerminal) =>

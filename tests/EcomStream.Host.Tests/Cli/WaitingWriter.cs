@@ -7,8 +7,12 @@ internal sealed class WaitingWriter : StringWriter
 
     public Task<string> FirstLine => _line.Task;
 
+    /// <summary>Lines so far.</summary>
+    public int Lines { get; private set; }
+
     public override Task WriteLineAsync(string? value)
     {
+        Lines++;
         _line.TrySetResult(value ?? "");
         return base.WriteLineAsync(value);
     }

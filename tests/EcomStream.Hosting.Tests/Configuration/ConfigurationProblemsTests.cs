@@ -50,6 +50,9 @@ public sealed class ConfigurationProblemsTests : IDisposable
     [InlineData("ecomstream.status-interval=30", "must have a unit")]
     [InlineData("ecomstream.store.cassandra.rewrite-bytes=many", "--set: ecomstream.store.cassandra.rewrite-bytes")]
     [InlineData("nothing=1", "nothing is not a setting")]
+    [InlineData("ecomstream.http.address=here", "--set: ecomstream.http.address (--http) = here: it must be an IP address and a port")]
+    [InlineData("ecomstream.http.address=0.0.0.0:9090", "--set: ecomstream.http.address (--http) = 0.0.0.0:9090 can be reached from other machines: set ecomstream.http.token")]
+    [InlineData("ecomstream.http.token=schl\u00fcssel", "--set: ecomstream.http.token: must consist of printable ASCII characters")]
     public void A_wrong_set_is_reported(string set, string problem) =>
         ConfigurationCheck.Problems(ConfigurationLoader.Read(null, [set], _nothing), null).ShouldHaveSingleItem().ShouldContain(problem);
 

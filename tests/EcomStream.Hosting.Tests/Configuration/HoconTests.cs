@@ -126,6 +126,21 @@ public sealed class HoconTests
         }
     }
 
+    // What is used twice takes no memory of its own until it is written out: each of these has 2^40 values, or copies them.
+    [Theory]
+    [InlineData("a0 {{ x = 1 }}", "a{0} {{ l = ${{a{1}}}, r = ${{a{1}}} }}")]
+    [InlineData("a0 = [1]", "a{0} = ${{a{1}}} ${{a{1}}}")]
+    [InlineData("a0 = [1]", "a{0} = [${{a{1}}}, ${{a{1}}}]")]
+    [InlineData("a0 {{ x = 1 }}", "a{0} = {{ l = ${{a{1}}} }} {{ r = ${{a{1}}} }}")]
+    public async Task Sections_and_lists_that_double_are_refused_before_memory_is_exhausted(string first, string next)
+    {
+        var text = string.Join('\n', Enumerable.Range(0, 41).Select(i => string.Format(i == 0 ? first : next, i, i - 1)));
+        var before = GC.GetTotalAllocatedBytes();
+        (await Should.ThrowAsync<ConfigurationException>(Task.Run(() => Values(text)).WaitAsync(TimeSpan.FromSeconds(20))))
+            .Message.ShouldContain("the substitutions expand too far");
+        (GC.GetTotalAllocatedBytes() - before).ShouldBeLessThan(512L << 20);
+    }
+
     [Fact]
     public void No_mutilated_text_hangs_or_fails_otherwise()
     {

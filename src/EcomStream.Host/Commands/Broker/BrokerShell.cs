@@ -36,10 +36,10 @@ internal static class BrokerShell
 
     private static Command Publish(CommandContext context)
     {
-        var topic = new Argument<string>("topic") { Description = "Its id or full name" };
-        var data = new Argument<string>("data") { Description = "The data; - for standard input" };
-        var attributes = new Option<string[]>("--attribute") { Description = "An attribute of the message; may be repeated", HelpName = "name=value", DefaultValueFactory = _ => [] };
-        var key = new Option<string?>("--ordering-key") { Description = "The ordering key of the message", HelpName = "key" };
+        var topic = new Argument<string>("topic") { Description = "Topic: its id or its full name" };
+        var data = new Argument<string>("data") { Description = "Data of the message; - for standard input" };
+        var attributes = new Option<string[]>("--attribute") { Description = "Attribute of the message; may be repeated", HelpName = "name=value", DefaultValueFactory = _ => [] };
+        var key = new Option<string?>("--ordering-key") { Description = "Ordering key of the message", HelpName = "key" };
         return Create(context, new Command("publish", "Publish a message to a running broker, and print its id") { topic, data, attributes, key }, async (result, broker, stop) =>
         {
             var text = result.GetValue(data)!;
@@ -61,7 +61,7 @@ internal static class BrokerShell
 
     private static Command Peek(CommandContext context)
     {
-        var subscription = new Argument<string>("subscription") { Description = "Its id or full name" };
+        var subscription = new Argument<string>("subscription") { Description = "Subscription: its id or its full name" };
         var max = Options.Number("--max", 10, "The most messages", 1, 1_000);
         return Create(context, new Command("peek", "Show the oldest messages that a subscription has not acked, and take none") { subscription, max }, async (result, broker, stop) =>
         {
@@ -76,9 +76,9 @@ internal static class BrokerShell
 
     private static Command Pull(CommandContext context)
     {
-        var subscription = new Argument<string>("subscription") { Description = "Its id or full name" };
+        var subscription = new Argument<string>("subscription") { Description = "Subscription: its id or its full name" };
         var max = Options.Number("--max", 10, "The most messages", 1, 1_000);
-        var ack = new Option<bool>("--ack") { Description = "Ack the messages; they are given back at once when left out, which counts as a failed delivery" };
+        var ack = new Option<bool>("--ack") { Description = "Ack the messages; without it they are given back at once, which counts as a failed delivery" };
         return Create(context, new Command("pull", "Pull messages of a subscription of a running broker") { subscription, max, ack }, async (result, broker, stop) =>
         {
             var name = broker.Name("subscriptions", result.GetValue(subscription)!);
@@ -106,7 +106,7 @@ internal static class BrokerShell
     private static Command Create(CommandContext context, Command command, Func<ParseResult, BrokerRest, CancellationToken, Task> work)
     {
         var common = new CommonOptions(context);
-        var project = new Option<string?>("--project") { Description = "Project of names that are ids; ecomstream.pubsub.project-id when left out", HelpName = "id" };
+        var project = new Option<string?>("--project") { Description = "Project of topics and subscriptions that are given by their ids; ecomstream.pubsub.project-id when left out", HelpName = "id" };
         command.Options.Add(project);
         common.AddTo(command);
         return command.Runs(context, async (result, stop) =>

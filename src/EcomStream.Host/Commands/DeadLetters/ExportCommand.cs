@@ -30,11 +30,13 @@ internal static class ExportCommand
             var rows = 0L;
             try
             {
+                // Counting the rows first would read them twice in Cassandra.
+                using var progress = new ProgressReport(context, "exported", total: null);
                 await foreach (var row in store.ListUnmatchedAsync(query, stop).WithCancellation(stop))
                 {
                     stop.ThrowIfCancellationRequested();
                     await (whole?.Writer ?? context.Out).WriteLineAsync(RowJson.Write(row));
-                    rows++;
+                    progress.Report(++rows);
                 }
 
                 if (whole is not null)

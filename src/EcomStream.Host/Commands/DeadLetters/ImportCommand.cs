@@ -23,16 +23,16 @@ internal static class ImportCommand
             await using var store = await StoreAccess.OpenAsync(common.Read(result), stop);
             var rows = await ReadAsync(context, result.GetValue(file)!, stop);
             var importer = new Importer(store, result.GetValue(overwrite), result.GetValue(dryRun), Timestamps.Micros(context.Time.GetUtcNow()));
-            var progress = new ProgressReport(context, "imported", rows.Count);
             var done = 0;
             try
             {
+                using var progress = new ProgressReport(context, "imported", rows.Count);
                 foreach (var batch in rows.Chunk(BatchSize))
                 {
                     stop.ThrowIfCancellationRequested();
                     await importer.WriteAsync(batch, stop);
                     done += batch.Length;
-                    await progress.ReportAsync(done);
+                    progress.Report(done);
                 }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)

@@ -20,11 +20,11 @@ internal sealed class RowFilter
 
     private readonly Option<string?> _olderThan = new("--older-than")
     {
-        Description = "Only rows published before that: longer ago than 2h or 1h30m, or before 2026-11-24T08:00:00Z",
+        Description = "Only rows published longer ago than 2h or 1h30m, or before a time such as 2026-11-24T08:00:00Z",
         HelpName = "duration|time",
     };
 
-    private readonly Option<string?> _newerThan = new("--newer-than") { Description = "Only rows published after that", HelpName = "duration|time" };
+    private readonly Option<string?> _newerThan = new("--newer-than") { Description = "Only rows published within the last 2h or 1h30m, or after a time such as 2026-11-24T08:00:00Z", HelpName = "duration|time" };
 
     public RowFilter(CommandContext context) => _context = context;
 
@@ -67,7 +67,7 @@ internal sealed class RowFilter
         string[] all = [.. Enum.GetValues<T>().Select(text)];
         var option = new Option<T[]>(name)
         {
-            Description = "Only these; may be repeated",
+            Description = $"Only rows with this {name[2..]}; may be repeated",
             HelpName = string.Join('|', all),
             Arity = ArgumentArity.OneOrMore,
             AllowMultipleArgumentsPerToken = false,

@@ -51,7 +51,7 @@ internal sealed class RowPlan
         Func<IReadOnlyList<UnmatchedPayment>, Action<int>, CancellationToken, Task> work,
         CancellationToken stop)
     {
-        var progress = new ProgressReport(context, verb, Count);
+        using var progress = new ProgressReport(context, verb, Count);
         var (done, changed) = (0, 0);
         try
         {
@@ -66,7 +66,7 @@ internal sealed class RowPlan
                     .ToList();
                 await work(rows, count => changed += count, stop);
                 done += batch.Length;
-                await progress.ReportAsync(done);
+                progress.Report(done);
             }
 
             return changed;

@@ -9,7 +9,7 @@ internal sealed class RowSelection(CommandContext context, IReadOnlyList<Unmatch
 {
     private readonly Argument<string[]> _ids = new("id")
     {
-        Description = "Ids as the list shows them, such as 17-1017",
+        Description = "Ids of rows, as dlq list shows them, such as 17-1017",
         Arity = ArgumentArity.ZeroOrMore,
     };
 

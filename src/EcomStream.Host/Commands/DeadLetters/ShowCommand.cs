@@ -18,7 +18,7 @@ internal static class ShowCommand
     public static Command Create(CommandContext context)
     {
         var common = new CommonOptions(context);
-        var id = new Argument<string>("id") { Description = "Its id, such as 17-1017" };
+        var id = new Argument<string>("id") { Description = "Id of the row, as dlq list shows it, such as 17-1017" };
         var format = OutputFormats.Option();
         var show = new Command("show", "Show one row: payload, attributes, history, and whether its order exists now") { id, format };
         common.AddTo(show);

@@ -6,18 +6,18 @@ namespace EcomStream.Host.Commands;
 /// <summary>The options that say which configuration a command works with.</summary>
 internal sealed class CommonOptions(CommandContext context)
 {
-    public Option<string?> File { get; } = new("--config", "-c") { Description = "HOCON file; profiles: embedded.conf, emulator.conf, gcp.conf", HelpName = "file" };
+    public Option<string?> File { get; } = new("--config", "-c") { Description = "HOCON file, or a profile: embedded.conf, emulator.conf, gcp.conf, cluster.conf; the embedded broker and store when left out", HelpName = "file" };
 
     public Option<string[]> Set { get; } = new("--set", "-s")
     {
-        Description = "A single key: path=value, such as ecomstream.unmatched.grace=5s; may be repeated",
+        Description = "Sets one key, such as ecomstream.unmatched.grace=5s; may be repeated",
         HelpName = "path=value",
         DefaultValueFactory = _ => [],
     };
 
     public Option<string?> Data { get; } = new("--data", "-d")
     {
-        Description = "Data folder: the embedded store is DIR/ecomstream.db, the embedded broker's files are in DIR/broker",
+        Description = "Folder of the embedded store (ecomstream.db) and of the embedded broker; ecomstream.data-dir when left out",
         HelpName = "dir",
     };
 

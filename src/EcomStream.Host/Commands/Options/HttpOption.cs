@@ -9,7 +9,8 @@ internal sealed class HttpOption
 {
     private readonly Option<string?> _address = new("--http")
     {
-        Description = "Serve health, metrics and the dashboard on this address and port, such as 127.0.0.1:9090",
+        Description = "Serve health, metrics and the dashboard on this address and port, such as 127.0.0.1:9090; ecomstream.http.address when left out",
+        HelpName = "host:port",
     };
 
     public void AddTo(Command command) => command.Options.Add(_address);

@@ -4,20 +4,10 @@ using Microsoft.Extensions.Logging;
 
 namespace EcomStream.Host.Commands;
 
-/// <summary>How log lines are written.</summary>
-internal enum LogFormat
-{
-    /// <summary>A line of text.</summary>
-    Text,
-
-    /// <summary>A JSON object per line, with the placeholders of the message as properties.</summary>
-    Json,
-}
-
 /// <summary>--log-level and --log-format.</summary>
 internal sealed class LogOptions(LogLevel level)
 {
-    private readonly Option<LogLevel> _level = Options.Choice("--log-level", level, "The least level that is logged");
+    private readonly Option<LogLevel> _level = Options.Choice("--log-level", level, "Least severe level that is logged");
     private readonly Option<LogFormat> _format = Options.Choice("--log-format", LogFormat.Text, "A line of text, or a JSON object per line");
 
     public void AddTo(Command command)

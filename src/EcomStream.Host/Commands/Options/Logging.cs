@@ -3,6 +3,16 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace EcomStream.Host.Commands;
 
+/// <summary>How log lines are written.</summary>
+internal enum LogFormat
+{
+    /// <summary>A line of text.</summary>
+    Text,
+
+    /// <summary>A JSON object per line, with the placeholders of the message as properties.</summary>
+    Json,
+}
+
 /// <summary>What the process logs: one line each, to standard error, so that standard output is the command's.</summary>
 internal static class Logging
 {

@@ -11,12 +11,16 @@ namespace EcomStream.Hosting;
 internal sealed class ConfigResolver(IReadOnlyList<ConfigDefinition> definitions, IDictionary environment)
 {
     private const int MostSteps = 200_000;
-    private const int LongestText = 1_000_000;
+    private const long MostValues = 20_000;
+    private const long MostCharacters = 10_000_000;
     private const int MostDepth = 1_000;
+
+    private const string TooLarge = "the substitutions expand too far: a configuration may have 20,000 values and 10 million characters of text";
 
     private readonly HashSet<int> _inProgress = [];
     private readonly Dictionary<ConfigPath, ConfigValue?> _final = [];
     private int _steps;
+    private long _characters;
     private int _depth;
 
     /// <summary>The paths that substitutions refer to.</summary>
@@ -24,7 +28,11 @@ internal sealed class ConfigResolver(IReadOnlyList<ConfigDefinition> definitions
 
     /// <summary>Resolves everything.</summary>
     /// <exception cref="ConfigurationException">A substitution is undefined, or part of a circle.</exception>
-    public SectionValue Resolve() => Value(ConfigPath.Root, definitions.Count) as SectionValue ?? SectionValue.Empty;
+    public SectionValue Resolve()
+    {
+        var all = Value(ConfigPath.Root, definitions.Count) as SectionValue ?? SectionValue.Empty;
+        return all.Size <= MostValues ? all : throw definitions[^1].Value.Origin.Error(TooLarge);
+    }
 
     // The value at a path as the first definitions make it; null for none. From the last one backwards, as far as it counts.
     private ConfigValue? Value(ConfigPath path, int count)
@@ -101,7 +109,7 @@ internal sealed class ConfigResolver(IReadOnlyList<ConfigDefinition> definitions
         var definition = definitions[index];
         if (++_steps > MostSteps || _depth > MostDepth)
         {
-            throw definition.Value.Origin.Error("the substitutions expand too far");
+            throw definition.Value.Origin.Error(TooLarge);
         }
 
         if (!_inProgress.Add(index))
@@ -112,7 +120,13 @@ internal sealed class ConfigResolver(IReadOnlyList<ConfigDefinition> definitions
         _depth++;
         try
         {
+            // Each of its parts was small enough; a value that is used twice, again and again, is not.
             var value = Evaluate(definition.Value, index);
+            if (value?.Size > MostValues)
+            {
+                throw definition.Value.Origin.Error(TooLarge);
+            }
+
             if (!definition.IsAppend || value is null)
             {
                 return value;
@@ -211,6 +225,11 @@ internal sealed class ConfigResolver(IReadOnlyList<ConfigDefinition> definitions
             return null;
         }
 
+        if (parts.Sum(part => part.Size) > MostValues)
+        {
+            throw concatenation.Origin.Error(TooLarge);
+        }
+
         if (parts.All(part => part is SectionValue))
         {
             return parts.Cast<SectionValue>().Aggregate((under, over) => under.With(over));
@@ -226,13 +245,17 @@ internal sealed class ConfigResolver(IReadOnlyList<ConfigDefinition> definitions
             throw concatenation.Origin.Error($"{definitions[index].Path} joins a section or list with something else");
         }
 
-        var text = string.Concat(parts.Cast<TextValue>().Select(part => part.Text ?? "null"));
-        return text.Length <= LongestText ? new TextValue(concatenation.Origin, text) : throw concatenation.Origin.Error("the substitutions expand too far");
+        _characters += parts.Cast<TextValue>().Sum(part => (long)(part.Text?.Length ?? 0));
+        return _characters <= MostCharacters
+            ? new TextValue(concatenation.Origin, string.Concat(parts.Cast<TextValue>().Select(part => part.Text ?? "null")))
+            : throw concatenation.Origin.Error(TooLarge);
     }
 
     // A text or list at a path above hides what was defined below it before.
     private sealed record HiddenValue(ConfigOrigin Origin) : ConfigValue(Origin)
     {
+        public override long Size => 1;
+
         private protected override Akka.Configuration.Hocon.IHoconElement Element() => throw new InvalidOperationException("A hidden value has no form.");
     }
 }

@@ -6,6 +6,9 @@ namespace EcomStream.Hosting;
 /// <param name="Origin">Where it was written last.</param>
 internal abstract record ConfigValue(ConfigOrigin Origin)
 {
+    /// <summary>Values in it, itself included; one that is referred to twice counts twice.</summary>
+    public abstract long Size { get; }
+
     /// <summary>The value in the form of Akka's configuration.</summary>
     public HoconValue ToAkka()
     {
@@ -20,12 +23,16 @@ internal abstract record ConfigValue(ConfigOrigin Origin)
 /// <summary>A text, number or switch; null where it is the word null without quotes.</summary>
 internal sealed record TextValue(ConfigOrigin Origin, string? Text) : ConfigValue(Origin)
 {
+    public override long Size => 1;
+
     private protected override IHoconElement Element() => new HoconLiteral { Value = Text ?? "null" };
 }
 
 /// <summary>A list.</summary>
 internal sealed record ListValue(ConfigOrigin Origin, IReadOnlyList<ConfigValue> Items) : ConfigValue(Origin)
 {
+    public override long Size { get; } = 1 + Items.Sum(item => item.Size);
+
     private protected override IHoconElement Element()
     {
         var list = new HoconArray();
@@ -39,6 +46,8 @@ internal sealed record SectionValue(ConfigOrigin Origin, IReadOnlyDictionary<str
 {
     /// <summary>An empty section.</summary>
     public static SectionValue Empty { get; } = new(default, new Dictionary<string, ConfigValue>());
+
+    public override long Size { get; } = 1 + Items.Values.Sum(item => item.Size);
 
     /// <summary>The value at a path below it; null for none.</summary>
     public ConfigValue? At(ConfigPath path)

@@ -16,11 +16,12 @@ internal sealed class Producer(IPublisher publisher, string ordersTopic, string 
     /// <param name="messages">The messages.</param>
     /// <param name="rate">Messages per second; 0 for as fast as it goes.</param>
     /// <param name="cancellationToken">Stops it between two batches.</param>
-    public async Task RunAsync(IEnumerable<SimulatedMessage> messages, double rate, CancellationToken cancellationToken)
+    /// <param name="published">Called after each batch; null for nothing.</param>
+    public async Task RunAsync(IEnumerable<SimulatedMessage> messages, double rate, CancellationToken cancellationToken, Action? published = null)
     {
         var clock = Stopwatch.StartNew();
         var batchSize = rate > 0 ? (int)Math.Clamp(rate / 50, 1, BatchSize) : BatchSize;
-        long published = 0;
+        long sent = 0;
 
         // Chunks of what comes next, so that orders and payments stay as far apart as the simulator has them.
         foreach (var chunk in messages.Chunk(batchSize))
@@ -28,7 +29,7 @@ internal sealed class Producer(IPublisher publisher, string ordersTopic, string 
             cancellationToken.ThrowIfCancellationRequested();
             if (rate > 0)
             {
-                var ahead = TimeSpan.FromSeconds(published / rate) - clock.Elapsed;
+                var ahead = TimeSpan.FromSeconds(sent / rate) - clock.Elapsed;
                 if (ahead > TimeSpan.Zero)
                 {
                     await Task.Delay(ahead, cancellationToken);
@@ -41,7 +42,8 @@ internal sealed class Producer(IPublisher publisher, string ordersTopic, string 
             await Publish(paymentsTopic, payments, cancellationToken);
             PublishedOrders += orders.Count;
             PublishedPayments += payments.Count;
-            published += chunk.Length;
+            sent += chunk.Length;
+            published?.Invoke();
         }
     }
 

@@ -12,7 +12,7 @@ internal static class DemoDisplay
 
     public static async Task ShowAsync(PipelineCounters counters, EcomStreamPipeline pipeline, Producer producer, CancellationToken stop)
     {
-        var rate = new Rate();
+        var rate = new Growth();
         try
         {
             if (AnsiConsole.Profile.Capabilities.Interactive && !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")))
@@ -61,7 +61,7 @@ internal static class DemoDisplay
     }
 
     /// <summary>How fast a count grows, since the last time that it was asked.</summary>
-    private sealed class Rate
+    private sealed class Growth
     {
         private readonly Stopwatch _clock = Stopwatch.StartNew();
         private long _last;

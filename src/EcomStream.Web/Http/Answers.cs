@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.Http;
 
 namespace EcomStream.Web;
 
-/// <summary>What the endpoints of the API share.</summary>
-internal static class Api
+/// <summary>How the endpoints answer.</summary>
+internal static class Answers
 {
     /// <summary>How answers are written.</summary>
     public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)

@@ -64,6 +64,12 @@ internal sealed class Simulator(SimulatorOptions options)
     /// <summary>Payments among those that were given out so far whose order is never published.</summary>
     public int Orphans { get; private set; }
 
+    /// <summary>Orders and payments to give out, without what is published beside them or twice.</summary>
+    public long Total => (long)options.Orders + options.Payments;
+
+    /// <summary>How many of <see cref="Total"/> were given out so far.</summary>
+    public long Given { get; private set; }
+
     /// <summary>All messages, in the order in which they are published.</summary>
     public IEnumerable<SimulatedMessage> Messages()
     {
@@ -72,6 +78,7 @@ internal sealed class Simulator(SimulatorOptions options)
         var position = 0;
         foreach (var message in Plain())
         {
+            Given++;
             foreach (var one in WithFaults(message))
             {
                 position++;
