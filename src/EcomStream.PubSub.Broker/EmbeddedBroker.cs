@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Faults;
 using EcomStream.PubSub.Broker.Push;
 using EcomStream.PubSub.Broker.Server;
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.State;
 using EcomStream.PubSub.Broker.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -34,6 +36,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private readonly PushTokens _tokens;
     private readonly PushDispatcher _pushes;
     private readonly ILogger _logger;
+    private readonly string? _seedFile;
     private int _disposed;
 
     private EmbeddedBroker(
@@ -45,6 +48,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         _state = state;
         _durability = durability;
         _logger = logger;
+        _seedFile = options.SeedFile;
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Port = new Uri(address).Port;
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
@@ -84,7 +88,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var state = BrokerState.Open(options, logger);
         try
         {
-            state.Seed();
+            SeedResources.Apply(options.SeedFile, state);
         }
         catch
         {
@@ -96,7 +100,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var streams = new OpenStreams();
         var tokens = new PushTokens(options.Time);
         var faults = new FaultInjection(options.Time);
-        var app = BrokerServer.Build(options, address, state, durability, streams, tokens, faults, () => Reset(state, faults));
+        var app = BrokerServer.Build(options, address, state, durability, streams, tokens, faults, () => Reset(state, faults, options.SeedFile));
         try
         {
             await app.StartAsync(cancellationToken);
@@ -149,7 +153,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     public IDisposable InjectFault(BrokerFault fault) => _faults.Add(fault);
 
     /// <summary>Deletes all topics, subscriptions, snapshots and faults, and creates what the seed file names.</summary>
-    public void Reset() => Reset(_state, _faults);
+    public void Reset() => Reset(_state, _faults, _seedFile);
 
     /// <summary>Ends the streams, syncs and closes the files.</summary>
     public async ValueTask DisposeAsync()
@@ -197,10 +201,10 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         }
     }
 
-    private static void Reset(BrokerState state, FaultInjection faults)
+    private static void Reset(BrokerState state, FaultInjection faults, string? seedFile)
     {
         faults.Clear();
         state.DeleteAll();
-        state.Seed();
+        SeedResources.Apply(seedFile, state);
     }
 }

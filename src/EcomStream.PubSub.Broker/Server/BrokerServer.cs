@@ -1,12 +1,17 @@
 using System.Net;
 using EcomStream.Broker.V1;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Faults;
 using EcomStream.PubSub.Broker.Iam;
+using EcomStream.PubSub.Broker.Publishing;
 using EcomStream.PubSub.Broker.Push;
 using EcomStream.PubSub.Broker.Rest;
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.State;
 using EcomStream.PubSub.Broker.Testing;
 using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
+using Google.Cloud.PubSub.V1.Schemas;
 using Grpc.Health.V1;
 using Grpc.Reflection;
 using Grpc.Reflection.V1Alpha;
@@ -25,7 +30,7 @@ internal static class BrokerServer
 
     // What reflection describes.
     private static readonly Google.Protobuf.Reflection.ServiceDescriptor[] _services =
-        [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
+        [Publisher.Descriptor, Subscriber.Descriptor, SchemaService.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
 
     public static WebApplication Build(
         EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens,
@@ -80,6 +85,7 @@ internal static class BrokerServer
         app.MapGrpcService<PublishService>();
         app.MapGrpcService<SubscriberService>();
         app.MapGrpcService<StreamingPullService>();
+        app.MapGrpcService<SchemasService>();
         app.MapGrpcService<IamService>();
         app.MapGrpcService<InspectionService>();
         app.MapGrpcService<HealthService>();
@@ -91,7 +97,7 @@ internal static class BrokerServer
         new RestApi(state, durability, streams, faults, errors).Map(app);
         if (options.AdminApi)
         {
-            new AdminApi(faults, reset).Map(app);
+            new AdminEndpoints(faults, reset).Map(app);
         }
 
         return app;
