@@ -34,7 +34,7 @@ internal static class BrokerServer
 
     public static WebApplication Build(
         EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens,
-        FaultInjection faults, Action reset)
+        FaultInjection faults, TestControls controls)
     {
         // Nothing of the process counts: no appsettings.json, no environment variables, no logging of its own, and no
         // lifetime that takes SIGTERM and SIGINT away from the process.
@@ -92,12 +92,13 @@ internal static class BrokerServer
         app.MapGrpcService<ReflectionServiceImpl>();
         app.MapGrpcService<ReflectionV1ServiceImpl>();
         app.MapGet("/health", health.AnswerAsync);
+        app.MapGet("/metrics", new BrokerMetrics(state, health).AnswerAsync);
         app.MapGet("/.well-known/openid-configuration", tokens.DiscoverAsync);
         app.MapGet("/.well-known/jwks.json", tokens.KeysAsync);
         new RestApi(state, durability, streams, faults, errors).Map(app);
         if (options.AdminApi)
         {
-            new AdminEndpoints(faults, reset).Map(app);
+            new AdminEndpoints(faults, controls).Map(app);
         }
 
         return app;

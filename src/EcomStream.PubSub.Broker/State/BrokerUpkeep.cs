@@ -33,6 +33,16 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
         }
     }
 
+    /// <summary>Does now what is due by the clock, which was moved.</summary>
+    public void RunNow()
+    {
+        lock (_running)
+        {
+            _slowAt = long.MinValue;
+            Run();
+        }
+    }
+
     private void Run()
     {
         // A run that takes longer than the interval is not overtaken by the next.

@@ -65,12 +65,14 @@ internal sealed class BrokerTopic(int id, string name, TopicSettings settings, T
     }
 
     /// <summary>Appends messages and tells the subscriptions.</summary>
+    /// <param name="messages">The messages.</param>
+    /// <param name="publishMicros">The publish time of the first, microseconds since the Unix epoch; null for the present.</param>
     /// <returns>The offset of the first.</returns>
     /// <exception cref="IOException">The disk is full or broken; none was appended.</exception>
     /// <exception cref="ObjectDisposedException">The topic was deleted.</exception>
-    public long Publish(RawMessages messages)
+    public long Publish(RawMessages messages, long? publishMicros = null)
     {
-        var first = Log.Append(messages);
+        var first = Log.Append(messages, publishMicros);
         foreach (var subscription in _subscriptions)
         {
             subscription.Notify();

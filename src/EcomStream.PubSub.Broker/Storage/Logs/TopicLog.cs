@@ -112,15 +112,24 @@ internal sealed class TopicLog : IDisposable
     /// <summary>
     /// Appends messages, in order, each with an id and a publish time of its own, and hands them to the operating system.
     /// </summary>
+    /// <param name="messages">The messages.</param>
+    /// <param name="publishMicros">The publish time of the first, microseconds since the Unix epoch; null for the present.</param>
     /// <returns>The offset of the first.</returns>
     /// <exception cref="IOException">The disk is full or broken; none was appended.</exception>
     /// <exception cref="ObjectDisposedException">The log was closed.</exception>
-    public long Append(RawMessages messages)
+    /// <exception cref="ArgumentOutOfRangeException">The publish time is not later than the last one; none was appended.</exception>
+    public long Append(RawMessages messages, long? publishMicros = null)
     {
         lock (_lock)
         {
+            if (publishMicros <= _lastPublishMicros)
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(publishMicros), $"The publish time must be later than {DateTimeOffset.UnixEpoch.AddTicks(_lastPublishMicros * TimeSpan.TicksPerMicrosecond):o}, the last one of the topic.");
+            }
+
             var first = _end;
-            var now = Math.Max(NowMicros, _lastPublishMicros + 1);
+            var now = publishMicros ?? Math.Max(NowMicros, _lastPublishMicros + 1);
             if (_sizes.Length < messages.Count)
             {
                 _sizes = new int[messages.Count];
