@@ -1,4 +1,5 @@
 # EcomStream as an image: docker build -t ecomstream . && docker run --rm ecomstream demo
+# Without a command it is the broker: docker run --rm -p 127.0.0.1:8085:8085 ecomstream
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
 COPY .editorconfig global.json Directory.Build.props Directory.Packages.props cassandra_table_syntax.cql ./
@@ -15,8 +16,11 @@ FROM mcr.microsoft.com/dotnet/aspnet:10.0
 WORKDIR /app
 COPY --from=build /out .
 COPY hocon hocon
+COPY deploy/healthcheck.sh .
 RUN mkdir data && chown app:app data
 USER app
 VOLUME /app/data
 EXPOSE 8085
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["bash", "/app/healthcheck.sh"]
 ENTRYPOINT ["dotnet", "ecomstream.dll"]
+CMD ["broker", "--host", "0.0.0.0", "--data", "data"]

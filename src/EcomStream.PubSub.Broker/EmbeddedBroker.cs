@@ -1,9 +1,16 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Faults;
 using EcomStream.PubSub.Broker.Push;
 using EcomStream.PubSub.Broker.Server;
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.State;
 using EcomStream.PubSub.Broker.Testing;
+using Google.Cloud.PubSub.V1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -34,22 +41,25 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     private readonly PushTokens _tokens;
     private readonly PushDispatcher _pushes;
     private readonly ILogger _logger;
+    private readonly TestControls _controls;
     private int _disposed;
 
     private EmbeddedBroker(
         WebApplication app, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens, FaultInjection faults,
-        EmbeddedBrokerOptions options, ILogger logger)
+        TestControls controls, EmbeddedBrokerOptions options, ILogger logger)
     {
         _app = app;
         _streams = streams;
         _state = state;
         _durability = durability;
         _logger = logger;
+        _controls = controls;
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Port = new Uri(address).Port;
         Endpoint = options.Host.Contains(':', StringComparison.Ordinal) ? $"[{options.Host}]:{Port}" : $"{options.Host}:{Port}";
         _upkeep = new BrokerUpkeep(state, options, logger);
         _upkeep.Start();
+        controls.Upkeep = _upkeep;
         _faults = faults;
         _tokens = tokens;
         _tokens.Issuer = $"http://{Endpoint}";
@@ -81,10 +91,12 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         }
 
         options = options.Effective;
+        var clock = options.InMemory ? new MovableTime(options.Time) : null;
+        options = options with { Time = clock ?? options.Time };
         var state = BrokerState.Open(options, logger);
         try
         {
-            state.Seed();
+            SeedResources.Apply(options.SeedFile, state);
         }
         catch
         {
@@ -96,7 +108,8 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var streams = new OpenStreams();
         var tokens = new PushTokens(options.Time);
         var faults = new FaultInjection(options.Time);
-        var app = BrokerServer.Build(options, address, state, durability, streams, tokens, faults, () => Reset(state, faults));
+        var controls = new TestControls(state, faults, options.SeedFile, clock);
+        var app = BrokerServer.Build(options, address, state, durability, streams, tokens, faults, controls);
         try
         {
             await app.StartAsync(cancellationToken);
@@ -117,7 +130,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
             throw;
         }
 
-        var broker = new EmbeddedBroker(app, state, durability, streams, tokens, faults, options, logger);
+        var broker = new EmbeddedBroker(app, state, durability, streams, tokens, faults, controls, options, logger);
         if (options.InMemory)
         {
             logger.LogInformation("Broker listens on {Endpoint}, keeps everything in memory", broker.Endpoint);
@@ -149,7 +162,43 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     public IDisposable InjectFault(BrokerFault fault) => _faults.Add(fault);
 
     /// <summary>Deletes all topics, subscriptions, snapshots and faults, and creates what the seed file names.</summary>
-    public void Reset() => Reset(_state, _faults);
+    public void Reset() => _controls.Reset();
+
+    /// <summary>The time of the broker, by which publish times, leases, backoffs and retention go.</summary>
+    public DateTimeOffset Now => _controls.Now;
+
+    /// <summary>
+    /// Moves the clock of a broker in memory forward. Leases, backoffs and retention that end by it have ended when this returns.
+    /// </summary>
+    /// <param name="time">How far.</param>
+    /// <exception cref="InvalidOperationException">The broker has files.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The time is negative, or longer than 100 years in all.</exception>
+    public void AdvanceTime(TimeSpan time) => _controls.Advance(time);
+
+    /// <summary>Publishes a message without a client, for tests: with a publish time, if it has one.</summary>
+    /// <param name="topic">projects/PROJECT/topics/TOPIC.</param>
+    /// <param name="message">The message.</param>
+    /// <returns>Its message id.</returns>
+    /// <exception cref="ArgumentException">The topic does not exist, or does not take the message; the exception says why.</exception>
+    /// <exception cref="InvalidOperationException">It has a publish time, and the broker has files.</exception>
+    public string Publish(string topic, BrokerMessage message)
+    {
+        var published = new PubsubMessage
+        {
+            Data = ByteString.CopyFrom(message.Data.Span),
+            OrderingKey = message.OrderingKey,
+            PublishTime = message.PublishTime?.ToTimestamp(),
+        };
+        published.Attributes.Add(message.Attributes);
+        try
+        {
+            return _controls.Publish(topic, published).ToString(CultureInfo.InvariantCulture);
+        }
+        catch (RpcException refused)
+        {
+            throw new ArgumentException(refused.Status.Detail, nameof(message), refused);
+        }
+    }
 
     /// <summary>Ends the streams, syncs and closes the files.</summary>
     public async ValueTask DisposeAsync()
@@ -195,12 +244,5 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         {
             _state.Dispose();
         }
-    }
-
-    private static void Reset(BrokerState state, FaultInjection faults)
-    {
-        faults.Clear();
-        state.DeleteAll();
-        state.Seed();
     }
 }

@@ -11,6 +11,7 @@ public sealed class ArchitectureTests
     private const string Core = "EcomStream.Core";
     private const string Actors = "EcomStream.Actors";
     private const string PubSub = "EcomStream.PubSub";
+    private const string Protocol = "EcomStream.PubSub.Protocol";
     private const string Broker = "EcomStream.PubSub.Broker";
     private const string Sqlite = "EcomStream.Sqlite";
     private const string Cassandra = "EcomStream.Cassandra";
@@ -24,8 +25,9 @@ public sealed class ArchitectureTests
 
     [Theory]
     [InlineData(Actors, "Akka", "Google.Protobuf", "Reactive.Streams", "Microsoft.Extensions")]
-    [InlineData(PubSub, "Akka", "Grpc", "Google.Protobuf", "Google.Api", "Microsoft.Extensions")]
-    [InlineData(Broker, "Grpc", "Google.Protobuf", "Google.Api", "Microsoft.AspNetCore", "Microsoft.Extensions", "System.IO.Hashing")]
+    [InlineData(PubSub, Protocol, "Akka", "Grpc", "Google.Protobuf", "Google.Api", "Microsoft.Extensions")]
+    [InlineData(Protocol, "Grpc", "Google.Protobuf", "Google.Api")]
+    [InlineData(Broker, Protocol, "Grpc", "Google.Protobuf", "Google.Api", "Microsoft.AspNetCore", "Microsoft.Extensions", "System.IO.Hashing", "Avro", "protobuf-net")]
     [InlineData(Cassandra, Cql, "Microsoft.Extensions")]
     [InlineData(Sqlite, "Microsoft.Data.Sqlite", "SQLitePCLRaw", "Microsoft.Extensions")]
     public void Each_project_references_core_and_its_own_libraries_only(string project, params string[] libraries) =>
@@ -39,6 +41,7 @@ public sealed class ArchitectureTests
 
     [Theory]
     [InlineData(PubSub)]
+    [InlineData(Protocol)]
     [InlineData(Broker)]
     [InlineData(Sqlite)]
     [InlineData(Cassandra)]
@@ -87,6 +90,31 @@ public sealed class ArchitectureTests
             foreach (var file in files)
             {
                 var words = Regex.Split(string.Join('\n', File.ReadLines(file).Where(line => !line.TrimStart().StartsWith("///", StringComparison.Ordinal))), @"\W+");
+                words.Intersect(above).ShouldBeEmpty(file);
+            }
+        }
+    }
+
+    // From the bottom to the top: a folder uses those before it. Types are found by their names, as files are named.
+    [Fact]
+    public void The_folders_of_the_broker_do_not_use_each_other_in_a_circle()
+    {
+        string[] folders =
+        [
+            "Storage/Files", "Contracts", "Resources", "Storage/Acks", "Storage/Logs", "Storage/Metadata", "Filters", "Schemas", "Delivery", "Calls", "Faults",
+            "Topics", "State", "Fields", "Publishing", "Services", "Iam", "Push", "Rest", "Testing", "Server", "",
+        ];
+        var project = Path.Combine(SourceTree.Root, "src", Broker);
+        var files = folders.Select(folder => Directory.GetFiles(Path.Combine(project, folder), "*.cs")).ToList();
+        files.Sum(found => found.Length).ShouldBe(
+            Directory.GetFiles(project, "*.cs", SearchOption.AllDirectories).Count(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal)),
+            "a folder is missing in the list");
+        for (var i = 0; i < folders.Length; i++)
+        {
+            var above = files.Skip(i + 1).SelectMany(found => found).Select(file => Path.GetFileNameWithoutExtension(file)).ToHashSet();
+            foreach (var file in files[i])
+            {
+                var words = Regex.Split(string.Join('\n', File.ReadLines(file).Where(line => !line.TrimStart().StartsWith("//", StringComparison.Ordinal))), @"\W+");
                 words.Intersect(above).ShouldBeEmpty(file);
             }
         }

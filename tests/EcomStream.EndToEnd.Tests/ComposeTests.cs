@@ -17,7 +17,7 @@ public sealed class ComposeTests
         "configs", "ports", "profiles", "restart", "stop_grace_period", "user", "volumes",
     ];
 
-    private static readonly string[] _instructions = ["FROM", "ARG", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD", "ENV"];
+    private static readonly string[] _instructions = ["FROM", "ARG", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD", "ENV", "HEALTHCHECK"];
 
     [Theory]
     [InlineData("docker-compose.yml", new[] { "cassandra", "pubsub", "ecomstream", "prometheus", "grafana" })]
@@ -112,7 +112,7 @@ public sealed class ComposeTests
 
         var publish = lines.Single(line => line.Contains("dotnet publish", StringComparison.Ordinal)).Split(' ');
         Directory.Exists(Path.Combine(SourceTree.Root, publish[3])).ShouldBeTrue();
-        lines[^1].ShouldContain("ecomstream.dll");
+        lines.Single(line => line.StartsWith("ENTRYPOINT ", StringComparison.Ordinal)).ShouldContain("ecomstream.dll");
         File.Exists(Path.Combine(AppContext.BaseDirectory, "ecomstream.dll")).ShouldBeTrue();
     }
 

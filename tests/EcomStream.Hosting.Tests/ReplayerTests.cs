@@ -47,6 +47,38 @@ public sealed class ReplayerTests
     }
 
     [Fact]
+    public async Task A_row_that_the_service_will_never_accept_stops_only_itself_and_is_named()
+    {
+        var rows = new List<UnmatchedPayment>();
+        for (var order = 1; order <= 5; order++)
+        {
+            rows.Add(await Stored(Dead(order)));
+        }
+
+        _publisher.BeforePublish = (_, messages) =>
+        {
+            if (messages.Any(message => message.Attributes[DeadLetter.Id] == rows[2].Id))
+            {
+                throw new PublishFailedException("INVALID_ARGUMENT: A message has at most 100 attributes, this one 102.", fault: PublishFault.Message);
+            }
+        };
+        var replayer = new Replayer(_store, _publisher, _ => Topic, TimeSpan.FromSeconds(30), TimeProvider.System);
+
+        await replayer.SendAsync(rows, count => _published += count, default);
+
+        _published.ShouldBe(4);
+        _publisher.Published.Select(sent => sent.Message.Attributes[DeadLetter.Id]).ShouldBe(rows.Where(row => row != rows[2]).Select(row => row.Id), ignoreOrder: true);
+        var (rejected, reason) = replayer.Rejected.ShouldHaveSingleItem();
+        rejected.Id.ShouldBe(rows[2].Id);
+        reason.ShouldContain("100 attributes");
+        (await Row(3)).HasSameContent(rows[2]).ShouldBeTrue();
+        foreach (var order in (long[])[1, 2, 4, 5])
+        {
+            (await Row(order)).Replays.ShouldBe(1);
+        }
+    }
+
+    [Fact]
     public async Task A_broker_that_does_not_answer_is_an_error_in_time_and_records_nothing()
     {
         var row = await Stored(Dead(17));

@@ -1,3 +1,7 @@
+using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Broker.Resources;
+using EcomStream.PubSub.Broker.State;
+using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Time.Testing;

@@ -1,9 +1,7 @@
-
 using EcomStream.PubSub.Broker.Storage;
 using EcomStream.TestSupport;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
-
 using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
 
 namespace EcomStream.PubSub.Broker.Tests;

@@ -5,7 +5,6 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Grpc.Net.Client;
-
 using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
 
 namespace EcomStream.PubSub.Broker.Tests;

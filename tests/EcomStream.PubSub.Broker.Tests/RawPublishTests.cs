@@ -1,8 +1,9 @@
 using System.Buffers;
 using System.Text;
 using CsCheck;
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Publishing;
 using EcomStream.PubSub.Broker.Storage;
+using EcomStream.PubSub.Protocol;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;

@@ -1,5 +1,5 @@
-using Google.Cloud.PubSub.V1;
 using System.Buffers.Binary;
+using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub.Broker.Tests;
 

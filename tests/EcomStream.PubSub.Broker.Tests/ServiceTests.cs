@@ -295,7 +295,6 @@ public sealed class ServiceTests : IDisposable
         await ShouldNameAsync(() => Subscribe(s => s.BigqueryConfig = new BigQueryConfig()), "bigquery_config");
         await ShouldNameAsync(() => Subscribe(s => s.MessageTransforms.Add(new MessageTransform())), "message_transforms");
         await ShouldNameAsync(() => Create(t => t.KmsKeyName = "a/key"), "kms_key_name");
-        await ShouldNameAsync(() => Create(t => t.SchemaSettings = new SchemaSettings()), "schema_settings");
         (await StatusOf(() => client.Publisher.GetTopicAsync(new GetTopicRequest { Topic = "projects/p/topics/kept" }).ResponseAsync)).ShouldBe(StatusCode.NotFound);
     }
 

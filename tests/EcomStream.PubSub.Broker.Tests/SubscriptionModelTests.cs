@@ -1,7 +1,10 @@
 using System.Text;
 using CsCheck;
 using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Broker.Resources;
+using EcomStream.PubSub.Broker.State;
 using EcomStream.PubSub.Broker.Storage;
+using EcomStream.PubSub.Broker.Topics;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -35,6 +38,12 @@ public sealed class SubscriptionModelTests
         Gen.Select(Gen.Frequency((4, Gen.Const(Step.Publish)), (6, Gen.Const(Step.Pull)), (6, Gen.Const(Step.Ack)), (3, Gen.Const(Step.Nack)),
             (2, Gen.Const(Step.Extend)), (3, Gen.Const(Step.Wait)), (1, Gen.Const(Step.Restart))), Gen.Int[0, 999]).Array[20, 150];
 
+    // Seeks take back acks, so that what a subscription promises about them is left to the other test.
+    private static readonly Gen<(Step Step, int Number)[]> StepsWithSeeks =
+        Gen.Select(Gen.Frequency((4, Gen.Const(Step.Publish)), (6, Gen.Const(Step.Pull)), (5, Gen.Const(Step.Ack)), (4, Gen.Const(Step.Nack)),
+            (2, Gen.Const(Step.Extend)), (3, Gen.Const(Step.Wait)), (1, Gen.Const(Step.Restart)), (1, Gen.Const(Step.Seek)), (1, Gen.Const(Step.DropOld)),
+            (1, Gen.Const(Step.Status))), Gen.Int[0, 999]).Array[20, 150];
+
     [Fact]
     public void Whatever_happens_nothing_acked_comes_again_nothing_leased_comes_twice_keys_keep_their_order_and_everything_arrives() =>
         Gen.Select(Settings, Steps).Sample(
@@ -59,6 +68,29 @@ public sealed class SubscriptionModelTests
             iter: 400,
             threads: 2);
 
+    [Fact]
+    public void Each_message_is_in_exactly_one_state_after_every_operation() =>
+        Gen.Select(Settings, StepsWithSeeks, Gen.Bool).Sample(
+            (settings, steps, retains) =>
+            {
+                using var folder = new TemporaryFolder();
+                using var run = new Run(folder.Path, settings with { RetainAckedMessages = retains });
+                try
+                {
+                    foreach (var (step, number) in steps)
+                    {
+                        run.DoUnchecked(step, number);
+                        run.CheckStates();
+                    }
+                }
+                catch (Exception error)
+                {
+                    throw new InvalidOperationException(run.Trace, error);
+                }
+            },
+            iter: 400,
+            threads: 2);
+
     private enum Step
     {
         Publish,
@@ -68,6 +100,9 @@ public sealed class SubscriptionModelTests
         Extend,
         Wait,
         Restart,
+        Seek,
+        DropOld,
+        Status,
     }
 
     private sealed class Run : IDisposable
@@ -99,6 +134,61 @@ public sealed class SubscriptionModelTests
         }
 
         private BrokerSubscription Subscription => _state.Subscription(Name);
+
+        /// <summary>Each message that is published is in one state, and the states add up to the backlog.</summary>
+        public void CheckStates()
+        {
+            var states = Subscription.CheckStates();
+            var unacked = states.Where(state => state.Key != MessageState.Acked).Sum(state => state.Value);
+            unacked.ShouldBe(Subscription.Stats.Backlog);
+            states.GetValueOrDefault(MessageState.Leased).ShouldBe(Subscription.Stats.Outstanding);
+        }
+
+        /// <summary>Does something without looking at what a subscription promises.</summary>
+        public void DoUnchecked(Step step, int number)
+        {
+            _trace.AppendLine($"{step} {number}");
+            switch (step)
+            {
+                case Step.Publish:
+                    Publish(count: 1 + (number % 4), key: number % 3 == 0 ? "" : $"k{number % 3}", wanted: number % 5 != 0);
+                    break;
+                case Step.Pull:
+                    var response = new RawPullResponse();
+                    var consumer = new PullConsumer(long.MaxValue, long.MaxValue) { ClientId = number % 2 == 0 ? null : $"{number % 3}" };
+                    Subscription.Take(consumer, AckDeadlineSeconds, 1 + (number % 7), int.MaxValue, response);
+                    _held.AddRange(PullResponse.Parser.ParseFrom(response.Bytes).ReceivedMessages.Select(r => (r.AckId, _messages[r.Message.MessageId])));
+                    break;
+                case Step.Ack:
+                    Settle(number, (ids, outcome) => Subscription.Acknowledge(ids, outcome), _ => { });
+                    break;
+                case Step.Nack:
+                    Settle(number, (ids, outcome) => Subscription.ModifyAckDeadline(ids, _ => 0, outcome), _ => { });
+                    break;
+                case Step.Extend:
+                    Settle(number, (ids, outcome) => Subscription.ModifyAckDeadline(ids, _ => 30, outcome), _ => { });
+                    break;
+                case Step.Seek:
+                    _state.Seek(Name, _time.GetUtcNow().AddSeconds(-(number % 60)));
+                    break;
+                case Step.DropOld:
+                    Subscription.DropBefore(Math.Min(Subscription.Cursor + (number % 5), Subscription.Topic.Log.EndOffset));
+                    break;
+                case Step.Status:
+                    Subscription.GetStatus().UnackedMessages.ShouldBe(Subscription.Stats.Backlog);
+                    break;
+                case Step.Wait:
+                    _time.Advance(TimeSpan.FromSeconds(number % 15));
+                    Subscription.Expire();
+                    CheckStates();
+                    new DeadLetterForwarder(_state, _options, NullLogger.Instance).Forward(Subscription);
+                    break;
+                default:
+                    _state.Dispose();
+                    _state = BrokerState.Open(_options, NullLogger.Instance);
+                    break;
+            }
+        }
 
         public void Do(Step step, int number)
         {
@@ -213,7 +303,7 @@ public sealed class SubscriptionModelTests
 
             var (ackId, message) = _held[number % _held.Count];
             _held.RemoveAt(number % _held.Count);
-            var outcome = AckOutcome.For(Subscription);
+            var outcome = AckOutcome.For(Subscription.Settings);
             _trace.AppendLine($"  of {message.Id} with {ackId}");
             call([ackId], outcome);
             if (outcome is null || outcome.Done.Count == 1)

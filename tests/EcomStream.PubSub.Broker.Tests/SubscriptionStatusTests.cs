@@ -1,9 +1,9 @@
 using EcomStream.TestSupport;
-using GetSubscriptionStatusRequest = EcomStream.Broker.V1.GetSubscriptionStatusRequest;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Time.Testing;
+using GetSubscriptionStatusRequest = EcomStream.Broker.V1.GetSubscriptionStatusRequest;
 using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
 
 namespace EcomStream.PubSub.Broker.Tests;

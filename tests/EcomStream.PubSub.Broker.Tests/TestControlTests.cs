@@ -3,7 +3,6 @@ using System.Net;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;
-
 using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
 
 namespace EcomStream.PubSub.Broker.Tests;

@@ -1,4 +1,5 @@
 using CsCheck;
+using EcomStream.PubSub.Protocol;
 using Google.Protobuf;
 
 namespace EcomStream.PubSub.Tests;

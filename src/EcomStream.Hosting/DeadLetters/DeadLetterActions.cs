@@ -32,18 +32,26 @@ internal sealed class DeadLetterActions(HostSettings settings, IFactStore store,
     {
         try
         {
+            var replayer = Replayer(reason);
             foreach (var batch in keys.Chunk(BatchSize))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var rows = (await store.ReadUnmatchedRowsAsync(batch, cancellationToken)).Where(row => Allowed(action).Contains(row.State)).ToList();
                 var done = 0;
                 await (action == DeadLetterAction.Replay
-                    ? Replayer(reason).SendAsync(rows, count => done += count, cancellationToken)
+                    ? replayer.SendAsync(rows, count => done += count, cancellationToken)
                     : DiscardAsync(rows, reason, count => done += count, cancellationToken));
                 operation.Advance(done, batch.Length - done);
             }
 
-            operation.Finish();
+            if (replayer.Rejected.Count == 0)
+            {
+                operation.Finish();
+                return;
+            }
+
+            operation.Finish(
+                $"Not replayed, because the service does not accept them: {string.Join("; ", replayer.Rejected.Select(rejected => $"{rejected.Row.Id} ({rejected.Reason})"))}");
         }
         catch (Exception error)
         {

@@ -18,10 +18,18 @@ internal sealed class Replayer(
     private const int RecordAttempts = 5;
     private static readonly TimeSpan GraceOnStop = TimeSpan.FromSeconds(5);
 
+    private readonly List<(UnmatchedPayment Row, string Reason)> _rejected = [];
+
     /// <summary>How long a batch may take unless the user says otherwise.</summary>
     public static TimeSpan DefaultTimeout { get; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Replays rows.</summary>
+    /// <summary>
+    /// The rows that the service will never accept, such as one with more than 100 attributes, each with the reason. They are
+    /// not replayed; the others of their batches are.
+    /// </summary>
+    public IReadOnlyList<(UnmatchedPayment Row, string Reason)> Rejected => _rejected;
+
+    /// <summary>Replays rows. Those that the service will never accept are left out (<see cref="Rejected"/>).</summary>
     /// <param name="rows">The rows as they were read.</param>
     /// <param name="published">Called with how many were published and recorded.</param>
     /// <param name="stop">Gives the publish up, five seconds after it is cancelled.</param>
@@ -39,14 +47,14 @@ internal sealed class Replayer(
                 continue;
             }
 
-            await PublishAsync(topic.Key, sent, stop);
-            await ConfirmMovesAsync(held);
-            foreach (var row in staying)
+            var accepted = (await PublishAsync(topic.Key, sent, stop)).ToHashSet();
+            await ConfirmMovesAsync([.. held.Where(accepted.Contains)]);
+            foreach (var row in staying.Where(accepted.Contains))
             {
                 await RecordAsync(row, topic.Key);
             }
 
-            published(sent.Count);
+            published(accepted.Count);
         }
     }
 
@@ -81,13 +89,25 @@ internal sealed class Replayer(
         await store.ChangeUnmatchedAsync(
             [.. held.Select(row => new UnmatchedChange(row, row with { Detail = $"moved to {MovesTo(row)} by a replay" }))], CancellationToken.None);
 
-    private async Task PublishAsync(string topic, List<UnmatchedPayment> rows, CancellationToken stop)
+    // The rows that were published. One message that the service will never accept fails its whole request: bisecting finds it.
+    private async Task<List<UnmatchedPayment>> PublishAsync(string topic, List<UnmatchedPayment> rows, CancellationToken stop)
     {
         using var limit = new CancellationTokenSource(timeout, time);
         await using var onStop = stop.Register(() => limit.CancelAfter(GraceOnStop));
         try
         {
             await publisher.PublishAsync(topic, [.. rows.Select(row => row.ToReplay())], limit.Token);
+            return rows;
+        }
+        catch (PublishFailedException refused) when (refused.Fault == PublishFault.Message && rows.Count == 1)
+        {
+            _rejected.Add((rows[0], refused.Message));
+            return [];
+        }
+        catch (PublishFailedException refused) when (refused.Fault == PublishFault.Message)
+        {
+            var half = rows.Count / 2;
+            return [.. await PublishAsync(topic, rows[..half], stop), .. await PublishAsync(topic, rows[half..], stop)];
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {

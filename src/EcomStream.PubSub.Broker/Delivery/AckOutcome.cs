@@ -1,3 +1,5 @@
+using EcomStream.PubSub.Broker.Resources;
+
 namespace EcomStream.PubSub.Broker.Delivery;
 
 /// <summary>
@@ -18,6 +20,6 @@ internal sealed class AckOutcome
     public bool IsWhole => Invalid.Count + Unordered.Count == 0;
 
     /// <summary>Something to fill, if the subscription tells what became of its ack ids.</summary>
-    public static AckOutcome? For(BrokerSubscription subscription) =>
-        subscription.Settings.EnableExactlyOnceDelivery ? new AckOutcome() : null;
+    public static AckOutcome? For(SubscriptionSettings settings) =>
+        settings.EnableExactlyOnceDelivery ? new AckOutcome() : null;
 }

@@ -1,82 +1,115 @@
 namespace EcomStream.PubSub.Broker.Delivery;
 
+/// <summary>What becomes of a message with an ordering key that was read.</summary>
+internal enum Admission
+{
+    /// <summary>It is outstanding from now on.</summary>
+    Deliver,
+
+    /// <summary>It waits for those before it.</summary>
+    Wait,
+
+    /// <summary>It is not kept, and read again later.</summary>
+    Park,
+}
+
 /// <summary>
-/// The order of messages with the same key (https://cloud.google.com/pubsub/docs/ordering): of a key, only what one
-/// response carried is outstanding at a time; what follows waits for its acks. A message that is delivered again takes
-/// along all that was delivered after it, acked or not: so an ack counts once everything before it is acked. Guarded by
-/// its subscription.
+/// The order of messages with the same key (https://cloud.google.com/pubsub/docs/ordering): what is outstanding of a key is
+/// with one stream, or was in one response of a pull; what follows waits for its acks, or goes to the same stream. A message
+/// that is delivered again takes along all that was delivered after it, acked or not: so an ack counts once everything
+/// before it is acked. Guarded by its subscription.
 /// </summary>
 internal sealed class OrderingKeys
 {
-    /// <summary>Messages that may wait for their keys before reading on has to wait too.</summary>
-    public const int MaxWaiting = 100_000;
+    // Messages that are kept while they wait, 150 bytes each: of one key, and of all. Others are read again.
+    private const int MaxWaitingOfKey = 1_000;
+    private const int MaxWaiting = 100_000;
 
-    private readonly Dictionary<string, Key> _keys = [];
-    private readonly Dictionary<long, Key> _keyOf = [];
-    private readonly Queue<Key> _ready = new();
-    private readonly PriorityQueue<Key, long> _later = new();
+    // Messages of one key in a row, while others are ready. Messages of a key are near each other in the log.
+    private const int InRow = 100;
 
-    /// <summary>Messages that wait.</summary>
+    private readonly Dictionary<byte[], KeyQueue> _keys = new(Utf8Keys.Instance);
+    private readonly Dictionary<byte[], KeyQueue>.AlternateLookup<ReadOnlySpan<byte>> _byName;
+    private readonly Dictionary<long, KeyQueue> _keyOf = [];
+    private readonly PriorityQueue<KeyQueue, long> _later = new();
+
+    // For any owner: keys of which nothing is outstanding.
+    private readonly KeyOwner _anyone = new(null);
+
+    public OrderingKeys() => _byName = _keys.GetAlternateLookup<ReadOnlySpan<byte>>();
+
+    /// <summary>Messages that wait and are kept.</summary>
     public int Waiting { get; private set; }
 
     /// <summary>Whether messages of a key are outstanding or wait.</summary>
-    public bool IsActive(string name) => _keys.ContainsKey(name);
+    public bool IsActive(ReadOnlySpan<byte> name) => _byName.ContainsKey(name);
 
-    /// <summary>A message that was read: it is outstanding from now on, or waits for those before it.</summary>
-    /// <param name="name">Its ordering key.</param>
+    /// <summary>A message that was read.</summary>
+    /// <param name="name">Its ordering key, UTF-8.</param>
     /// <param name="offset">The message, after all that were admitted before.</param>
-    /// <param name="response">Which response is being filled.</param>
-    /// <returns>Whether it may be delivered.</returns>
-    public bool Admit(string name, long offset, long response)
+    /// <param name="owner">Whose response is being filled.</param>
+    public Admission Admit(ReadOnlySpan<byte> name, long offset, KeyOwner owner)
     {
-        if (!_keys.TryGetValue(name, out var key))
+        if (!_byName.TryGetValue(name, out var key))
         {
-            _keys.Add(name, key = new Key(name));
+            key = new KeyQueue(name.ToArray());
+            _keys.Add(key.Name, key);
         }
 
-        _keyOf[offset] = key;
-        if (key.Waiting.Count == 0 && key.MayGo(response))
+        if (!key.HasMore && key.MayGo(owner))
         {
+            _keyOf[offset] = key;
             key.Outstanding.Add(offset);
-            key.Response = response;
-            return true;
+            key.Owner = owner;
+            return Admission.Deliver;
         }
 
-        key.Waiting.Add(offset);
-        Waiting++;
+        if (key.ParkedFrom >= 0 || key.Waiting.Count >= MaxWaitingOfKey || Waiting >= MaxWaiting)
+        {
+            key.ParkedFrom = key.ParkedFrom < 0 ? offset : key.ParkedFrom;
+            Ready(key);
+            return Admission.Park;
+        }
+
+        Keep(key, offset);
         Ready(key);
-        return false;
+        return Admission.Wait;
     }
 
     /// <summary>The next message whose turn has come.</summary>
-    /// <param name="response">Which response is being filled.</param>
-    /// <param name="offset">The message.</param>
+    /// <param name="owner">Whose response is being filled.</param>
+    /// <param name="offset">The message; -1 when parked messages of <paramref name="parked"/> have to be read first.</param>
     /// <param name="again">Whether it was delivered before.</param>
-    public bool TryTake(long response, out long offset, out bool again)
+    /// <param name="parked">A key of which nothing is kept that waits (<see cref="Unpark"/>).</param>
+    public bool TryTake(KeyOwner owner, out long offset, out bool again, out KeyQueue? parked) =>
+        TryTakeFrom(owner, owner, out offset, out again, out parked) || TryTakeFrom(_anyone, owner, out offset, out again, out parked);
+
+    /// <summary>A parked message is kept again.</summary>
+    /// <returns>Whether there is room for another one.</returns>
+    public bool Unpark(KeyQueue key, long offset)
     {
-        while (_ready.TryPeek(out var key))
-        {
-            if (key.Waiting.Count > 0 && key.MayGo(response))
-            {
-                offset = key.Waiting.Min;
-                key.Waiting.Remove(offset);
-                Waiting--;
-                key.Outstanding.Add(offset);
-                key.Response = response;
-                again = key.Returned.Remove(offset);
-                return true;
-            }
-
-            _ready.Dequeue();
-            key.IsReady = false;
-        }
-
-        offset = -1;
-        again = false;
-        return false;
+        Keep(key, offset);
+        key.ParkedFrom = offset + 1;
+        return key.Waiting.Count < MaxWaitingOfKey;
     }
 
-    public bool Has(long offset) => _keyOf.ContainsKey(offset);
+    /// <summary>All parked messages of a key have been read again.</summary>
+    public void EndParking(KeyQueue key)
+    {
+        key.ParkedFrom = -1;
+        Settle(key);
+    }
+
+    public bool Contains(long offset) => _keyOf.ContainsKey(offset);
+
+    /// <summary>Where a message is.</summary>
+    public (bool IsOutstanding, bool IsEarly, bool IsWaiting) PlaceOf(long offset) => _keyOf.TryGetValue(offset, out var key)
+        ? (key.Outstanding.Contains(offset), key.AckedEarly.Contains(offset), key.Waiting.Contains(offset))
+        : default;
+
+    /// <summary>Whether a message of a key is one that was read and not kept.</summary>
+    public bool IsParked(ReadOnlySpan<byte> name, long offset) =>
+        _byName.TryGetValue(name, out var key) && key.ParkedFrom >= 0 && offset >= key.ParkedFrom;
 
     /// <summary>Whether an ack would come before that of an earlier message of its key.</summary>
     public bool IsEarly(long offset) => _keyOf.TryGetValue(offset, out var key) && key.First != offset;
@@ -133,7 +166,7 @@ internal sealed class OrderingKeys
     public IReadOnlyList<long> Return(long offset, long due)
     {
         var key = _keyOf[offset];
-        var returned = key.Outstanding.Where(other => other >= offset).ToList();
+        var returned = key.Outstanding.GetViewBetween(offset, long.MaxValue).ToList();
         foreach (var other in returned)
         {
             key.Outstanding.Remove(other);
@@ -203,14 +236,68 @@ internal sealed class OrderingKeys
     /// <summary>Forgets everything; what comes is admitted anew.</summary>
     public void Clear()
     {
+        foreach (var key in _keys.Values)
+        {
+            // In the queue of a stream it does not count any more.
+            key.ReadyFor = null;
+        }
+
         _keys.Clear();
         _keyOf.Clear();
-        _ready.Clear();
         _later.Clear();
+        _anyone.Ready.Clear();
         Waiting = 0;
     }
 
-    private void Forget(Key key, long offset)
+    private bool TryTakeFrom(KeyOwner queue, KeyOwner owner, out long offset, out bool again, out KeyQueue? parked)
+    {
+        parked = null;
+        while (queue.Ready.TryPeek(out var key))
+        {
+            if (key.ReadyFor == queue && key.HasMore && key.MayGo(owner))
+            {
+                if (key.Waiting.Count == 0)
+                {
+                    (offset, again, parked) = (-1, false, key);
+                    return true;
+                }
+
+                offset = key.Waiting.Min;
+                key.Waiting.Remove(offset);
+                Waiting--;
+                key.Outstanding.Add(offset);
+                key.Owner = owner;
+                again = key.Returned.Remove(offset);
+                if (++queue.InRow >= InRow)
+                {
+                    // The others of the queue get their turns too.
+                    queue.InRow = 0;
+                    queue.Ready.Enqueue(queue.Ready.Dequeue());
+                }
+
+                return true;
+            }
+
+            queue.Ready.Dequeue();
+            if (key.ReadyFor == queue)
+            {
+                key.ReadyFor = null;
+                Ready(key);
+            }
+        }
+
+        (offset, again) = (-1, false);
+        return false;
+    }
+
+    private void Keep(KeyQueue key, long offset)
+    {
+        _keyOf[offset] = key;
+        key.Waiting.Add(offset);
+        Waiting++;
+    }
+
+    private void Forget(KeyQueue key, long offset)
     {
         _keyOf.Remove(offset);
         key.Outstanding.Remove(offset);
@@ -220,9 +307,9 @@ internal sealed class OrderingKeys
         Waiting -= key.Waiting.Remove(offset) ? 1 : 0;
     }
 
-    private void Settle(Key key)
+    private void Settle(KeyQueue key)
     {
-        if (key.Outstanding.Count == 0 && key.Waiting.Count == 0)
+        if (key.Outstanding.Count == 0 && !key.HasMore)
         {
             _keys.Remove(key.Name);
         }
@@ -232,42 +319,15 @@ internal sealed class OrderingKeys
         }
     }
 
-    private void Ready(Key key)
+    // Puts a key into the queue of whoever may get its next message: anyone, or the stream that has those before it.
+    private void Ready(KeyQueue key)
     {
-        if (!key.IsReady && key.Waiting.Count > 0 && key.Outstanding.Count == 0 && key.MayGo(response: -1))
+        var owner = key.Outstanding.Count == 0 ? _anyone : key.Owner!;
+        if (key.ReadyFor != owner && key.HasMore && (owner == _anyone || owner.IsStream) && key.MayGo(owner))
         {
-            key.IsReady = true;
-            _ready.Enqueue(key);
+            key.ReadyFor = owner;
+            owner.Ready.Enqueue(key);
+            owner.Wake();
         }
-    }
-
-    private sealed class Key(string name)
-    {
-        public string Name { get; } = name;
-
-        /// <summary>Delivered and not acked, or acked before its turn.</summary>
-        public SortedSet<long> Outstanding { get; } = [];
-
-        public HashSet<long> AckedEarly { get; } = [];
-
-        /// <summary>All after what is outstanding.</summary>
-        public SortedSet<long> Waiting { get; } = [];
-
-        /// <summary>Those of them that were delivered before.</summary>
-        public HashSet<long> Returned { get; } = [];
-
-        public long Response { get; set; }
-
-        public long NotBefore { get; set; }
-
-        /// <summary>Those of them that are on their way to the dead-letter topic.</summary>
-        public HashSet<long> Held { get; } = [];
-
-        public bool IsReady { get; set; }
-
-        /// <summary>Whether the next message may be delivered with a response.</summary>
-        public bool MayGo(long response) => NotBefore == 0 && Held.Count == 0 && (Outstanding.Count == 0 || Response == response);
-
-        public long First => Outstanding.Count > 0 ? Outstanding.Min : Waiting.Count > 0 ? Waiting.Min : -1;
     }
 }

@@ -1,4 +1,5 @@
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.State;
 using Google.Cloud.Iam.V1;
 using Google.Protobuf;
 using Grpc.Core;

@@ -1,4 +1,4 @@
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Calls;
 using Google.Cloud.Iam.V1;
 using Google.Protobuf;
 using Grpc.Core;

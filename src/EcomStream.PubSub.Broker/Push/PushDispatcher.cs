@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Broker.State;
+using EcomStream.PubSub.Broker.Topics;
 using Microsoft.Extensions.Logging;
 
 namespace EcomStream.PubSub.Broker.Push;

@@ -1,4 +1,9 @@
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Broker.Resources;
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.State;
+using EcomStream.PubSub.Broker.Topics;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
@@ -79,7 +84,7 @@ internal sealed class PushPump(BrokerSubscription subscription, HttpClient http,
         var response = new RawPullResponse();
         try
         {
-            ServiceCalls.Take(subscription, _consumer, settings.AckDeadlineSeconds + LeaseMarginSeconds, free, response);
+            Pulling.Take(subscription, _consumer, settings.AckDeadlineSeconds + LeaseMarginSeconds, free, response);
         }
         catch (RpcException damaged) when (damaged.StatusCode == StatusCode.DataLoss)
         {

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using EcomStream.PubSub.Broker.Resources;
 using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub.Broker.Push;

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json;
+using EcomStream.PubSub.Broker.Resources;
 using Microsoft.AspNetCore.Http;
 
 namespace EcomStream.PubSub.Broker.Push;

@@ -1,9 +1,12 @@
 using EcomStream.Broker.V1;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Faults;
 using EcomStream.PubSub.Broker.Iam;
 using EcomStream.PubSub.Broker.Services;
-using EcomStream.PubSub.Broker.Testing;
+using EcomStream.PubSub.Broker.State;
 using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
+using Google.Cloud.PubSub.V1.Schemas;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
@@ -24,10 +27,11 @@ internal sealed class RestApi
     {
         _methods = new RestMethods(faults, errors)
         {
-            Services = [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor],
+            Services = [Publisher.Descriptor, Subscriber.Descriptor, SchemaService.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor],
         };
         Publisher.BindService(_methods, new PublisherService(state, durability));
         Subscriber.BindService(_methods, new SubscriberService(state, durability, streams));
+        SchemaService.BindService(_methods, new SchemasService(state, durability));
         IAMPolicy.BindService(_methods, new IamService(state, durability));
         Inspection.BindService(_methods, new InspectionService(state));
     }

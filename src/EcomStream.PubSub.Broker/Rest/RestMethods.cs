@@ -1,5 +1,5 @@
-using EcomStream.PubSub.Broker.Services;
-using EcomStream.PubSub.Broker.Testing;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Faults;
 using Google.Api;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Calls;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Microsoft.AspNetCore.Http;
@@ -10,6 +10,8 @@ namespace EcomStream.PubSub.Broker.Rest;
 /// <summary>The request of a method from an HTTP request: the body as JSON, or the query, and the variable of the path.</summary>
 internal static class RestRequests
 {
+    private const string WholeRequest = "*";
+
     // 10 MiB of messages, which base64 makes a third larger, with room for their names.
     private const int MaxBodyBytes = 32 << 20;
 
@@ -24,12 +26,18 @@ internal static class RestRequests
     public static async Task<IMessage> ReadAsync(HttpRequest http, RestRoute route, RestMethod method, string pathValue)
     {
         var query = Fields(http.Query, method.Request);
-        if (route.HasBody && query.Count > 0)
+        if (route.Body == WholeRequest && query.Count > 0)
         {
             throw ServiceCalls.Invalid($"The query parameter {query.First().Key} is unknown: {method.FullName.TrimStart('/')} takes its fields from the body.");
         }
 
-        var request = Parse(route.HasBody ? await BodyAsync(http) : query.ToJsonString(), method.Request);
+        var request = Parse(route.Body == WholeRequest ? await BodyAsync(http) : query.ToJsonString(), method.Request);
+        if (route.Body.Length > 0 && route.Body != WholeRequest)
+        {
+            var field = method.Request.FindFieldByName(route.Body);
+            field.Accessor.SetValue(request, Parse(await BodyAsync(http), field.MessageType));
+        }
+
         Set(request, route.Field, pathValue);
         return request;
     }

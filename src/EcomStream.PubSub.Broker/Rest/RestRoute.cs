@@ -15,10 +15,10 @@ internal sealed class RestRoute
     private readonly Range _variable;
     private readonly string _verb;
 
-    private RestRoute(string httpMethod, string template, bool hasBody)
+    private RestRoute(string httpMethod, string template, string body)
     {
         HttpMethod = httpMethod;
-        HasBody = hasBody;
+        Body = body;
         var (open, equals, close) = (template.IndexOf('{'), template.IndexOf('='), template.IndexOf('}'));
         if (open < 1 || equals < open || close < equals)
         {
@@ -37,8 +37,8 @@ internal sealed class RestRoute
     /// <summary>The request's field that the variable of the path sets, such as topic.name.</summary>
     public string Field { get; }
 
-    /// <summary>Whether the body is the request; without one the query is.</summary>
-    public bool HasBody { get; }
+    /// <summary>The field of the request that the body is, * when it is the whole request; empty when the request is in the query alone.</summary>
+    public string Body { get; }
 
     /// <summary>The routes of a rule and of its additional bindings.</summary>
     public static IEnumerable<RestRoute> Of(HttpRule rule)
@@ -52,7 +52,7 @@ internal sealed class RestRoute
             HttpRule.PatternOneofCase.Patch => ("PATCH", rule.Patch),
             _ => throw new NotSupportedException($"The rule {rule} names no HTTP method."),
         };
-        return [new RestRoute(method, template, rule.Body.Length > 0), .. rule.AdditionalBindings.SelectMany(Of)];
+        return [new RestRoute(method, template, rule.Body), .. rule.AdditionalBindings.SelectMany(Of)];
     }
 
     /// <summary>The variable's value in a path of this route; null for any other path.</summary>

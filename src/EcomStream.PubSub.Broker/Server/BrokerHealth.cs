@@ -1,4 +1,5 @@
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.State;
 using Microsoft.AspNetCore.Http;
 
 namespace EcomStream.PubSub.Broker.Server;

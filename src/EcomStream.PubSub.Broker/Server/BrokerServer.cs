@@ -1,12 +1,17 @@
 using System.Net;
 using EcomStream.Broker.V1;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Faults;
 using EcomStream.PubSub.Broker.Iam;
+using EcomStream.PubSub.Broker.Publishing;
 using EcomStream.PubSub.Broker.Push;
 using EcomStream.PubSub.Broker.Rest;
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.State;
 using EcomStream.PubSub.Broker.Testing;
 using Google.Cloud.Iam.V1;
 using Google.Cloud.PubSub.V1;
+using Google.Cloud.PubSub.V1.Schemas;
 using Grpc.Health.V1;
 using Grpc.Reflection;
 using Grpc.Reflection.V1Alpha;
@@ -25,11 +30,11 @@ internal static class BrokerServer
 
     // What reflection describes.
     private static readonly Google.Protobuf.Reflection.ServiceDescriptor[] _services =
-        [Publisher.Descriptor, Subscriber.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
+        [Publisher.Descriptor, Subscriber.Descriptor, SchemaService.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
 
     public static WebApplication Build(
         EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens,
-        FaultInjection faults, Action reset)
+        FaultInjection faults, TestControls controls)
     {
         // Nothing of the process counts: no appsettings.json, no environment variables, no logging of its own, and no
         // lifetime that takes SIGTERM and SIGINT away from the process.
@@ -80,18 +85,20 @@ internal static class BrokerServer
         app.MapGrpcService<PublishService>();
         app.MapGrpcService<SubscriberService>();
         app.MapGrpcService<StreamingPullService>();
+        app.MapGrpcService<SchemasService>();
         app.MapGrpcService<IamService>();
         app.MapGrpcService<InspectionService>();
         app.MapGrpcService<HealthService>();
         app.MapGrpcService<ReflectionServiceImpl>();
         app.MapGrpcService<ReflectionV1ServiceImpl>();
         app.MapGet("/health", health.AnswerAsync);
+        app.MapGet("/metrics", new BrokerMetrics(state, health).AnswerAsync);
         app.MapGet("/.well-known/openid-configuration", tokens.DiscoverAsync);
         app.MapGet("/.well-known/jwks.json", tokens.KeysAsync);
         new RestApi(state, durability, streams, faults, errors).Map(app);
         if (options.AdminApi)
         {
-            new AdminApi(faults, reset).Map(app);
+            new AdminEndpoints(faults, controls).Map(app);
         }
 
         return app;

@@ -1,4 +1,4 @@
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Calls;
 using Grpc.Core;
 using Grpc.Health.V1;
 using ServingStatus = Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus;
@@ -10,7 +10,7 @@ internal sealed class HealthService(BrokerHealth health, OpenStreams streams) : 
 {
     private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
 
-    private static readonly HashSet<string> _services = ["", "google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber"];
+    private static readonly HashSet<string> _services = ["", "google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber", "google.pubsub.v1.SchemaService"];
 
     public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) =>
         _services.Contains(request.Service)

@@ -1,4 +1,6 @@
 using EcomStream.Broker.V1;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.State;
 using Grpc.Core;
 
 namespace EcomStream.PubSub.Broker.Services;

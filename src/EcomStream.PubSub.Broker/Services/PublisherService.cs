@@ -1,4 +1,8 @@
 using System.Globalization;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Fields;
+using EcomStream.PubSub.Broker.Publishing;
+using EcomStream.PubSub.Broker.State;
 using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf.WellKnownTypes;
@@ -31,7 +35,8 @@ internal sealed class PublisherService(BrokerState state, Durability durability)
     {
         var topic = state.Topic(request.Topic);
         PublishRules.Check(request);
-        using var messages = RawMessages.Of(request.Messages);
+        using var messages = RawMessages.Of(
+            topic.Settings.Schema is { } schema ? SchemaConformance.Checked(state, schema, request.Messages) : request.Messages);
         var first = PublishService.Append(topic, messages, durability);
         await durability.WrittenAsync();
         return new PublishResponse { MessageIds = { Enumerable.Range(0, messages.Count).Select(i => (first + i).ToString(CultureInfo.InvariantCulture)) } };

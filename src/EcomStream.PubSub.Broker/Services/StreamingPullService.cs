@@ -1,5 +1,10 @@
 using System.Collections.Concurrent;
+using EcomStream.PubSub.Broker.Calls;
 using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Broker.Fields;
+using EcomStream.PubSub.Broker.Resources;
+using EcomStream.PubSub.Broker.State;
+using EcomStream.PubSub.Broker.Topics;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 
@@ -27,7 +32,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         var subscription = state.Pullable(first.Subscription);
         FieldRules.CheckAckDeadline(StreamDeadlineField, first.StreamAckDeadlineSeconds);
         var consumer = new PullConsumer(Limit(first.MaxOutstandingMessages), Limit(first.MaxOutstandingBytes)) { ClientId = first.ClientId };
-        using var stream = new Stream(subscription, consumer)
+        using var stream = new PullSession(subscription, consumer)
         {
             AckDeadlineSeconds = first.StreamAckDeadlineSeconds,
             AnswersKeepAlives = first.ProtocolVersion >= KeepAliveProtocol,
@@ -60,7 +65,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         }
     }
 
-    private async Task ReadRequests(Stream stream, IAsyncStreamReader<StreamingPullRequest> requests, CancellationTokenSource ended)
+    private async Task ReadRequests(PullSession stream, IAsyncStreamReader<StreamingPullRequest> requests, CancellationTokenSource ended)
     {
         try
         {
@@ -103,7 +108,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
     }
 
     private static async Task WriteResponses(
-        Stream stream, IServerStreamWriter<RawPullResponse> responses, CancellationToken ended, CancellationToken gone)
+        PullSession stream, IServerStreamWriter<RawPullResponse> responses, CancellationToken ended, CancellationToken gone)
     {
         var response = new RawPullResponse();
         try
@@ -111,7 +116,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
             while (!ended.IsCancellationRequested)
             {
                 response.Clear();
-                ServiceCalls.Take(stream.Subscription, stream.Consumer, stream.AckDeadlineSeconds, ResponseMessages, response);
+                Pulling.Take(stream.Subscription, stream.Consumer, stream.AckDeadlineSeconds, ResponseMessages, response);
                 var told = stream.TryTakeAnswers(response);
                 if (response.Count > 0 || told)
                 {
@@ -135,7 +140,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         }
     }
 
-    private async ValueTask SettleAsync(Stream stream, StreamingPullRequest request, CancellationToken cancellationToken)
+    private async ValueTask SettleAsync(PullSession stream, StreamingPullRequest request, CancellationToken cancellationToken)
     {
         if (request.ModifyDeadlineAckIds.Count != request.ModifyDeadlineSeconds.Count)
         {
@@ -150,7 +155,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
         if (request.AckIds.Count > 0)
         {
             durability.Check();
-            var outcome = AckOutcome.For(stream.Subscription);
+            var outcome = AckOutcome.For(stream.Subscription.Settings);
             ServiceCalls.Write(() => stream.Subscription.Acknowledge(request.AckIds, outcome));
             if (outcome is null)
             {
@@ -174,7 +179,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
 
         if (request.ModifyDeadlineAckIds.Count > 0)
         {
-            var outcome = AckOutcome.For(stream.Subscription);
+            var outcome = AckOutcome.For(stream.Subscription.Settings);
             stream.Subscription.ModifyAckDeadline(request.ModifyDeadlineAckIds, i => request.ModifyDeadlineSeconds[i], outcome);
             if (outcome is not null)
             {
@@ -197,7 +202,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
 
     private static long Limit(long asked) => asked <= 0 ? long.MaxValue : asked;
 
-    private sealed class Stream(BrokerSubscription subscription, PullConsumer consumer) : IDisposable
+    private sealed class PullSession(BrokerSubscription subscription, PullConsumer consumer) : IDisposable
     {
         // A client that does not read its answers is not read from either.
         private const int MaxAnswers = 16;

@@ -1,4 +1,7 @@
 using System.Buffers;
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Protocol;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 

@@ -1,3 +1,6 @@
+using EcomStream.PubSub.Broker.Calls;
+using EcomStream.PubSub.Broker.Fields;
+using EcomStream.PubSub.Broker.Resources;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;

@@ -1,4 +1,8 @@
+using EcomStream.PubSub.Broker.Calls;
 using EcomStream.PubSub.Broker.Delivery;
+using EcomStream.PubSub.Broker.Fields;
+using EcomStream.PubSub.Broker.Resources;
+using EcomStream.PubSub.Broker.State;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
@@ -68,7 +72,7 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
         var subscription = state.Subscription(request.Subscription);
         CheckAckIds(request.AckIds, request.CalculateSize());
         durability.Check();
-        var outcome = AckOutcome.For(subscription);
+        var outcome = AckOutcome.For(subscription.Settings);
         subscription.Acknowledge(request.AckIds, outcome);
         await durability.WrittenAsync();
         ExactlyOnceErrors.ThrowIfAny(outcome);
@@ -80,7 +84,7 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
         var subscription = state.Subscription(request.Subscription);
         CheckAckIds(request.AckIds, request.CalculateSize());
         FieldRules.CheckAckDeadline(SubscriptionFields.AckDeadline, request.AckDeadlineSeconds, least: 0);
-        var outcome = AckOutcome.For(subscription);
+        var outcome = AckOutcome.For(subscription.Settings);
         subscription.ModifyAckDeadline(request.AckIds, _ => request.AckDeadlineSeconds, outcome);
         ExactlyOnceErrors.ThrowIfAny(outcome);
         return Task.FromResult(new Empty());
@@ -103,7 +107,7 @@ internal sealed partial class SubscriberService(BrokerState state, Durability du
         {
             while (response.Count == 0)
             {
-                ServiceCalls.Take(subscription, consumer, subscription.Settings.AckDeadlineSeconds, Math.Min(request.MaxMessages, MaxPullMessages), response);
+                Pulling.Take(subscription, consumer, subscription.Settings.AckDeadlineSeconds, Math.Min(request.MaxMessages, MaxPullMessages), response);
 #pragma warning disable CS0612 // deprecated in the service too, and still sent by clients
                 if (response.Count == 0 && request.ReturnImmediately)
 #pragma warning restore CS0612

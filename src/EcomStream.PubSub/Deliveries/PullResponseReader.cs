@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Text;
+using EcomStream.PubSub.Protocol;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf.WellKnownTypes;
-using static EcomStream.PubSub.ProtobufWire;
+
+using static EcomStream.PubSub.Protocol.ProtobufWire;
 
 namespace EcomStream.PubSub;
 

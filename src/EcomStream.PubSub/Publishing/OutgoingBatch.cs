@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using EcomStream.Core;
+using EcomStream.PubSub.Protocol;
 using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 

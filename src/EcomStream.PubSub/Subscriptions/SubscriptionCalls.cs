@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using EcomStream.PubSub.Protocol;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Google.Cloud.PubSub.V1;
+using Google.Cloud.PubSub.V1.Schemas;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -26,12 +27,15 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
         _channel = GrpcChannel.ForAddress($"http://{endpoint}", new GrpcChannelOptions { MaxReceiveMessageSize = null, MaxSendMessageSize = null });
         Publisher = new Publisher.PublisherClient(_channel);
         Subscriber = new Subscriber.SubscriberClient(_channel);
+        Schemas = new SchemaService.SchemaServiceClient(_channel);
         Rest = new RestClient(endpoint);
     }
 
     public Publisher.PublisherClient Publisher { get; }
 
     public Subscriber.SubscriberClient Subscriber { get; }
+
+    public SchemaService.SchemaServiceClient Schemas { get; }
 
     public RestClient Rest { get; }
 

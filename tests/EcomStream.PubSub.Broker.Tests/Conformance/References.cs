@@ -23,4 +23,8 @@ internal static class References
     public const string Replay = "https://cloud.google.com/pubsub/docs/replay-overview";
     public const string Detach = "https://cloud.google.com/pubsub/docs/detach-subscriptions";
     public const string Labels = "https://cloud.google.com/pubsub/docs/create-topic-labels";
+    public const string Schemas = "https://cloud.google.com/pubsub/docs/schemas";
+    public const string SchemaRpc = "https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#schemaservice";
+    public const string SchemaRevisions = "https://cloud.google.com/pubsub/docs/commit-schema-revision";
+    public const string SchemaTopics = "https://cloud.google.com/pubsub/docs/associate-schema-topic";
 }

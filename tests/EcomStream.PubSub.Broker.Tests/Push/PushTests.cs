@@ -9,7 +9,6 @@ using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-
 using static EcomStream.PubSub.Broker.Tests.Conformance.PubSubUnderTest;
 
 namespace EcomStream.PubSub.Broker.Tests.Push;

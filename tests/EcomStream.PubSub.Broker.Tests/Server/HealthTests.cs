@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using EcomStream.PubSub.Broker.Storage;
 using EcomStream.TestSupport;
@@ -17,6 +18,35 @@ public sealed class HealthTests : IDisposable
     private volatile bool _diskIsBroken;
 
     public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task The_health_check_of_the_image_succeeds_while_the_broker_serves()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            // The image is one of Linux.
+            return;
+        }
+
+        await using var broker = await StartAsync();
+        var port = $"{broker.Broker.Port}";
+        (await CheckAsync("ECOMSTREAM_HEALTH_PORT", port)).ShouldBe(0);
+
+        // With the address of the dashboard's server it asks for a path that the broker does not have.
+        (await CheckAsync("ECOMSTREAM__HTTP__ADDRESS", $"0.0.0.0:{port}")).ShouldBe(1);
+        await broker.DisposeAsync();
+        (await CheckAsync("ECOMSTREAM_HEALTH_PORT", port)).ShouldBe(1);
+
+        static async Task<int> CheckAsync(string name, string value)
+        {
+            var start = new ProcessStartInfo("bash", [Path.Combine(SourceTree.Root, "deploy", "healthcheck.sh")]) { RedirectStandardError = true };
+            start.Environment[name] = value;
+            using var process = Process.Start(start)!;
+            using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            await process.WaitForExitAsync(deadline.Token);
+            return process.ExitCode;
+        }
+    }
 
     [Fact]
     public async Task A_broker_serves_until_a_sync_has_failed()

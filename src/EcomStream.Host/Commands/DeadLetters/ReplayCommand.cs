@@ -40,8 +40,11 @@ internal static class ReplayCommand
                 store, pubSub.Publisher, row => TopicOf(row, settings), result.GetValue(timeout) ?? Replayer.DefaultTimeout, context.Time);
             var pace = new Pace(result.GetValue(rate), context.Time);
             var replayed = await plan.RunAsync(context, store, "replayed", pace, replayer.SendAsync, stop);
-            await context.Out.WriteLineAsync($"replayed {replayed}: {summary}{plan.Skipped(replayed)}");
-            return Exit.Ok;
+            await context.Out.WriteLineAsync($"replayed {replayed}: {summary}{plan.Skipped(replayed + replayer.Rejected.Count)}");
+            return replayer.Rejected.Count == 0
+                ? Exit.Ok
+                : throw new CommandFailedException(
+                    $"Not replayed, because the service does not accept them: {string.Join("; ", replayer.Rejected.Select(rejected => $"{rejected.Row.Id} ({rejected.Reason})"))}");
         });
     }
 

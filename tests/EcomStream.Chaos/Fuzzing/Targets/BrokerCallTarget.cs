@@ -1,4 +1,5 @@
 using EcomStream.PubSub.Broker;
+using EcomStream.PubSub.Broker.Delivery;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;

@@ -1,5 +1,8 @@
 using EcomStream.PubSub.Broker;
+using EcomStream.PubSub.Broker.Delivery;
 using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.State;
+using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;
@@ -85,7 +88,7 @@ internal sealed class BrokerFilesTarget : IFuzzTarget
         var consumer = new PullConsumer(long.MaxValue, long.MaxValue);
         subscription.Attach(consumer);
         var response = new RawPullResponse();
-        ServiceCalls.Take(subscription, consumer, 10, 1_000, response);
+        Pulling.Take(subscription, consumer, 10, 1_000, response);
         subscription.Detach(consumer);
         var received = StreamingPullResponse.Parser.ParseFrom(response.Bytes).ReceivedMessages;
         foreach (var message in received)

@@ -1,5 +1,5 @@
 using System.Buffers;
-using EcomStream.PubSub.Broker.Services;
+using EcomStream.PubSub.Broker.Publishing;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf;
 using Grpc.Core;
