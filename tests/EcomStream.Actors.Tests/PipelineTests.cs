@@ -226,7 +226,7 @@ public sealed class PipelineTests
     {
         var store = new InMemoryFactStore();
         var isDown = true;
-        store.BeforeCall = operation => Volatile.Read(ref isDown) && operation != StoreOperation.Initialize && operation != StoreOperation.List
+        store.BeforeCall = operation => Volatile.Read(ref isDown) && operation is not (StoreOperation.Initialize or StoreOperation.TakeCleanStop or StoreOperation.List)
             ? Task.FromException(new StoreUnavailableException("down"))
             : Task.CompletedTask;
         await using var pipeline = PipelineFixture.Start(store: store, maxOutstanding: 500);

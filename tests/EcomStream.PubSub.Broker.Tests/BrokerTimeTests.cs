@@ -24,6 +24,18 @@ public sealed class BrokerTimeTests
     }
 
     [Fact]
+    public async Task A_timer_of_the_clock_below_that_ends_too_soon_is_waited_for_again()
+    {
+        var below = new FakeTimeProvider();
+        var waiting = Task.Delay(TimeSpan.FromMilliseconds(100), new MovableTime(new EarlyTimers(below)));
+
+        below.Advance(TimeSpan.FromMilliseconds(99));
+        waiting.IsCompleted.ShouldBeFalse();
+        below.Advance(TimeSpan.FromMilliseconds(1));
+        await waiting.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
     public async Task A_message_that_was_published_before_its_retention_began_is_dropped_when_the_clock_is_moved()
     {
         await using var client = await BrokerClient.StartReadyAsync("", o => o with { InMemory = true });
@@ -156,5 +168,25 @@ public sealed class BrokerTimeTests
         text.ShouldContain($$"""ecomstream_broker_topic_messages_total{topic="{{BrokerClient.Topic}}"} 3""");
         text.ShouldContain($$"""ecomstream_broker_subscription_backlog{subscription="{{BrokerClient.Subscription}}"} 2""");
         text.ShouldContain($$"""ecomstream_broker_subscription_leased{subscription="{{BrokerClient.Subscription}}"} 1""");
+    }
+
+    // Its timers end a millisecond too soon, as those of .NET may; those of a millisecond are exact.
+    private sealed class EarlyTimers(FakeTimeProvider time) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => time.GetUtcNow();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            new EarlyTimer(time.CreateTimer(callback, state, Early(dueTime), period));
+
+        private static TimeSpan Early(TimeSpan due) => due.TotalMilliseconds > 1 ? due - TimeSpan.FromMilliseconds(1) : due;
+
+        private sealed class EarlyTimer(ITimer timer) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(Early(dueTime), period);
+
+            public void Dispose() => timer.Dispose();
+
+            public ValueTask DisposeAsync() => timer.DisposeAsync();
+        }
     }
 }

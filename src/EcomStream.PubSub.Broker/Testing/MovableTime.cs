@@ -124,7 +124,7 @@ internal sealed class MovableTime(TimeProvider inner) : TimeProvider
             }
 
             var left = due - (_time.Inner.GetUtcNow() + _time._moved);
-            return _inner.Change(left > TimeSpan.Zero ? left : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+            return _inner.Change(left > TimeSpan.Zero ? TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)) : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
 
         private void Run()
@@ -134,7 +134,9 @@ internal sealed class MovableTime(TimeProvider inner) : TimeProvider
                 var now = _time.Inner.GetUtcNow() + _time._moved;
                 if (_due is not { } due || due > now)
                 {
-                    // It was stopped or set anew meanwhile; what was set is armed.
+                    // It was stopped or set anew meanwhile, or the other clock's timer is early: those of .NET count in whole
+                    // milliseconds, and may end one too soon.
+                    Arm();
                     return;
                 }
 
