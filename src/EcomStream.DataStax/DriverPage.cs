@@ -19,6 +19,7 @@ internal sealed class DriverPage(RowSet rows) : IPage
     public ReadOnlySpan<byte> Bytes(int column) => _rows.Current[column] switch
     {
         string text => Encoding.UTF8.GetBytes(text),
+        bool value => new[] { (byte)(value ? 1 : 0) },
         var bytes => (byte[]?)bytes,
     };
 

@@ -46,6 +46,9 @@ public sealed class GoogleCloudSubscription : ISubscription
     public string Name => _calls.Name;
 
     /// <inheritdoc/>
+    public string FullName => _calls.Path;
+
+    /// <inheritdoc/>
     public event Action<RefusedAcks>? AcksRefused;
 
     /// <inheritdoc/>
@@ -58,6 +61,7 @@ public sealed class GoogleCloudSubscription : ISubscription
             var (open, openings) = Volatile.Read(ref _enumerating) == 1 ? _observer.Streams : default;
             return new SubscriptionStatus(open >= subscriber.Streams, messages, bytes, openings)
             {
+                StreamsReopened = Math.Max(0, openings - subscriber.Streams),
                 IsFull = messages >= subscriber.MaxOutstandingMessages || bytes >= subscriber.MaxOutstandingBytes,
             };
         }

@@ -13,6 +13,9 @@ internal static class ProtobufWire
     public const int Fixed64 = 1;
     public const int Len = 2;
     public const int Fixed32 = 5;
+    private const int StartGroup = 3;
+    private const int EndGroup = 4;
+    private const int DeepestGroup = 100;
 
     // The fields of a map's entry.
     public const int MapKey = 1;
@@ -55,11 +58,21 @@ internal static class ProtobufWire
     }
 
     /// <summary>Skips the value of a field, whose tag was just read.</summary>
-    /// <exception cref="InvalidDataException">It is not whole, or a group.</exception>
-    public static void Skip(scoped ref ReadOnlySpan<byte> input, ulong tag)
+    /// <exception cref="InvalidDataException">It is not whole, or a group that is nested more than 100 deep.</exception>
+    public static void Skip(scoped ref ReadOnlySpan<byte> input, ulong tag) => Skip(ref input, tag, 0);
+
+    private static void Skip(scoped ref ReadOnlySpan<byte> input, ulong tag, int depth)
     {
         switch ((int)(tag & 7))
         {
+            case StartGroup when depth < DeepestGroup:
+                // Until the tag that ends it, which has the same number.
+                while (ReadVarint(ref input) is var inner && inner != (tag ^ StartGroup ^ EndGroup))
+                {
+                    Skip(ref input, inner, depth + 1);
+                }
+
+                break;
             case Varint:
                 ReadVarint(ref input);
                 break;

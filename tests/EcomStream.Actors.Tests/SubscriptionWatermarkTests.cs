@@ -79,6 +79,29 @@ public sealed class SubscriptionWatermarkTests
     }
 
     [Fact]
+    public void Silence_is_counted_from_when_the_reading_began()
+    {
+        _watermark.NothingLeased();
+        Update(0);
+        Probe(1, lease: 60);
+        Read(1).IsCaughtUp.ShouldBeFalse("a first message may take longer than this");
+        Probe(2, lease: 60);
+        Read(2).IsCaughtUp.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void What_was_given_back_may_be_leased_elsewhere_until_it_has_come_again()
+    {
+        _watermark.NothingLeased();
+        Update(0);
+        _watermark.GivenBack(BrokerAhead, 3 * Second);
+        Probe(5, lease: 60);
+        _watermark.IsNothingLeasedElsewhere.ShouldBeFalse();
+        Probe(64, lease: 60);
+        _watermark.IsNothingLeasedElsewhere.ShouldBeTrue();
+    }
+
+    [Fact]
     public void A_stream_that_was_lost_before_all_were_open_may_hold_messages_after_a_clean_stop_too()
     {
         _watermark.NothingLeased();

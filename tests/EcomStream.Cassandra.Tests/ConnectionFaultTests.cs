@@ -54,7 +54,8 @@ public sealed class ConnectionFaultTests(StoreKeyspace keyspace) : IClassFixture
         // Nothing is sent: only the heartbeat can notice.
         proxy.Stall();
         await Eventually.True(() => proxy.Accepted > accepted, "the silent connection is made again");
-        log.Lines.ShouldContain(line => line.Contains("does not answer the heartbeat", StringComparison.Ordinal));
+        await Eventually.True(
+            () => log.Lines.Any(line => line.Contains("does not answer the heartbeat", StringComparison.Ordinal)), "its heartbeat has given it up");
         proxy.Resume();
         await Until(() => WriteAsync(store, 5));
         await ShouldBeThere(store, 5);

@@ -71,6 +71,26 @@ public sealed class BrokerTimeTests
     }
 
     [Fact]
+    public async Task Each_backoff_is_waited_for_also_when_messages_are_pulled_one_by_one()
+    {
+        await using var client = await BrokerClient.StartAsync("", o => o with { InMemory = true });
+        await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription
+        {
+            Name = BrokerClient.Subscription,
+            Topic = BrokerClient.Topic,
+            RetryPolicy = new RetryPolicy { MinimumBackoff = Duration.FromTimeSpan(TimeSpan.FromSeconds(300)), MaximumBackoff = Duration.FromTimeSpan(TimeSpan.FromSeconds(600)) },
+        });
+        await client.PublishAsync("a");
+        await client.ModifyAsync(await client.PullAsync(), 0);
+        client.Broker.AdvanceTime(TimeSpan.FromSeconds(301));
+        await client.ModifyAsync(await client.PullAsync(max: 1), 0);
+        (await client.PullAsync(max: 1)).ShouldBeEmpty();
+        client.Broker.AdvanceTime(TimeSpan.FromSeconds(601));
+        (await client.PullAsync(max: 1)).Count.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task What_is_published_after_a_move_has_a_publish_time_of_the_moved_clock()
     {
         await using var client = await BrokerClient.StartReadyAsync("", o => o with { InMemory = true });

@@ -30,9 +30,21 @@ internal static class CleanStops
     /// The subscriptions of which nothing is leased but what is in flight here: neither to a reader that was killed before nor
     /// to a stream of this one that was lost. Asked before the streams are stopped.
     /// </summary>
-    public static IReadOnlyList<ISubscription> Candidates(EcomStreamPipeline pipeline) => pipeline.Ports.IsOnlyReader
-        ? [.. pipeline.Ports.Subscriptions.Zip(pipeline.Monitors).Where(pair => pair.Second.IsNothingLeasedElsewhere).Select(pair => pair.First)]
-        : [];
+    public static IReadOnlyList<ISubscription> Candidates(EcomStreamPipeline pipeline)
+    {
+        if (!pipeline.Ports.IsOnlyReader)
+        {
+            return [];
+        }
+
+        // A stream may have been lost since the last look.
+        foreach (var monitor in pipeline.Monitors)
+        {
+            monitor.Update();
+        }
+
+        return [.. pipeline.Ports.Subscriptions.Zip(pipeline.Monitors).Where(pair => pair.Second.IsNothingLeasedElsewhere).Select(pair => pair.First)];
+    }
 
     /// <summary>Writes the records after the subscriptions were disposed, where everything was given back.</summary>
     /// <exception cref="StoreUnavailableException">The next run waits for leases.</exception>

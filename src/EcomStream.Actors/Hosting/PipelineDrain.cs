@@ -49,15 +49,16 @@ internal static class PipelineDrain
             }
         }
 
-        await CloseAsync(pipeline, close);
-        await RecordAsync(pipeline, candidates, log);
+        var record = close / 4 < LongestRecord ? close / 4 : LongestRecord;
+        await CloseAsync(pipeline, close - record);
+        await RecordAsync(pipeline, candidates, record, log);
     }
 
-    private static async Task RecordAsync(EcomStreamPipeline pipeline, IReadOnlyList<ISubscription> candidates, ILoggingAdapter log)
+    private static async Task RecordAsync(EcomStreamPipeline pipeline, IReadOnlyList<ISubscription> candidates, TimeSpan longest, ILoggingAdapter log)
     {
         try
         {
-            using var deadline = new CancellationTokenSource(LongestRecord, pipeline.Time);
+            using var deadline = new CancellationTokenSource(longest, pipeline.Time);
             await CleanStops.SetAsync(pipeline.Ports.Store, candidates, deadline.Token);
         }
         catch (Exception failed)

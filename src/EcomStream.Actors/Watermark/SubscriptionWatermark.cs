@@ -133,7 +133,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     /// </summary>
     public bool IsNothingLeasedElsewhere =>
         _readingSince is { } since && _probe is { Answer.Backlog: null } probe && probe.SentAt >= since && _longestLease > 0
-        && !AwaitsLeases(since, probe.SentAt);
+        && !AwaitsLeases(since, probe.SentAt) && (_givenBack is not { } back || probe.SentAt - back.At >= ReturnTime);
 
     /// <summary>The watermark at a time.</summary>
     /// <param name="status">The subscription's status.</param>
@@ -210,7 +210,8 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
         }
 
         // Messages in flight do not matter here: they are received, and their orders' actors have them by now.
-        var quietSince = Math.Max(_receivedAt, _fullAt);
+        // Before the reading began there was nothing to be heard.
+        var quietSince = Math.Max(since, Math.Max(_receivedAt, _fullAt));
         if (!isFull && at - quietSince >= _idle && probedAt - quietSince >= _idle)
         {
             return clock.At(probedAt) is { } brokerTime

@@ -63,7 +63,8 @@ internal static class Exit
         }
         catch (IOException error) when (StandardOutput.IsReaderGone(error))
         {
-            return ReaderGone;
+            // A service that was told to end has done so; only its last words found nobody.
+            return isService && stop.IsCancellationRequested ? Ok : ReaderGone;
         }
         catch (Exception error)
         {

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Akka.Configuration;
 using EcomStream.Host.Cli;
+using EcomStream.Hosting;
 
 namespace EcomStream.Host.Commands;
 
@@ -20,7 +22,12 @@ internal static class ConfigCommand
         return check.Runs(context, async (result, _) =>
         {
             var user = common.Load(result);
-            var problems = ConfigurationCheck.Problems(user, context.EmulatorHost);
+            List<string> problems = [.. ConfigurationCheck.Problems(user, context.EmulatorHost)];
+            if (problems.Count == 0 && ListenProblem(HostSettings.Read(user.Config, context.EmulatorHost, context.Environment).Operations) is { } problem)
+            {
+                problems.Add(problem);
+            }
+
             foreach (var line in problems.Concat(user.Notes.Select(note => $"note: {note}")))
             {
                 await context.Error.WriteLineAsync(line);
@@ -33,6 +40,20 @@ internal static class ConfigCommand
 
             return problems.Count == 0 ? Exit.Ok : Exit.Differences;
         });
+    }
+
+    // Other commands need no token, and run may listen elsewhere.
+    private static string? ListenProblem(OperationsSettings settings)
+    {
+        try
+        {
+            _ = settings.HttpAddress.Length > 0 ? OperationsSettings.ListenAddress(settings.HttpAddress, settings.HttpToken) : null;
+            return null;
+        }
+        catch (ConfigurationException problem)
+        {
+            return problem.Message;
+        }
     }
 
     private static Command Show(CommandContext context)

@@ -47,7 +47,8 @@ internal sealed record OperationsSettings
 
         if (address.Length > 0)
         {
-            ListenAddress(address, token);
+            // Whether a token is needed depends on where this process listens, if it does.
+            Endpoint(address);
         }
 
         return new OperationsSettings
@@ -72,15 +73,18 @@ internal sealed record OperationsSettings
     /// <exception cref="ConfigurationException">The text has another form, or it is not a loopback address and there is no token.</exception>
     public static IPEndPoint ListenAddress(string text, string token)
     {
-        var name = text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase) ? "127.0.0.1" + text["localhost".Length..] : text;
-        if (name.LastIndexOf(':') <= name.LastIndexOf(']') || !IPEndPoint.TryParse(name, out var endpoint))
-        {
-            throw new ConfigurationException($"ecomstream.http.address (--http) = {text}: it must be an IP address and a port, such as 127.0.0.1:9090 or 0.0.0.0:9090.");
-        }
-
+        var endpoint = Endpoint(text);
         return IPAddress.IsLoopback(endpoint.Address) || token.Length > 0
             ? endpoint
             : throw new ConfigurationException(
                 $"ecomstream.http.address (--http) = {text} can be reached from other machines: set ecomstream.http.token (in the environment, ECOMSTREAM__HTTP__TOKEN), or listen on 127.0.0.1.");
+    }
+
+    private static IPEndPoint Endpoint(string text)
+    {
+        var name = text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase) ? "127.0.0.1" + text["localhost".Length..] : text;
+        return name.LastIndexOf(':') > name.LastIndexOf(']') && IPEndPoint.TryParse(name, out var endpoint)
+            ? endpoint
+            : throw new ConfigurationException($"ecomstream.http.address (--http) = {text}: it must be an IP address and a port, such as 127.0.0.1:9090 or 0.0.0.0:9090.");
     }
 }

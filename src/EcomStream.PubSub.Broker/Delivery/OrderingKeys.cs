@@ -21,7 +21,8 @@ internal enum Admission
 /// </summary>
 internal sealed class OrderingKeys
 {
-    // Messages that are kept while they wait, 150 bytes each: of one key, and of all. Others are read again.
+    // Messages that are kept while they wait, 150 bytes each: of one key, and of all. Others of the key are read again; when so
+    // many wait of all keys, nothing further is read.
     private const int MaxWaitingOfKey = 1_000;
     private const int MaxWaiting = 100_000;
 
@@ -40,6 +41,9 @@ internal sealed class OrderingKeys
 
     /// <summary>Messages that wait and are kept.</summary>
     public int Waiting { get; private set; }
+
+    /// <summary>Whether too many wait for more to be read.</summary>
+    public bool IsFull => Waiting >= MaxWaiting;
 
     /// <summary>Whether messages of a key are outstanding or wait.</summary>
     public bool IsActive(ReadOnlySpan<byte> name) => _byName.ContainsKey(name);
@@ -64,7 +68,7 @@ internal sealed class OrderingKeys
             return Admission.Deliver;
         }
 
-        if (key.ParkedFrom >= 0 || key.Waiting.Count >= MaxWaitingOfKey || Waiting >= MaxWaiting)
+        if (key.ParkedFrom >= 0 || key.Waiting.Count >= MaxWaitingOfKey)
         {
             key.ParkedFrom = key.ParkedFrom < 0 ? offset : key.ParkedFrom;
             Ready(key);
@@ -90,7 +94,7 @@ internal sealed class OrderingKeys
     {
         Keep(key, offset);
         key.ParkedFrom = offset + 1;
-        return key.Waiting.Count < MaxWaitingOfKey;
+        return key.Waiting.Count < MaxWaitingOfKey && !IsFull;
     }
 
     /// <summary>All parked messages of a key have been read again.</summary>

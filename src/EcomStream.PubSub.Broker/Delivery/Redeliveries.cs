@@ -51,7 +51,10 @@ internal sealed class Redeliveries
         return any;
     }
 
-    /// <summary>The next message that is ready. It stays a member until it is removed.</summary>
+    /// <summary>Takes out the message that <see cref="TryPeek"/> has returned.</summary>
+    public void Take() => _members.Remove(_now.Dequeue());
+
+    /// <summary>The next message that is ready. It stays the next one until it is taken.</summary>
     public bool TryPeek(out long offset)
     {
         while (_now.TryPeek(out offset))

@@ -8,10 +8,25 @@ namespace EcomStream.PubSub.Broker.Schemas;
 /// </summary>
 internal static class AvroBinary
 {
+    // Records of records without bytes take time and no data.
+    private const long StepsWithoutData = 1_000_000;
+    private const long StepsPerByte = 100;
+
     /// <summary>Checks the value at the start of the data and moves behind it.</summary>
     /// <exception cref="FormatException">The value does not conform; the message says where.</exception>
-    public static void Check(Avro.Schema schema, ref ReadOnlySpan<byte> data, string path, int depth)
+    public static void Check(Avro.Schema schema, ref ReadOnlySpan<byte> data)
     {
+        var steps = StepsWithoutData + (StepsPerByte * data.Length);
+        Check(schema, ref data, "the message", 0, ref steps);
+    }
+
+    private static void Check(Avro.Schema schema, ref ReadOnlySpan<byte> data, string path, int depth, ref long steps)
+    {
+        if (--steps < 0)
+        {
+            throw new FormatException($"{path} consists of too many values without bytes");
+        }
+
         if (depth > SchemaDefinition.DeepestNesting)
         {
             throw new FormatException($"{path} is nested more than {SchemaDefinition.DeepestNesting} deep");
@@ -20,12 +35,12 @@ internal static class AvroBinary
         switch (schema)
         {
             case Avro.LogicalSchema logical:
-                Check(logical.BaseSchema, ref data, path, depth);
+                Check(logical.BaseSchema, ref data, path, depth, ref steps);
                 break;
             case Avro.RecordSchema record:
                 foreach (var field in record.Fields)
                 {
-                    Check(field.Schema, ref data, $"{path}.{field.Name}", depth + 1);
+                    Check(field.Schema, ref data, $"{path}.{field.Name}", depth + 1, ref steps);
                 }
 
                 break;
@@ -33,16 +48,16 @@ internal static class AvroBinary
                 Index(ref data, symbols.Symbols.Count, path);
                 break;
             case Avro.UnionSchema union:
-                Check(union.Schemas[Index(ref data, union.Schemas.Count, path)], ref data, path, depth + 1);
+                Check(union.Schemas[Index(ref data, union.Schemas.Count, path)], ref data, path, depth + 1, ref steps);
                 break;
             case Avro.FixedSchema bytes:
                 Take(ref data, bytes.Size, path);
                 break;
             case Avro.ArraySchema array:
-                Blocks(null, array.ItemSchema, ref data, path, depth);
+                Blocks(null, array.ItemSchema, ref data, path, depth, ref steps);
                 break;
             case Avro.MapSchema map:
-                Blocks(Avro.Schema.Type.String, map.ValueSchema, ref data, path, depth);
+                Blocks(Avro.Schema.Type.String, map.ValueSchema, ref data, path, depth, ref steps);
                 break;
             default:
                 Primitive(schema.Tag, ref data, path);
@@ -95,7 +110,7 @@ internal static class AvroBinary
     }
 
     // Items in blocks: each begins with how many they are, negative where the bytes of the block follow; 0 ends them.
-    private static void Blocks(Avro.Schema.Type? key, Avro.Schema item, ref ReadOnlySpan<byte> data, string path, int depth)
+    private static void Blocks(Avro.Schema.Type? key, Avro.Schema item, ref ReadOnlySpan<byte> data, string path, int depth, ref long steps)
     {
         while (Long(ref data, path) is var count && count != 0)
         {
@@ -113,7 +128,7 @@ internal static class AvroBinary
                     Primitive(type, ref data, $"a key of {path}");
                 }
 
-                Check(item, ref data, $"{path}[{i}]", depth + 1);
+                Check(item, ref data, $"{path}[{i}]", depth + 1, ref steps);
                 if (data.Length == before)
                 {
                     // Items without bytes, such as nulls: any number of them conforms.

@@ -27,8 +27,8 @@ internal sealed class AvroDefinition : SchemaDefinition
     /// <summary>"A new revision must follow the rules as if it is both the reader schema and the writer schema": the guidelines of commits.</summary>
     public override string? Incompatibility(SchemaDefinition previous) =>
         previous is not AvroDefinition other ? "it is of another type"
-        : !_schema.CanRead(other._schema) ? "it cannot read messages of the revision before it, by Avro's rules of schema resolution"
-        : !other._schema.CanRead(_schema) ? "the revision before it cannot read its messages, by Avro's rules of schema resolution"
+        : !AvroResolution.CanRead(_schema, other._schema) ? "it cannot read messages of the revision before it, by Avro's rules of schema resolution"
+        : !AvroResolution.CanRead(other._schema, _schema) ? "the revision before it cannot read its messages, by Avro's rules of schema resolution"
         : null;
 
     protected override void CheckJson(ReadOnlyMemory<byte> data)
@@ -38,7 +38,7 @@ internal sealed class AvroDefinition : SchemaDefinition
             using var json = JsonDocument.Parse(data, new JsonDocumentOptions { MaxDepth = DeepestNesting });
             AvroJson.Check(_schema, json.RootElement, "the message");
         }
-        catch (JsonException invalid)
+        catch (Exception invalid) when (invalid is JsonException or InvalidOperationException)
         {
             throw new FormatException($"it is not JSON ({invalid.Message.TrimEnd('.')})", invalid);
         }
@@ -46,7 +46,7 @@ internal sealed class AvroDefinition : SchemaDefinition
 
     protected override void CheckBinary(ReadOnlySpan<byte> data)
     {
-        AvroBinary.Check(_schema, ref data, "the message", 0);
+        AvroBinary.Check(_schema, ref data);
         if (!data.IsEmpty)
         {
             throw new FormatException($"{data.Length} bytes follow the message");

@@ -24,7 +24,7 @@ internal sealed class ProtobufDefinition : SchemaDefinition
 
     /// <summary>"You can add or remove optional fields. You can't add or delete other fields. You also can't edit any existing field."</summary>
     public override string? Incompatibility(SchemaDefinition previous) =>
-        previous is ProtobufDefinition other ? Incompatibility(_message, other._message, 0) : "it is of another type";
+        previous is ProtobufDefinition other ? Incompatibility(_message, other._message, []) : "it is of another type";
 
     protected override void CheckJson(ReadOnlyMemory<byte> data)
     {
@@ -33,7 +33,7 @@ internal sealed class ProtobufDefinition : SchemaDefinition
             using var json = JsonDocument.Parse(data, new JsonDocumentOptions { MaxDepth = DeepestNesting });
             ProtobufJson.Check(_message, json.RootElement, "the message");
         }
-        catch (JsonException invalid)
+        catch (Exception invalid) when (invalid is JsonException or InvalidOperationException)
         {
             throw new FormatException($"it is not JSON ({invalid.Message.TrimEnd('.')})", invalid);
         }
@@ -51,8 +51,14 @@ internal sealed class ProtobufDefinition : SchemaDefinition
         }
     }
 
-    private static string? Incompatibility(MessageDescriptor now, MessageDescriptor before, int depth)
+    // Messages that contain each other are compared once.
+    private static string? Incompatibility(MessageDescriptor now, MessageDescriptor before, HashSet<(MessageDescriptor Now, MessageDescriptor Before)> compared)
     {
+        if (!compared.Add((now, before)))
+        {
+            return null;
+        }
+
         foreach (var number in now.Fields.InFieldNumberOrder().Concat(before.Fields.InFieldNumberOrder()).Select(field => field.FieldNumber).Distinct())
         {
             var (field, old) = (now.FindFieldByNumber(number), before.FindFieldByNumber(number));
@@ -69,8 +75,7 @@ internal sealed class ProtobufDefinition : SchemaDefinition
             {
                 return $"the field {old.FullName} is edited";
             }
-            else if (field.FieldType is FieldType.Message or FieldType.Group && depth < DeepestNesting && field.MessageType != now
-                && Incompatibility(field.MessageType, old.MessageType, depth + 1) is { } inner)
+            else if (field.FieldType is FieldType.Message or FieldType.Group && Incompatibility(field.MessageType, old.MessageType, compared) is { } inner)
             {
                 return inner;
             }

@@ -10,10 +10,12 @@ namespace EcomStream.PubSub.Broker.Schemas;
 internal static class ProtobufText
 {
     private const string FileName = "schema.proto";
+    private const int DeepestNesting = 50;
 
     /// <exception cref="FormatException">The text is not a .proto file, or imports another one.</exception>
     public static FileDescriptor Parse(string text)
     {
+        RefuseDeepNesting(text);
         var set = new Parsed.FileDescriptorSet();
         try
         {
@@ -44,9 +46,44 @@ internal static class ProtobufText
         {
             return FileDescriptor.BuildFromByteStrings([file.ToByteString()]).Single();
         }
-        catch (Exception invalid) when (invalid is ArgumentException or DescriptorValidationException or InvalidOperationException)
+        catch (Exception invalid) when (invalid is ArgumentException or DescriptorValidationException or InvalidOperationException or InvalidProtocolBufferException)
         {
             throw new FormatException($"it is not a valid .proto file ({invalid.Message.TrimEnd('.')})", invalid);
+        }
+    }
+
+    // The parser calls itself for what is nested, and an overflow of the stack ends the process.
+    private static void RefuseDeepNesting(string text)
+    {
+        var (depth, quote) = (0, '\0');
+        for (var i = 0; i < text.Length; i++)
+        {
+            var c = text[i];
+            if (quote != '\0')
+            {
+                i += c == '\\' ? 1 : 0;
+                quote = c == quote || c == '\n' ? '\0' : quote;
+            }
+            else if (c is '"' or '\'')
+            {
+                quote = c;
+            }
+            else if (c == '/' && i + 1 < text.Length && text[i + 1] is '/' or '*')
+            {
+                var end = text[i + 1] == '/' ? text.IndexOf('\n', i) : text.IndexOf("*/", i + 2, StringComparison.Ordinal);
+                i = end < 0 ? text.Length : end;
+            }
+            else if (c is '{' or '[' or '(' or '<')
+            {
+                if (++depth > DeepestNesting)
+                {
+                    throw new FormatException($"its brackets are nested more than {DeepestNesting} deep");
+                }
+            }
+            else if (c is '}' or ']' or ')' or '>')
+            {
+                depth--;
+            }
         }
     }
 

@@ -165,7 +165,7 @@ internal sealed class MessageSource(TopicLog log, DeliveryState state, MessageFi
         while (state.Redeliveries.TryPeek(out offset))
         {
             var isThere = _reader.TryRead(offset, out message, out micros);
-            state.Redeliveries.Remove(offset);
+            state.Redeliveries.Take();
             if (isThere)
             {
                 return true;
@@ -186,15 +186,19 @@ internal sealed class MessageSource(TopicLog log, DeliveryState state, MessageFi
                 state.Next = Math.Max(state.Next + 1, state.Acks.State.Cursor);
             }
 
-            if (!_reader.TryRead(state.Next, out message, out micros))
+            if (state.Keys is { IsFull: true } || !_reader.TryRead(state.Next, out message, out micros))
             {
                 break;
             }
 
             // After a seek it may be one that was delivered before.
             again = state.Next < state.SeenBefore;
-            offset = state.Next++;
-            if (IsDeliverable(settings, offset, message))
+            offset = state.Next;
+            var isDeliverable = IsDeliverable(settings, offset, message);
+
+            // Not before: a message that cannot be judged is not passed by.
+            state.Next = offset + 1;
+            if (isDeliverable)
             {
                 return true;
             }

@@ -26,6 +26,9 @@ internal sealed class BrokerProbe(SubscriptionCalls calls, string clientId = "")
     private TimeSpan? _longestLease;
     private bool _cannotInspect;
 
+    /// <summary>Whether the subscription is known to have no retry policy, so that what is nacked is delivered again at once.</summary>
+    public bool ReturnsAtOnce { get; private set; }
+
     /// <summary>Makes the round trip.</summary>
     /// <exception cref="RpcException">The server was not reached.</exception>
     public async ValueTask<SubscriptionProbe> RunAsync(CancellationToken cancellationToken)
@@ -60,6 +63,7 @@ internal sealed class BrokerProbe(SubscriptionCalls calls, string clientId = "")
             var ackDeadline = TimeSpan.FromSeconds(subscription.AckDeadlineSeconds);
 
             _longestLease = LongestLease(calls.Settings, ackDeadline);
+            ReturnsAtOnce = subscription.RetryPolicy is null;
         }
         catch (RpcException refused) when (IsRefusal(refused.StatusCode))
         {

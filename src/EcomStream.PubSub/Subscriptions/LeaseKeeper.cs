@@ -39,6 +39,15 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         set => _terms.IsExactlyOnce = value;
     }
 
+    /// <summary>
+    /// Whether the broker may lease messages to this client that <see cref="Open"/> no longer has: they were given up, or it
+    /// refused a nack of them.
+    /// </summary>
+    public bool MayHoldOthers { get; set; }
+
+    /// <summary>Whether anything was nacked.</summary>
+    public bool HasNacked { get; set; }
+
     /// <summary>Leases what a response brought.</summary>
     /// <param name="deliveries">Its messages.</param>
     /// <param name="stream">The stream that brought it.</param>
@@ -88,6 +97,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     {
         foreach (var delivery in _flow.ReleaseUnseen(unseen))
         {
+            MayHoldOthers = true;
             if (delivery.Batch is { } batch && batch.Remove(delivery))
             {
                 Remove(batch);
@@ -262,6 +272,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
             return;
         }
 
+        MayHoldOthers = true;
         PubSubMetrics.Expired.Add(deliveries.Length, _calls.Tags);
         _calls.Logger.LogWarning(
             "{Count} messages of subscription {Subscription} are not settled after max-extension ({MaxExtension}): their leases end, they will be "

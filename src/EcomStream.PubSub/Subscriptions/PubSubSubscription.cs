@@ -92,6 +92,7 @@ public sealed class PubSubSubscription : ISubscription
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop, _disposing.Token);
         var received = Channel.CreateUnbounded<PubSubDelivery[]>(new UnboundedChannelOptions { SingleReader = true });
         var rest = ArraySegment<PubSubDelivery>.Empty;
+        _streamsEndedCleanly = false;
         _receiving = RunStreamsAsync(received.Writer, ending);
         try
         {
@@ -170,14 +171,20 @@ public sealed class PubSubSubscription : ISubscription
         await _disposing.CancelAsync();
         await _receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var gaveBack = await FlushForCloseAsync("acks");
-        foreach (var delivery in _leases.Open().Where(delivery => !delivery.IsLost))
+
+        // An extension on its way would lease again what is nacked.
+        await _leases.DisposeAsync();
+        var rest = Array.FindAll(_leases.Open(), delivery => !delivery.IsLost);
+        foreach (var delivery in rest)
         {
             delivery.Nack();
         }
 
         gaveBack &= await FlushForCloseAsync("nacks");
-        GaveEverythingBack = gaveBack && _streamsEndedCleanly && _leases.Open().Length == 0;
-        await _leases.DisposeAsync();
+
+        // With a retry policy the broker holds back for a while what was nacked.
+        GaveEverythingBack = gaveBack && _streamsEndedCleanly && _leases.Open().Length == 0
+            && !_leases.MayHoldOthers && (!_leases.HasNacked || _probe.ReturnsAtOnce);
         await _settler.DisposeAsync();
         _channel.Dispose();
         _disposing.Dispose();

@@ -55,6 +55,7 @@ internal sealed class SettleRequests(SubscriptionCalls calls, LeaseKeeper leases
 
     private async Task SendAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
     {
+        leases.HasNacked |= !ack;
         try
         {
             var refused = await SendUntilAnsweredAsync(deliveries, ack);
@@ -86,6 +87,7 @@ internal sealed class SettleRequests(SubscriptionCalls calls, LeaseKeeper leases
     {
         PubSubMetrics.Refused.Add(deliveries.Count, calls.Tags);
         Complete(deliveries, ack ? AckResult.Refused : AckResult.Unknown);
+        leases.MayHoldOthers |= !ack;
         calls.Logger.LogError(
             error,
             "The {Kind} of {Count} messages of subscription {Subscription} was refused: {Reason} They will be delivered again: {Messages}",

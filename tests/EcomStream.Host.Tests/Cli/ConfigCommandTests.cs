@@ -23,6 +23,19 @@ public sealed class ConfigCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Check_asks_for_a_token_where_the_endpoint_can_be_reached_from_other_machines_and_other_commands_do_not()
+    {
+        var check = await CommandLineRun.Of("config", "check", "--set", "ecomstream.http.address=0.0.0.0:9090");
+        check.Code.ShouldBe(3);
+        check.Error.ShouldContain("set ecomstream.http.token");
+
+        var other = await CommandLineRun.Of("config", "show", "--changed", "--set", "ecomstream.http.address=0.0.0.0:9090");
+        other.Code.ShouldBe(0);
+        var missing = await CommandLineRun.Of("orders", "get", "1", "--set", "ecomstream.http.address=0.0.0.0:9090", "--data", Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString("n")));
+        missing.Error.ShouldNotContain("http");
+    }
+
+    [Fact]
     public async Task Show_prints_every_setting_with_its_origin_and_masks_secrets()
     {
         var file = Write("ecomstream {\n  store.cassandra.password = \"hush\"\n  join.shards = 3\n}\n");

@@ -173,6 +173,56 @@ public sealed class SchemaDefinitionTests
 
     private static byte[] Bytes(string json) => System.Text.Encoding.UTF8.GetBytes(json);
 
+    [Fact]
+    public void Types_that_use_each_other_in_many_ways_are_compared_in_a_moment()
+    {
+        const string Values = """
+            syntax = "proto3";
+            message Value {
+              A a = 1; B b = 2;
+              message A { A a = 1; B b = 2; Value v = 3; }
+              message B { A a = 1; B b = 2; Value v = 3; }
+            }
+            """;
+        Compare(Schema.Types.Type.ProtocolBuffer, Values).ShouldBeNull();
+
+        var fields = Enumerable.Range(1, 40).Select(n =>
+            $$$"""{"name":"f{{{n}}}","type":{"type":"record","name":"R{{{n}}}","fields":[{"name":"a","type":"R{{{n - 1}}}"},{"name":"b","type":"R{{{n - 1}}}"}]}}""");
+        var records = $$$"""{"type":"record","name":"T","fields":[{"name":"f0","type":{"type":"record","name":"R0","fields":[{"name":"x","type":"null"}]}},{{{string.Join(',', fields)}}}]}""";
+        Compare(Schema.Types.Type.Avro, records).ShouldBeNull();
+        Rejected(Schema.Types.Type.Avro, records, Encoding.Binary, []);
+
+        static string? Compare(Schema.Types.Type type, string definition) =>
+            SchemaDefinition.Parse(type, definition).Incompatibility(SchemaDefinition.Parse(type, definition));
+    }
+
+    [Theory]
+    [InlineData(60)]
+    [InlineData(100_000)]
+    public void A_definition_that_is_nested_too_deep_is_rejected(int depth) => Should.Throw<FormatException>(() => SchemaDefinition.Parse(
+        Schema.Types.Type.ProtocolBuffer, "syntax = \"proto3\"; " + string.Concat(Enumerable.Repeat("message A { ", depth)) + new string('}', depth)));
+
+    [Fact]
+    public void Texts_and_comments_do_not_count_as_nested() => SchemaDefinition.Parse(
+        Schema.Types.Type.ProtocolBuffer,
+        $"syntax = \"proto3\"; // it's {new string('{', 60)}\n/* {new string('{', 60)} */ message A {{ string s = 1 [json_name = \"{new string('{', 60)}\"]; }}");
+
+    [Theory]
+    [InlineData("[\"null\",\"int\"]", "[\"null\",\"string\"]", false)]
+    [InlineData("[\"null\",\"int\"]", "[\"int\",\"null\"]", true)]
+    [InlineData("[\"null\",\"int\"]", "[\"null\",\"int\",\"string\"]", false)]
+    public void Nullable_fields_in_Avro_are_compared_by_their_types(string before, string after, bool mayFollow) =>
+        (SchemaDefinition.Parse(Schema.Types.Type.Avro, Record(after)).Incompatibility(SchemaDefinition.Parse(Schema.Types.Type.Avro, Record(before))) is null).ShouldBe(mayFollow);
+
+    [Fact]
+    public void JSON_with_half_a_surrogate_pair_is_rejected()
+    {
+        Rejected(Schema.Types.Type.Avro, AvroAll, Encoding.Json, "{\"\\ud800\": 1}"u8.ToArray());
+        Rejected(Schema.Types.Type.ProtocolBuffer, Proto3, Encoding.Json, "{\"\\ud800\": 1}"u8.ToArray());
+    }
+
+    private static string Record(string type) => $$"""{"type":"record","name":"R","fields":[{"name":"x","type":{{type}}}]}""";
+
     private static void Check(Schema.Types.Type type, string definition, Encoding encoding, string json) =>
         Parse(type, definition).Check(Bytes(json), encoding);
 

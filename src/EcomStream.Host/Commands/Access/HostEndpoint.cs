@@ -17,7 +17,9 @@ internal sealed class HostEndpoint : IDisposable
     private HostEndpoint(string address, string token, TimeSpan timeout)
     {
         Address = address;
-        _client = new HttpClient { Timeout = timeout };
+
+        // Not through a proxy of the environment: the host is near, and the token is for it alone.
+        _client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = timeout };
         if (token.Length > 0)
         {
             _client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
@@ -48,7 +50,11 @@ internal sealed class HostEndpoint : IDisposable
         }
 
         // A host that listens on every address is asked on this machine.
-        address = address.Replace("0.0.0.0:", "127.0.0.1:", StringComparison.Ordinal).Replace("[::]:", "[::1]:", StringComparison.Ordinal);
+        foreach (var (any, loopback) in ((string, string)[])[("0.0.0.0:", "127.0.0.1:"), ("[::]:", "[::1]:")])
+        {
+            address = address.StartsWith(any, StringComparison.Ordinal) ? loopback + address[any.Length..] : address;
+        }
+
         return Uri.TryCreate(Scheme + address, UriKind.Absolute, out var uri) && uri is { PathAndQuery: "/", Port: > 0 } && address.LastIndexOf(':') > address.LastIndexOf(']')
             ? new HostEndpoint(address, settings.HttpToken, timeout)
             : throw new UsageException($"--node {address}: must be a host and a port, such as {DefaultAddress}.");

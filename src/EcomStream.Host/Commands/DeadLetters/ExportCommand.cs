@@ -31,12 +31,14 @@ internal static class ExportCommand
             try
             {
                 // Counting the rows first would read them twice in Cassandra.
-                using var progress = new ProgressReport(context, "exported", total: null);
+                // Rows on a terminal show the progress themselves.
+                using var progress = whole is null && context.IsTerminal ? null : new ProgressReport(context, "exported", total: null);
                 await foreach (var row in store.ListUnmatchedAsync(query, stop).WithCancellation(stop))
                 {
                     stop.ThrowIfCancellationRequested();
                     await (whole?.Writer ?? context.Out).WriteLineAsync(RowJson.Write(row));
-                    progress.Report(++rows);
+                    rows++;
+                    progress?.Report(rows);
                 }
 
                 if (whole is not null)
