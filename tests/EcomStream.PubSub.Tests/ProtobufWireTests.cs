@@ -42,15 +42,16 @@ public sealed class ProtobufWireTests
     [InlineData(ProtobufWire.Fixed64, "01 02 03 04 05 06 07 08 09", 1)]
     [InlineData(ProtobufWire.Len, "02 01 02 03", 1)]
     [InlineData(ProtobufWire.Fixed32, "01 02 03 04", 0)]
+    [InlineData(3, "08 01 7C 05", 1)] // a group with a field
     public void A_field_of_any_type_is_skipped(int wireType, string hex, int left) =>
         Read(hex, (scoped ref ReadOnlySpan<byte> input) => ProtobufWire.Skip(ref input, (ulong)((15 << 3) | wireType))).ShouldBe(left);
 
     [Theory]
     [InlineData(ProtobufWire.Fixed64, "01 02 03 04 05 06 07")]
     [InlineData(ProtobufWire.Fixed32, "01 02 03")]
-    [InlineData(3, "7C")] // a group
+    [InlineData(3, "08 01")] // a group without its end
     [InlineData(7, "00")] // a type that does not exist
-    public void What_is_cut_or_a_group_is_not_skipped(int wireType, string hex) => Should.Throw<InvalidDataException>(
+    public void What_is_cut_is_not_skipped(int wireType, string hex) => Should.Throw<InvalidDataException>(
         () => Read(hex, (scoped ref ReadOnlySpan<byte> input) => ProtobufWire.Skip(ref input, (ulong)((15 << 3) | wireType))));
 
     private delegate void Reading(scoped ref ReadOnlySpan<byte> input);
