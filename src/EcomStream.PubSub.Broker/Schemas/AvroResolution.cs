@@ -1,3 +1,6 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+
 namespace EcomStream.PubSub.Broker.Schemas;
 
 /// <summary>
@@ -7,6 +10,9 @@ namespace EcomStream.PubSub.Broker.Schemas;
 /// </summary>
 internal sealed class AvroResolution
 {
+    // Read without its type, which is one of a JSON library that only the parser of Avro uses.
+    private static readonly PropertyInfo _defaultValue = typeof(Avro.Field).GetProperty(nameof(Avro.Field.DefaultValue))!;
+
     // True while a pair is being compared: types that contain themselves agree unless something else differs.
     private readonly Dictionary<(Avro.Schema Reader, Avro.Schema Writer), bool> _results = new(ByReference.Instance);
 
@@ -43,7 +49,7 @@ internal sealed class AvroResolution
     private bool ReadsField(Avro.Field field, Avro.RecordSchema writer)
     {
         var names = (field.Aliases ?? []).Prepend(field.Name).ToHashSet(StringComparer.Ordinal);
-        return writer.Fields.Find(other => names.Contains(other.Name)) is { } written ? Reads(field.Schema, written.Schema) : field.DefaultValue is not null;
+        return writer.Fields.Find(other => names.Contains(other.Name)) is { } written ? Reads(field.Schema, written.Schema) : _defaultValue.GetValue(field) is not null;
     }
 
     // By the name without its namespace.
@@ -69,6 +75,6 @@ internal sealed class AvroResolution
             ReferenceEquals(x.Reader, y.Reader) && ReferenceEquals(x.Writer, y.Writer);
 
         public int GetHashCode((Avro.Schema Reader, Avro.Schema Writer) pair) => HashCode.Combine(
-            System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(pair.Reader), System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(pair.Writer));
+            RuntimeHelpers.GetHashCode(pair.Reader), RuntimeHelpers.GetHashCode(pair.Writer));
     }
 }
