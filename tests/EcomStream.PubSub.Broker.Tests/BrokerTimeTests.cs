@@ -50,15 +50,7 @@ public sealed class BrokerTimeTests
     [Fact]
     public async Task Backoffs_end_and_retention_passes_when_the_clock_is_moved()
     {
-        await using var client = await BrokerClient.StartAsync("", o => o with { InMemory = true });
-        await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
-        await client.Subscriber.CreateSubscriptionAsync(new Subscription
-        {
-            Name = BrokerClient.Subscription,
-            Topic = BrokerClient.Topic,
-            RetryPolicy = new RetryPolicy { MinimumBackoff = Duration.FromTimeSpan(TimeSpan.FromSeconds(300)), MaximumBackoff = Duration.FromTimeSpan(TimeSpan.FromSeconds(600)) },
-            MessageRetentionDuration = Duration.FromTimeSpan(TimeSpan.FromHours(1)),
-        });
+        await using var client = await StartWithBackoffAsync();
         await client.PublishAsync("a");
         await client.ModifyAsync(await client.PullAsync(), 0);
         (await client.PullAsync()).ShouldBeEmpty();
@@ -73,14 +65,7 @@ public sealed class BrokerTimeTests
     [Fact]
     public async Task Each_backoff_is_waited_for_also_when_messages_are_pulled_one_by_one()
     {
-        await using var client = await BrokerClient.StartAsync("", o => o with { InMemory = true });
-        await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
-        await client.Subscriber.CreateSubscriptionAsync(new Subscription
-        {
-            Name = BrokerClient.Subscription,
-            Topic = BrokerClient.Topic,
-            RetryPolicy = new RetryPolicy { MinimumBackoff = Duration.FromTimeSpan(TimeSpan.FromSeconds(300)), MaximumBackoff = Duration.FromTimeSpan(TimeSpan.FromSeconds(600)) },
-        });
+        await using var client = await StartWithBackoffAsync();
         await client.PublishAsync("a");
         await client.ModifyAsync(await client.PullAsync(), 0);
         client.Broker.AdvanceTime(TimeSpan.FromSeconds(301));
@@ -188,6 +173,21 @@ public sealed class BrokerTimeTests
         text.ShouldContain($$"""ecomstream_broker_topic_messages_total{topic="{{BrokerClient.Topic}}"} 3""");
         text.ShouldContain($$"""ecomstream_broker_subscription_backlog{subscription="{{BrokerClient.Subscription}}"} 2""");
         text.ShouldContain($$"""ecomstream_broker_subscription_leased{subscription="{{BrokerClient.Subscription}}"} 1""");
+    }
+
+    // Five to ten minutes, and messages are kept for an hour.
+    private static async Task<BrokerClient> StartWithBackoffAsync()
+    {
+        var client = await BrokerClient.StartAsync("", o => o with { InMemory = true });
+        await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription
+        {
+            Name = BrokerClient.Subscription,
+            Topic = BrokerClient.Topic,
+            RetryPolicy = new RetryPolicy { MinimumBackoff = Duration.FromTimeSpan(TimeSpan.FromSeconds(300)), MaximumBackoff = Duration.FromTimeSpan(TimeSpan.FromSeconds(600)) },
+            MessageRetentionDuration = Duration.FromTimeSpan(TimeSpan.FromHours(1)),
+        });
+        return client;
     }
 
     // Its timers end a millisecond too soon, as those of .NET may; those of a millisecond are exact.

@@ -47,49 +47,45 @@ public sealed class SubscriptionModelTests
     [Fact]
     public void Whatever_happens_nothing_acked_comes_again_nothing_leased_comes_twice_keys_keep_their_order_and_everything_arrives() =>
         Gen.Select(Settings, Steps).Sample(
-            (settings, steps) =>
+            (settings, steps) => Simulate(settings, run =>
             {
-                using var folder = new TemporaryFolder();
-                using var run = new Run(folder.Path, settings);
-                try
+                foreach (var (step, number) in steps)
                 {
-                    foreach (var (step, number) in steps)
-                    {
-                        run.Do(step, number);
-                    }
+                    run.Do(step, number);
+                }
 
-                    run.Drain();
-                }
-                catch (Exception error)
-                {
-                    throw new InvalidOperationException(run.Trace, error);
-                }
-            },
+                run.Drain();
+            }),
             iter: 400,
             threads: 2);
 
     [Fact]
     public void Each_message_is_in_exactly_one_state_after_every_operation() =>
         Gen.Select(Settings, StepsWithSeeks, Gen.Bool).Sample(
-            (settings, steps, retains) =>
+            (settings, steps, retains) => Simulate(settings with { RetainAckedMessages = retains }, run =>
             {
-                using var folder = new TemporaryFolder();
-                using var run = new Run(folder.Path, settings with { RetainAckedMessages = retains });
-                try
+                foreach (var (step, number) in steps)
                 {
-                    foreach (var (step, number) in steps)
-                    {
-                        run.DoUnchecked(step, number);
-                        run.CheckStates();
-                    }
+                    run.DoUnchecked(step, number);
+                    run.CheckStates();
                 }
-                catch (Exception error)
-                {
-                    throw new InvalidOperationException(run.Trace, error);
-                }
-            },
+            }),
             iter: 400,
             threads: 2);
+
+    private static void Simulate(SubscriptionSettings settings, Action<Run> operations)
+    {
+        using var folder = new TemporaryFolder();
+        using var run = new Run(folder.Path, settings);
+        try
+        {
+            operations(run);
+        }
+        catch (Exception error)
+        {
+            throw new InvalidOperationException(run.Trace, error);
+        }
+    }
 
     private enum Step
     {

@@ -32,7 +32,7 @@ internal static class CleanStops
     /// </summary>
     public static IReadOnlyList<ISubscription> Candidates(EcomStreamPipeline pipeline)
     {
-        if (!pipeline.Ports.IsOnlyReader)
+        if (pipeline.Ports is not { IsOnlyReader: true, Store: ICleanStopStore })
         {
             return [];
         }
@@ -48,11 +48,14 @@ internal static class CleanStops
 
     /// <summary>Writes the records after the subscriptions were disposed, where everything was given back.</summary>
     /// <exception cref="StoreUnavailableException">The next run waits for leases.</exception>
+    /// <param name="store">The store of the pipeline.</param>
+    /// <param name="candidates">What <see cref="Candidates"/> has returned.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
     public static async Task SetAsync(IFactStore store, IReadOnlyList<ISubscription> candidates, CancellationToken cancellationToken)
     {
         foreach (var subscription in candidates.Where(subscription => subscription.GaveEverythingBack))
         {
-            await ((store as ICleanStopStore)?.SetCleanStopAsync(subscription.FullName, cancellationToken) ?? ValueTask.CompletedTask);
+            await ((ICleanStopStore)store).SetCleanStopAsync(subscription.FullName, cancellationToken);
         }
     }
 }

@@ -13,16 +13,17 @@ internal static class PipelineDrain
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan NoProgress = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan LongestRecord = TimeSpan.FromSeconds(1);
-
     // Part of the shutdown timeout that is left for giving messages back.
     private static readonly TimeSpan LongestClose = TimeSpan.FromSeconds(5);
+
+    // Part of that time in which the record of a clean stop is written.
+    private static readonly TimeSpan LongestRecord = TimeSpan.FromSeconds(1);
 
     /// <summary>Drains; <paramref name="parts"/> is null when the pipeline had not started.</summary>
     public static async Task RunAsync(EcomStreamPipeline pipeline, PipelineParts? parts, ILoggingAdapter log)
     {
         var (time, timeout) = (pipeline.Time, pipeline.Settings.ShutdownTimeout);
-        var close = timeout / 4 < LongestClose ? timeout / 4 : LongestClose;
+        var close = AtMost(timeout / 4, LongestClose);
         using var deadline = new CancellationTokenSource(timeout - close, time);
         var candidates = CleanStops.Candidates(pipeline);
         if (parts is not null)
@@ -49,10 +50,12 @@ internal static class PipelineDrain
             }
         }
 
-        var record = close / 4 < LongestRecord ? close / 4 : LongestRecord;
+        var record = AtMost(close / 4, LongestRecord);
         await CloseAsync(pipeline, close - record);
         await RecordAsync(pipeline, candidates, record, log);
     }
+
+    private static TimeSpan AtMost(TimeSpan time, TimeSpan most) => time < most ? time : most;
 
     private static async Task RecordAsync(EcomStreamPipeline pipeline, IReadOnlyList<ISubscription> candidates, TimeSpan longest, ILoggingAdapter log)
     {

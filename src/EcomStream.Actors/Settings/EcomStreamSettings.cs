@@ -105,9 +105,7 @@ public sealed record EcomStreamSettings
     public static EcomStreamSettings Read(Config config)
     {
         UnknownKeys.Reject(config, Reference);
-        // A configuration cannot be its own fallback.
-        var whole = ReferenceEquals(config, Reference) ? config : config.WithFallback(Reference);
-        var reader = new SettingsReader(whole.GetConfig("ecomstream"), "ecomstream");
+        var reader = SettingsReader.Of(config, Reference, "ecomstream");
         return new EcomStreamSettings
         {
             Shards = reader.Int("join.shards", 1, 65_536),

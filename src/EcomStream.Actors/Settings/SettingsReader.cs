@@ -5,6 +5,11 @@ namespace EcomStream.Actors;
 /// <summary>Reads values of one HOCON section; every error names the whole path and the range.</summary>
 internal sealed class SettingsReader(Config section, string root)
 {
+    /// <summary>A reader of the section <paramref name="root"/>; what the configuration leaves out is that of the reference.</summary>
+    public static SettingsReader Of(Config config, Config reference, string root) =>
+        // A configuration cannot be its own fallback.
+        new((ReferenceEquals(config, reference) ? config : config.WithFallback(reference)).GetConfig(root), root);
+
     public int Int(string path, int least, int most)
     {
         var value = Read(path, "a whole number", p => section.GetInt(p));

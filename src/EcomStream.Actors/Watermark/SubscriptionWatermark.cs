@@ -48,7 +48,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     private (WatermarkHold Hold, string MessageId, long Since) _held = (WatermarkHold.NotReading, "", 0);
 
     /// <summary>
-    /// The last reader has given back everything, and there is no other: until a stream is lost, no lease has to run out.
+    /// Tells that the last reader gave back everything and that nobody else reads: until a stream is lost, no lease is waited for.
     /// Called before the reading begins.
     /// </summary>
     public void NothingLeased() => _nothingLeased = true;

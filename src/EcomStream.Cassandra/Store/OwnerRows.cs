@@ -52,7 +52,7 @@ internal sealed class OwnerRows(ICqlClient client, string table)
         return answer.Next() && answer.Bytes(0) is [1];
     }
 
-    // Subscription names contain no blanks, so this is no other subscription's key.
+    // Subscription names contain no spaces, so this cannot be the key of another subscription.
     private static string CleanStopKey(string subscription) => Text($"clean stop of {subscription}");
 
     private async Task<SubscriptionOwner?> ReadAsync(string key, CancellationToken cancellationToken)

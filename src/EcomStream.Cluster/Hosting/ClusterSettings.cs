@@ -94,9 +94,7 @@ public sealed record ClusterSettings
     /// <exception cref="ConfigurationException">A value is missing, of the wrong kind, or out of its range; the message names the path.</exception>
     public static ClusterSettings Read(Config config)
     {
-        // A configuration cannot be its own fallback.
-        var whole = ReferenceEquals(config, Reference) ? config : config.WithFallback(Reference);
-        var reader = new SettingsReader(whole.GetConfig("ecomstream.cluster"), "ecomstream.cluster");
+        var reader = SettingsReader.Of(config, Reference, "ecomstream.cluster");
         var settings = new ClusterSettings
         {
             Enabled = reader.Switch("enabled"),

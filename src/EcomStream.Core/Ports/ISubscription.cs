@@ -9,7 +9,7 @@ public interface ISubscription : IAsyncDisposable
     /// <summary>The subscription's name, as configured.</summary>
     string Name { get; }
 
-    /// <summary>The subscription's full name on its broker; <see cref="Name"/> where there is no other.</summary>
+    /// <summary>The subscription's full name on its broker; the same as <see cref="Name"/> where the broker has only that.</summary>
     string FullName => Name;
 
     /// <summary>What is under way now.</summary>

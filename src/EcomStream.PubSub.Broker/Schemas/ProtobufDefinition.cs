@@ -26,18 +26,7 @@ internal sealed class ProtobufDefinition : SchemaDefinition
     public override string? Incompatibility(SchemaDefinition previous) =>
         previous is ProtobufDefinition other ? Incompatibility(_message, other._message, []) : "it is of another type";
 
-    protected override void CheckJson(ReadOnlyMemory<byte> data)
-    {
-        try
-        {
-            using var json = JsonDocument.Parse(data, new JsonDocumentOptions { MaxDepth = DeepestNesting });
-            ProtobufJson.Check(_message, json.RootElement, "the message");
-        }
-        catch (Exception invalid) when (invalid is JsonException or InvalidOperationException)
-        {
-            throw new FormatException($"it is not JSON ({invalid.Message.TrimEnd('.')})", invalid);
-        }
-    }
+    protected override void CheckJson(JsonElement data) => ProtobufJson.Check(_message, data, "the message");
 
     protected override void CheckBinary(ReadOnlySpan<byte> data)
     {
@@ -67,7 +56,7 @@ internal sealed class ProtobufDefinition : SchemaDefinition
                 var single = (field ?? old)!;
                 if (single.IsRequired || single.IsRepeated)
                 {
-                    return $"the field {single.FullName} is {(field is null ? "removed" : "added")}, which only optional ones may be";
+                    return $"the field {single.FullName} is {(field is null ? "removed" : "added")}, and only optional fields may be added or removed";
                 }
             }
             else if (field.Name != old.Name || field.FieldType != old.FieldType || field.IsRepeated != old.IsRepeated || field.IsRequired != old.IsRequired

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Google.Cloud.PubSub.V1.Schemas;
 
 namespace EcomStream.PubSub.Broker.Schemas;
@@ -27,7 +28,16 @@ internal abstract class SchemaDefinition
     {
         if (encoding == Encoding.Json)
         {
-            CheckJson(data);
+            try
+            {
+                using var json = JsonDocument.Parse(data, new JsonDocumentOptions { MaxDepth = DeepestNesting });
+                CheckJson(json.RootElement);
+            }
+            catch (Exception invalid) when (invalid is JsonException or InvalidOperationException)
+            {
+                // The latter for texts that are not valid Unicode, which show when they are read.
+                throw new FormatException($"it is not JSON ({invalid.Message.TrimEnd('.')})", invalid);
+            }
         }
         else
         {
@@ -39,7 +49,7 @@ internal abstract class SchemaDefinition
     /// <param name="previous">A definition of the same type.</param>
     public abstract string? Incompatibility(SchemaDefinition previous);
 
-    protected abstract void CheckJson(ReadOnlyMemory<byte> data);
+    protected abstract void CheckJson(JsonElement data);
 
     protected abstract void CheckBinary(ReadOnlySpan<byte> data);
 }

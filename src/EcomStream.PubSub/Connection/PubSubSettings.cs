@@ -61,9 +61,7 @@ public sealed record PubSubSettings
     public static PubSubSettings Read(Config config, string? emulatorHost = null, IDictionary? environment = null)
     {
         SettingsReader.RefuseUnknown(config, Reference, Root);
-        // A configuration cannot be its own fallback.
-        var whole = ReferenceEquals(config, Reference) ? config : config.WithFallback(Reference);
-        var reader = new SettingsReader(whole.GetConfig(Root), Root);
+        var reader = SettingsReader.Of(config, Reference, Root);
         var (project, source) = Project(config, reader, environment);
         var deadline = reader.Time("subscriber.ack-deadline", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(600));
         var minBackoff = reader.Time("retry.min-backoff", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));

@@ -174,8 +174,7 @@ public sealed class PubSubSubscription : ISubscription
 
         // An extension on its way would lease again what is nacked.
         await _leases.DisposeAsync();
-        var rest = Array.FindAll(_leases.Open(), delivery => !delivery.IsLost);
-        foreach (var delivery in rest)
+        foreach (var delivery in _leases.Open().Where(delivery => !delivery.IsLost))
         {
             delivery.Nack();
         }
