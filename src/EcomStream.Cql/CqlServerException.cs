@@ -74,7 +74,7 @@ internal static class CqlErrorCodes
     /// <summary>Whether the same request, which must be idempotent, may succeed on another node or later.</summary>
     public static bool IsRetryable(CqlErrorCode code) => code is CqlErrorCode.ServerError or CqlErrorCode.BadCredentials or CqlErrorCode.Unavailable or CqlErrorCode.Overloaded
         or CqlErrorCode.IsBootstrapping or CqlErrorCode.TruncateError or CqlErrorCode.WriteTimeout or CqlErrorCode.ReadTimeout
-        or CqlErrorCode.ReadFailure or CqlErrorCode.WriteFailure or CqlErrorCode.CdcWriteFailure or CqlErrorCode.CasWriteUnknown or CqlErrorCode.Unprepared;
+        or CqlErrorCode.ReadFailure or CqlErrorCode.WriteFailure or CqlErrorCode.CdcWriteFailure or CqlErrorCode.Unprepared;
 }
 
 /// <summary>A node answered with an ERROR.</summary>

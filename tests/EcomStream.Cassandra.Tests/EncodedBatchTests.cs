@@ -51,6 +51,7 @@ public sealed class EncodedBatchTests
     [InlineData(CqlErrorCode.Overloaded, "Unavailable")]
     [InlineData(CqlErrorCode.WriteTimeout, "Unavailable")]
     [InlineData(CqlErrorCode.Unprepared, "Unavailable")]
+    [InlineData(CqlErrorCode.CasWriteUnknown, "Unavailable")]
     [InlineData(CqlErrorCode.Invalid, "Invalid")]
     [InlineData(CqlErrorCode.Unauthorized, "Denied")]
     [InlineData(CqlErrorCode.ConfigError, "Denied")]

@@ -9,6 +9,9 @@ internal static class FaultKinds
     public static FaultKind Of(CqlErrorCode code) => code switch
     {
         _ when CqlErrorCodes.IsRetryable(code) => FaultKind.Unavailable,
+
+        // A lightweight transaction may have been applied or not. The client does not repeat it; its caller looks and decides.
+        CqlErrorCode.CasWriteUnknown => FaultKind.Unavailable,
         CqlErrorCode.Invalid => FaultKind.Invalid,
         _ => FaultKind.Denied,
     };
