@@ -94,7 +94,9 @@ internal sealed class FactTable : IDisposable
     public bool Write(FactWrite write)
     {
         var row = ReadHead(write.OrderId);
-        var refused = write is { Payment: not null, PaymentGuarded: true } && row.HasPayment && row.PaymentId != write.Payment.PaymentId;
+        var refused = write is { Payment: { } guarded, PaymentGuarded: true } && row.HasPayment
+            && (row.PaymentId != guarded.PaymentId
+                || (PaymentGuard.Overlaps(row.PaymentStamp, row.PaymentDetailStamp, write) && PaymentGuard.Refuses(Read(write.OrderId), write)));
         var order = write.Order is not null && (!row.HasOrder || write.OrderStamp >= row.OrderStamp) ? write.Order : null;
         var details = write.PaymentDetailStamp ?? write.PaymentStamp;
         var payment = write.Payment is not null && !refused && (!row.HasPayment || write.PaymentStamp >= row.PaymentStamp || details >= row.PaymentDetailStamp)

@@ -195,8 +195,7 @@ public sealed class InMemoryFactStore : IFactStore, ICleanStopStore
             orderStamp = write.OrderStamp;
         }
 
-        var refused = write is { Payment: not null, PaymentGuarded: true }
-            && payment is not null && payment.PaymentId != write.Payment.PaymentId;
+        var refused = PaymentGuard.Refuses(row, write);
         if (write.Payment is not null && !refused)
         {
             var details = write.PaymentDetailStamp ?? write.PaymentStamp;

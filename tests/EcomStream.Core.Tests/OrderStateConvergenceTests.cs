@@ -86,8 +86,11 @@ public sealed class OrderStateConvergenceTests
         {
             _random = random;
 
-            // Some messages share a stamp.
-            var stamps = Enumerable.Range(1, 12).Select(n => random.Next(4) == 0 ? Math.Max(1, n - 1) : n).OrderBy(_ => random.Next()).ToArray();
+            // Some messages share a stamp, or have stamps next to each other.
+            var ties = random.Next(3);
+            var stamps = Enumerable.Range(1, 12)
+                .Select(n => ties switch { 0 => n, 1 => random.Next(4) == 0 ? Math.Max(1, n - 1) : n, _ => random.Next(3) })
+                .OrderBy(_ => random.Next()).ToArray();
             var orders = random.Next(0, 4);
             var payments = random.Next(0, 6);
             for (var i = 0; i < orders; i++)
@@ -97,11 +100,16 @@ public sealed class OrderStateConvergenceTests
 
             for (var i = 0; i < payments; i++)
             {
-                _published.Add(Some.Payment(
-                    stamps[orders + i],
+                // Stamps one microsecond apart, and columns of which the first difference does not decide the others.
+                var sent = Some.Payment(
+                    1,
                     random.Next(4) is 0 ? null : random.Next(1, 4),
                     messageId: $"p{i}",
-                    idText: random.Next(2) is 0 ? null : $"pi_{random.Next(3)}"));
+                    idText: random.Next(2) is 0 ? null : $"pi_{random.Next(3)}");
+                _published.Add(new PaymentReceived(
+                    sent.Payment with { PaymentMethod = $"{random.Next(2)}", PaymentStatus = $"{random.Next(3)}" },
+                    new Stamp(Some.MicrosAt(1) + stamps[orders + i]),
+                    sent.Delivery));
             }
 
             _unacked.AddRange(_published);
@@ -293,7 +301,7 @@ public sealed class OrderStateConvergenceTests
 
                 See(letter.Reason == DeadLetterReason.Superseded ? Event.Superseded : Event.GivenUp);
                 var payment = letter.Payment;
-                var newest = _unmatched.TryGetValue(payment.Key, out var row) && row.Message.Stamp >= payment.Stamp
+                var newest = _unmatched.TryGetValue(payment.Key, out var row) && !OrderState.IsNewer(payment, row.Message)
                     ? row.Message
                     : payment;
                 if (CrashNow())
@@ -402,11 +410,26 @@ public sealed class OrderStateConvergenceTests
             }
 
             var payment = write.WritePayment;
-            var isRefused = write.Guarded && row.Payment is not null && (row.Payment.PaymentId != payment!.Payment.PaymentId || row.Payment.PaymentId is null);
-            if (payment is not null && !isRefused && (payment.Stamp > row.PaymentStamp
-                || (payment.Stamp == row.PaymentStamp && (row.Payment is null || EqualStamps.Compare(payment.Payment, row.Payment) >= 0))))
+            var isRefused = payment is not null && PaymentGuard.Refuses(row, new FactWrite
             {
-                row = row with { Payment = payment.Payment with { PaymentIdText = null }, PaymentStamp = payment.Stamp };
+                OrderId = Some.OrderId,
+                Payment = payment.Payment,
+                PaymentStamp = payment.Stamp,
+                PaymentDetailStamp = write.PaymentDetailStamp,
+                PaymentGuarded = write.Guarded,
+            });
+            if (payment is not null && !isRefused)
+            {
+                // Column by column, as in Cassandra.
+                var details = write.PaymentDetailStamp ?? payment.Stamp;
+                row = row with
+                {
+                    Payment = (row.Payment is { } there
+                        ? CellOrder.Resolve(there, row.PaymentStamp, row.PaymentDetailStamp, payment.Payment, payment.Stamp, details)
+                        : payment.Payment) with { PaymentIdText = null },
+                    PaymentStamp = row.PaymentStamp > payment.Stamp ? row.PaymentStamp : payment.Stamp,
+                    PaymentDetailStamp = row.PaymentDetailStamp > details ? row.PaymentDetailStamp : details,
+                };
             }
 
             _row = row.Order is null && row.Payment is null ? null : row;
@@ -426,7 +449,7 @@ public sealed class OrderStateConvergenceTests
             if (!command.Park)
             {
                 // It may have been superseded while the fact was being written.
-                if (row is { IsHealable: true })
+                if (row is { IsHealable: true } && !OrderState.IsNewer(row.Message, command.Payment))
                 {
                     See(Event.Healed);
                     _unmatched[key] = row with { State = UnmatchedState.Healed };
@@ -436,7 +459,7 @@ public sealed class OrderStateConvergenceTests
             }
 
             // The row of a payment holds its newest message; one that was dead-lettered stays so.
-            if (row is null || row.Message.Stamp <= command.Payment.Stamp)
+            if (row is null || !OrderState.IsNewer(row.Message, command.Payment))
             {
                 _unmatched[key] = new Row(
                     command.Payment,

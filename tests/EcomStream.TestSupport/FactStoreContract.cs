@@ -378,6 +378,34 @@ public abstract class FactStoreContract : IAsyncLifetime
     }
 
     [SkippableFact]
+    public async Task A_guarded_payment_whose_columns_would_be_mixed_with_those_of_the_row_is_refused()
+    {
+        // Another message of the same payment with the same stamp, and one that is as new as the columns of a payment
+        // which replaced one with the same stamp.
+        var (one, other) = (Payment(1, 1001) with { PaymentMethod = "a", PaymentStatus = "z" }, Payment(1, 1001) with { PaymentMethod = "z", PaymentStatus = "a" });
+        await Write(
+            PaymentWrite(1, 1001, stamp: 10) with { Payment = one },
+            PaymentWrite(2, 1001, stamp: 10) with { Payment = one with { OrderId = Id(2) }, PaymentDetailStamp = new Stamp(12) },
+            PaymentWrite(3, 1001, stamp: 10) with { Payment = one with { OrderId = Id(3) } });
+
+        var refused = await Store.WriteAsync(
+            [
+                PaymentWrite(1, 1001, stamp: 10) with { Payment = other, PaymentGuarded = true },
+                PaymentWrite(2, 1001, stamp: 11) with { Payment = other with { OrderId = Id(2) }, PaymentGuarded = true },
+                PaymentWrite(3, 1001, stamp: 9) with
+                {
+                    Payment = other with { OrderId = Id(3) }, PaymentDetailStamp = new Stamp(10), PaymentGuarded = true,
+                },
+            ],
+            default);
+
+        refused.Order().ShouldBe([Id(1), Id(2), Id(3)]);
+        (await Read(1))!.Payment.ShouldBe(one);
+        (await Read(2))!.Payment.ShouldBe(one with { OrderId = Id(2) });
+        (await Read(3))!.Payment.ShouldBe(one with { OrderId = Id(3) });
+    }
+
+    [SkippableFact]
     public async Task A_payment_without_an_id_is_another_payment_than_one_with_an_id()
     {
         var nameless = new Payment { OrderId = Id(1), PaymentMethod = "Cash" };

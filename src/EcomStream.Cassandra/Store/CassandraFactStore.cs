@@ -399,12 +399,12 @@ public sealed partial class CassandraFactStore : IFactStore
     // The orders whose guarded payment would displace another one.
     private async Task<HashSet<long>?> RefusedAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken)
     {
-        Dictionary<long, long?>? guarded = null;
+        Dictionary<long, FactWrite>? guarded = null;
         foreach (var write in writes)
         {
-            if (write is { PaymentGuarded: true, Payment: { } payment })
+            if (write is { PaymentGuarded: true, Payment: not null })
             {
-                (guarded ??= [])[write.OrderId] = payment.PaymentId;
+                (guarded ??= [])[write.OrderId] = write;
             }
         }
 
@@ -416,10 +416,10 @@ public sealed partial class CassandraFactStore : IFactStore
         HashSet<long>? refused = null;
         await ReadByIdAsync(Opened.Facts.ReadPayments, [.. guarded.Keys], row =>
         {
-            var (orderId, hasPayment, paymentId) = FactStatements.ToPayment(row);
-            if (hasPayment && paymentId != guarded[orderId])
+            var fact = Opened.Facts.ToPayment(row);
+            if (PaymentGuard.Refuses(fact, guarded[fact.OrderId]))
             {
-                (refused ??= []).Add(orderId);
+                (refused ??= []).Add(fact.OrderId);
             }
         }, cancellationToken);
         return refused;

@@ -20,8 +20,8 @@ internal sealed class FactStatements
     private const string OrderColumns = "customer_id, item, quantity, price, shipping_address, order_status, creation_date";
     private const string PaymentColumns = "payment_id, payment_method, card_last_four, payment_status, payment_datetime";
 
-    private static readonly string _writeTimes =
-        string.Join(", ", $"{OrderColumns}, {PaymentColumns}".Split(", ").Select(column => $"writetime({column})"));
+    private static readonly string _orderTimes = WriteTimes(OrderColumns);
+    private static readonly string _paymentTimes = WriteTimes(PaymentColumns);
 
     private readonly long _offset;
     private readonly IStatement _setOrder;
@@ -46,7 +46,7 @@ internal sealed class FactStatements
     /// <summary>Reads whole rows by IN.</summary>
     public IStatement Read { get; }
 
-    /// <summary>Reads only what tells whose payment a row holds.</summary>
+    /// <summary>Reads the payment columns by IN, for guarded payments.</summary>
     public IStatement ReadPayments { get; }
 
     /// <summary>Needs the permission to write; with an empty list of orders it changes nothing.</summary>
@@ -69,8 +69,8 @@ internal sealed class FactStatements
         await client.PrepareAsync(
             $"UPDATE {table} USING TIMESTAMP ? SET payment_method = ?, card_last_four = ?, payment_status = ?, payment_datetime = ? WHERE order_id = ?",
             cancellationToken),
-        await client.PrepareAsync($"SELECT order_id, {OrderColumns}, {PaymentColumns}, {_writeTimes} FROM {table} WHERE order_id IN ?", cancellationToken),
-        await client.PrepareAsync($"SELECT order_id, {PaymentColumns} FROM {table} WHERE order_id IN ?", cancellationToken),
+        await client.PrepareAsync($"SELECT order_id, {OrderColumns}, {PaymentColumns}, {_orderTimes}, {_paymentTimes} FROM {table} WHERE order_id IN ?", cancellationToken),
+        await client.PrepareAsync($"SELECT order_id, {PaymentColumns}, {_paymentTimes} FROM {table} WHERE order_id IN ?", cancellationToken),
         await client.PrepareAsync($"DELETE payment_id FROM {table} USING TIMESTAMP ? WHERE order_id IN ?", cancellationToken));
 
     /// <summary>Adds a write's statements.</summary>
@@ -115,31 +115,39 @@ internal sealed class FactStatements
                 CreationDate = row.TextOrNull(7),
             }
             : null;
-        var payment = HasAny(row, FirstPaymentColumn, PaymentColumnCount)
+        var (payment, paymentStamp, details) = ReadPayment(row, orderId, FirstPaymentColumn, FirstWriteTime + OrderColumnCount);
+        return new OrderFact(orderId, order, Newest(row, FirstWriteTime, OrderColumnCount), payment, paymentStamp) { PaymentDetailStamp = details };
+    }
+
+    /// <summary>The payment of a row of <see cref="ReadPayments"/>, as a row without an order.</summary>
+    public OrderFact ToPayment(IPage row)
+    {
+        var orderId = row.Int64OrNull(0)!.Value;
+        var (payment, stamp, details) = ReadPayment(row, orderId, first: 1, firstTime: 1 + PaymentColumnCount);
+        return new OrderFact(orderId, null, Stamp.None, payment, stamp) { PaymentDetailStamp = details };
+    }
+
+    private static string WriteTimes(string columns) => string.Join(", ", columns.Split(", ").Select(column => $"writetime({column})"));
+
+    private (Payment? Payment, Stamp Stamp, Stamp Details) ReadPayment(IPage row, long orderId, int first, int firstTime)
+    {
+        var payment = HasAny(row, first, PaymentColumnCount)
             ? new Payment
             {
                 OrderId = orderId,
-                PaymentId = row.Int64OrNull(8),
-                PaymentMethod = row.TextOrNull(9),
-                CardLastFour = row.TextOrNull(10),
-                PaymentStatus = row.TextOrNull(11),
-                PaymentDatetime = row.TextOrNull(12),
+                PaymentId = row.Int64OrNull(first),
+                PaymentMethod = row.TextOrNull(first + 1),
+                CardLastFour = row.TextOrNull(first + 2),
+                PaymentStatus = row.TextOrNull(first + 3),
+                PaymentDatetime = row.TextOrNull(first + 4),
             }
             : null;
 
         // Where payment_id is null, only the other columns tell when the payment was written; and the other way round.
-        const int FirstPaymentTime = FirstWriteTime + OrderColumnCount;
-        var details = Newest(row, FirstPaymentTime + 1, PaymentColumnCount - 1);
-        var paymentStamp = Newest(row, FirstPaymentTime, 1) is var ofId && ofId != Stamp.None ? ofId : details;
-        return new OrderFact(orderId, order, Newest(row, FirstWriteTime, OrderColumnCount), payment, paymentStamp)
-        {
-            PaymentDetailStamp = details != Stamp.None ? details : paymentStamp,
-        };
+        var details = Newest(row, firstTime + 1, PaymentColumnCount - 1);
+        var stamp = Newest(row, firstTime, 1) is var ofId && ofId != Stamp.None ? ofId : details;
+        return (payment, stamp, details != Stamp.None ? details : stamp);
     }
-
-    /// <summary>A row of <see cref="ReadPayments"/>: whether it has a payment, and its id.</summary>
-    public static (long OrderId, bool HasPayment, long? PaymentId) ToPayment(IPage row) =>
-        (row.Int64OrNull(0)!.Value, HasAny(row, 1, PaymentColumnCount), row.Int64OrNull(1));
 
     // A side whose columns are all null is marked by an empty value in its first column; most drivers read it as null (docs/clients.md).
     private static void First<TCells>(ref TCells cells, long? id, bool isBare)

@@ -29,9 +29,10 @@ public sealed record FactWrite
     public Stamp? PaymentDetailStamp { get; init; }
 
     /// <summary>
-    /// When true, the payment is written only if the row holds no payment, or one with the same payment id that is not null. Otherwise
-    /// the payment columns stay as they are and the order's id is returned by
-    /// <see cref="IFactStore.WriteAsync"/>; the order columns of the same write are written all the same.
+    /// When true, the payment is written only if the row holds no payment, or one with the same payment id whose stamp
+    /// differs or whose columns are the same (<see cref="PaymentGuard"/>). Otherwise the payment columns stay as they are and
+    /// the order's id is returned by <see cref="IFactStore.WriteAsync"/>; the order columns of the same write are written all
+    /// the same.
     /// </summary>
     public bool PaymentGuarded { get; init; }
 }

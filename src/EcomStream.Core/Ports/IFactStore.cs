@@ -17,8 +17,8 @@ public interface IFactStore : IAsyncDisposable
     /// Writes rows durably; when it returns, they survive a crash. At most one write per order in a batch.
     /// </summary>
     /// <returns>
-    /// The order ids whose <see cref="FactWrite.PaymentGuarded"/> payment was refused because the row holds a payment
-    /// with another payment id; empty in the ordinary case.
+    /// The order ids whose <see cref="FactWrite.PaymentGuarded"/> payment was refused because of the payment that the row
+    /// holds (<see cref="PaymentGuard"/>); empty in the ordinary case.
     /// </returns>
     ValueTask<IReadOnlyList<long>> WriteAsync(IReadOnlyList<FactWrite> writes, CancellationToken cancellationToken);
 

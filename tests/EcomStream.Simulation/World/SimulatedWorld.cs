@@ -94,8 +94,8 @@ internal sealed class SimulatedWorld
             return;
         }
 
-        // One publish time for all, in whole milliseconds; or one for each, in microseconds. At times the first message of a
-        // request has the stamp of the first of the request before.
+        // One publish time for all, in whole milliseconds; or one for each, in microseconds. At times the first messages of
+        // several requests have one stamp.
         var isEqual = BrokerMicros - _equalTime < 400 * Scenario.Millisecond && Scenario.Chance(Loop.Random, 0.5);
         var time = Scenario.WholeMilliseconds ? BrokerMicros / 1000 * 1000 : Math.Max(_lastTime + 7, BrokerMicros);
         foreach (var message in messages)
@@ -113,7 +113,7 @@ internal sealed class SimulatedWorld
             };
             Note($"{subscription.Name}: the shop publishes {published}, stamp {published.Stamp}");
             subscription.Add(published);
-            _equalTime = isEqual || Scenario.WholeMilliseconds ? null : time;
+            _equalTime = Scenario.WholeMilliseconds ? null : isEqual ? _equalTime : time;
             isEqual = false;
             _lastTime = time;
             time += Scenario.WholeMilliseconds ? 0 : 7;
