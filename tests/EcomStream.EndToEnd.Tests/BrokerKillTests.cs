@@ -9,7 +9,6 @@ using Grpc.Net.Client;
 namespace EcomStream.EndToEnd.Tests;
 
 /// <summary>The broker as a process of its own, killed under load again and again.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class BrokerKillTests : IDisposable
 {
     private const string Topic = "projects/kill/topics/orders";

@@ -2,7 +2,6 @@ using EcomStream.TestSupport;
 
 namespace EcomStream.EndToEnd.Tests;
 
-[Collection(AloneCollection.Name)]
 public sealed class CrashTests
 {
     private static readonly int Orders = TestSize.Of(full: 100_000, part: 40_000);

@@ -10,6 +10,7 @@ internal sealed class EcomStreamProcess : IDisposable
 {
     private const int FirstPort = 20_000;
     private const int Ports = 10_000;
+    private const int SignalNumberOfInterrupt = 2;
 
     // Test processes that run at the same time begin at different places.
     private static int _ports = Environment.ProcessId * 31 % Ports;
@@ -19,12 +20,18 @@ internal sealed class EcomStreamProcess : IDisposable
 
     private EcomStreamProcess(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment)
     {
-        var start = new ProcessStartInfo("dotnet")
+        var start = new ProcessStartInfo(InterruptIsIgnored ? "env" : "dotnet")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
+        if (InterruptIsIgnored)
+        {
+            start.ArgumentList.Add("--default-signal=INT");
+            start.ArgumentList.Add("dotnet");
+        }
+
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "ecomstream.dll"));
         foreach (var argument in arguments)
         {
@@ -69,6 +76,11 @@ internal sealed class EcomStreamProcess : IDisposable
             return _process.WorkingSet64;
         }
     }
+
+    // A shell starts background jobs with SIGINT ignored, and their children inherit that.
+    private static bool InterruptIsIgnored { get; } = OperatingSystem.IsLinux()
+        && File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)) is { } ignored
+        && (Convert.ToUInt64(ignored["SigIgn:".Length..].Trim(), 16) & (1UL << (SignalNumberOfInterrupt - 1))) != 0;
 
     public static EcomStreamProcess Start(params string[] arguments) => new(arguments, null);
 

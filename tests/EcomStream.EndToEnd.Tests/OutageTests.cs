@@ -3,7 +3,6 @@ using Microsoft.Data.Sqlite;
 
 namespace EcomStream.EndToEnd.Tests;
 
-[Collection(AloneCollection.Name)]
 public sealed class OutageTests
 {
     [Fact]

@@ -1,7 +1,6 @@
 namespace EcomStream.EndToEnd.Tests;
 
 /// <summary>Two processes join one subscription without being one cluster.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class SingleReaderTests
 {
     [Fact]

@@ -29,6 +29,18 @@ public sealed class HealthRulesTests
         Problem(new PipelineObservation(), "pipeline").ShouldBe((HealthState.Failed, "is starting"));
 
     [Fact]
+    public void A_process_that_stops_is_not_ready_and_its_closed_streams_are_no_problem()
+    {
+        var stopping = _healthy with
+        {
+            IsStopping = true,
+            Subscriptions = [Subscription("orders_data-sub") with { IsReading = false, ProbeError = "Cannot access a disposed object." }],
+        };
+        Problem(stopping, "pipeline").ShouldBe((HealthState.Failed, "is stopping"));
+        HealthRules.Evaluate(stopping, _limits).Problems.ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public void A_stream_that_is_open_and_brings_nothing_is_stalled()
     {
         var stalled = _healthy with

@@ -26,6 +26,7 @@ internal static class HealthRules
     {
         { Failure: { } failure } => Failed("pipeline", $"The pipeline has failed and stopped: {failure}"),
         { HasEnded: true } => Failed("pipeline", "The pipeline was drained and has ended."),
+        { IsStopping: true } => Failed("pipeline", "The process is stopping: what is in flight is finished, and nothing more is read."),
         { IsCreated: false } => Failed("pipeline", "The pipeline is starting: it waits for the broker, or creates topics and subscriptions."),
         { IsStarted: false } => Failed("pipeline", "The pipeline is starting: it opens the store and reads which payments wait."),
         _ => Ok("pipeline", "The pipeline runs."),
@@ -53,6 +54,11 @@ internal static class HealthRules
 
     private static HealthEntry Subscriptions(PipelineObservation seen, OperationsSettings limits)
     {
+        if (seen.IsStopping)
+        {
+            return Ok("subscriptions", "The subscriptions are no longer read: the process is stopping.");
+        }
+
         if (!seen.IsStarted)
         {
             return Failed("subscriptions", "The subscriptions are not read yet.");

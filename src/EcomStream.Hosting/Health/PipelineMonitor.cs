@@ -20,6 +20,7 @@ internal sealed class PipelineMonitor(
     private readonly Dictionary<string, Probe> _probes = [];
     private Task _running = Task.CompletedTask;
     private volatile PipelineObservation _observation = new();
+    private volatile bool _isStopping;
     private bool _wasReady;
 
     /// <summary>What the pipeline has counted.</summary>
@@ -44,7 +45,12 @@ internal sealed class PipelineMonitor(
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        _isStopping = true;
+        Observe();
+        return Task.CompletedTask;
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -102,7 +108,7 @@ internal sealed class PipelineMonitor(
             resources.Subscriptions.Select(subscription => ProbeAsync(subscription, timeout.Token)).Append(CheckStoreAsync(resources, timeout.Token)));
         Observe();
         var report = Report;
-        if (report.IsReady != _wasReady && pipeline.Started.IsCompletedSuccessfully)
+        if (report.IsReady != _wasReady && !_isStopping)
         {
             _wasReady = report.IsReady;
             if (report.IsReady)
@@ -154,6 +160,7 @@ internal sealed class PipelineMonitor(
         {
             _observation = new PipelineObservation
             {
+                IsStopping = _isStopping,
                 HasEnded = pipeline?.Completion.IsCompletedSuccessfully ?? false,
                 Failure = Failure(pipeline),
             };
@@ -165,6 +172,7 @@ internal sealed class PipelineMonitor(
         {
             IsCreated = true,
             IsStarted = pipeline.Started.IsCompletedSuccessfully,
+            IsStopping = _isStopping,
             HasEnded = pipeline.Completion.IsCompletedSuccessfully,
             Failure = Failure(pipeline),
             Store = resources.StoreCondition,

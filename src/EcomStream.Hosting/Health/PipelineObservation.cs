@@ -45,6 +45,9 @@ internal sealed record PipelineObservation
     /// <summary>Whether it reads its subscriptions.</summary>
     public bool IsStarted { get; init; }
 
+    /// <summary>Whether the host stops, and the pipeline drains.</summary>
+    public bool IsStopping { get; init; }
+
     /// <summary>Whether it was drained.</summary>
     public bool HasEnded { get; init; }
 

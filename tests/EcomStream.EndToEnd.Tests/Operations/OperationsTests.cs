@@ -8,7 +8,6 @@ using Microsoft.Data.Sqlite;
 namespace EcomStream.EndToEnd.Tests.Operations;
 
 /// <summary>What an operator sees of the program: the dashboard's address, health, logs, telemetry and the end.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class OperationsTests
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);

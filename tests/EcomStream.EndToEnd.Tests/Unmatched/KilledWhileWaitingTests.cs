@@ -3,7 +3,6 @@ using EcomStream.TestSupport;
 
 namespace EcomStream.EndToEnd.Tests.Unmatched;
 
-[Collection(AloneCollection.Name)]
 public sealed class KilledWhileWaitingTests
 {
     private const int Payments = 10_000;

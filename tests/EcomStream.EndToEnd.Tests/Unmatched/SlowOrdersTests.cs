@@ -12,7 +12,6 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace EcomStream.EndToEnd.Tests.Unmatched;
 
 /// <summary>Orders that are read far behind the payments make no false dead letter, whatever the grace.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class SlowOrdersTests
 {
     [Fact]
