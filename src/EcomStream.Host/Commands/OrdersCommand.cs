@@ -10,6 +10,8 @@ namespace EcomStream.Host.Commands;
 /// <summary><c>ecomstream orders get ID</c>: the row of an order.</summary>
 internal static class OrdersCommand
 {
+    private const int HealableShown = 1_000;
+
     private static readonly JsonSerializerOptions _line = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static Command Create(CommandContext context)
@@ -38,11 +40,21 @@ internal static class OrdersCommand
             await using var store = await StoreAccess.OpenAsync(settings, stop);
             var orderId = result.GetValue(id);
             var row = (await store.ReadAsync([orderId], stop))[0]
-                ?? throw new NotFoundException($"There is no row for order {orderId} in {Stores.Describe(settings)}.");
+                ?? throw new NotFoundException(
+                    $"There is no row for order {orderId} in {Stores.Describe(settings)}.{await UnmatchedAsync(store, orderId, stop)}");
             Print(context, result.GetValue(format), Columns(row));
             return Exit.Ok;
         });
         return new Command("orders", "Look at joined orders") { get };
+    }
+
+    // The usual reason for a missing row is a missing order, and then the user asks next where the payment is.
+    private static async Task<string> UnmatchedAsync(IFactStore store, long orderId, CancellationToken stop)
+    {
+        var payments = (await store.ReadHealableAsync([orderId], HealableShown + 1, stop)).Count;
+        return payments == 0
+            ? ""
+            : $" {(payments > HealableShown ? $"More than {HealableShown}" : $"{payments}")} unmatched payment{(payments == 1 ? "" : "s")} of it: ecomstream dlq list --order {orderId}";
     }
 
     private static (string Name, object? Value)[] Columns(OrderFact row) =>

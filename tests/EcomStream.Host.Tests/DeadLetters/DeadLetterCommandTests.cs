@@ -110,6 +110,16 @@ public sealed class DeadLetterCommandTests
     }
 
     [Fact]
+    public async Task Orders_get_says_how_to_find_the_unmatched_payments_of_an_order_without_a_row()
+    {
+        await using var folder = await StoreFolder.CreateAsync(StoreFolder.Dead(1));
+        var waiting = (await CommandLineRun.Of("orders", "get", "1", "--data", folder.Path)).Error;
+        waiting.ShouldContain("There is no row for order 1 in");
+        waiting.ShouldContain("1 unmatched payment of it: ecomstream dlq list --order 1");
+        (await CommandLineRun.Of("orders", "get", "2", "--data", folder.Path)).Error.ShouldNotContain("dlq list");
+    }
+
+    [Fact]
     public async Task Show_and_orders_get_print_json_and_csv()
     {
         await using var folder = await StoreFolder.CreateAsync(StoreFolder.Dead(1));
