@@ -39,7 +39,7 @@ public sealed class GoogleCloudSubscription : ISubscription
         _channel = connection.OpenChannel();
         _calls = SubscriptionCalls.Of(connection, name, _channel, connection.Loggers.CreateLogger<GoogleCloudSubscription>());
         _observer = new StreamObserver(_calls, _ledger);
-        _probe = new BrokerProbe(_calls);
+        _probe = new BrokerProbe(_calls, clientId: "", () => Status.StreamsReopened);
     }
 
     /// <inheritdoc/>

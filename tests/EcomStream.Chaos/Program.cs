@@ -71,7 +71,7 @@ command.SetAction(async (arguments, cancellationToken) =>
             FaultBounds.Possible(
                 nodes > 0 ? FaultBounds.OfCluster : isMeasured ? FaultBounds.HostLives : FaultBounds.MostlyKills,
                 arguments.GetValue(emulator) is null, arguments.GetValue(control) is not null)),
-        SettleTime = TimeSpan.FromSeconds(arguments.GetValue(emulator) is null ? 120 : 400),
+        SettleTime = TimeSpan.FromSeconds(arguments.GetValue(emulator) is null ? 120 : 1_500),
     };
     return await new ChaosRun(options, Console.Out).RunAsync(cancellationToken) ? 0 : 1;
 });

@@ -1,6 +1,7 @@
 using System.Text;
 using EcomStream.Core;
 using Grpc.Core;
+using Microsoft.Extensions.Time.Testing;
 
 namespace EcomStream.PubSub.Tests;
 
@@ -40,13 +41,16 @@ public sealed class SubscriptionStatusTests
     }
 
     [Theory]
-    [InlineData("10s", "10s", 10, 80)]
-    [InlineData("10s", "180s", 10, 180)]
-    [InlineData("10s", "10s", 60, 480)]
-    public void An_emulator_leases_to_lost_readers_for_several_ack_deadlines(string ackDeadline, string longest, int subscription, int seconds)
+    [InlineData("10s", "10s", 10, 0, 80)]
+    [InlineData("10s", "180s", 10, 0, 180)]
+    [InlineData("10s", "10s", 60, 0, 480)]
+    [InlineData("10s", "10s", 10, 1, 130)]
+    [InlineData("10s", "10s", 10, 11, 690)]
+    public void An_emulator_leases_to_lost_readers_for_several_ack_deadlines_and_the_longer_the_more_were_lost(
+        string ackDeadline, string longest, int subscription, int lost, int seconds)
     {
         var hocon = $"ecomstream.pubsub.subscriber {{ ack-deadline = {ackDeadline}, max-ack-deadline = {longest} }}";
-        BrokerProbe.LongestLease(TestSettings.Of("127.0.0.1:8085", hocon: hocon), TimeSpan.FromSeconds(subscription))
+        BrokerProbe.LongestLease(TestSettings.Of("127.0.0.1:8085", hocon: hocon), TimeSpan.FromSeconds(subscription), lost)
             .ShouldBe(TimeSpan.FromSeconds(seconds));
     }
 
@@ -54,7 +58,25 @@ public sealed class SubscriptionStatusTests
     [InlineData(10, 180)]
     [InlineData(600, 600)]
     public void A_service_leases_to_lost_readers_for_one_lease(int subscription, int seconds) =>
-        BrokerProbe.LongestLease(TestSettings.Of(""), TimeSpan.FromSeconds(subscription)).ShouldBe(TimeSpan.FromSeconds(seconds));
+        BrokerProbe.LongestLease(TestSettings.Of(""), TimeSpan.FromSeconds(subscription), lost: 5).ShouldBe(TimeSpan.FromSeconds(seconds));
+
+    [Fact]
+    public void Lost_connections_are_counted_for_ten_minutes_and_also_over_several_enumerations()
+    {
+        var time = new FakeTimeProvider();
+        var lost = new LostConnections(time, streams: 2);
+        lost.Sample(0).ShouldBe(0);
+        lost.Sample(2).ShouldBe(1);
+        lost.Sample(2).ShouldBe(1);
+        time.Advance(TimeSpan.FromMinutes(6));
+
+        // The count begins anew with an enumeration.
+        lost.Sample(1).ShouldBe(2);
+        time.Advance(TimeSpan.FromMinutes(6));
+        lost.Sample(1).ShouldBe(1);
+        time.Advance(TimeSpan.FromMinutes(6));
+        lost.Sample(1).ShouldBe(0);
+    }
 
     [SkippableFact]
     public async Task Googles_emulator_has_no_status()

@@ -13,16 +13,19 @@ namespace EcomStream.PubSub;
 /// </summary>
 /// <param name="calls">The calls of the subscription.</param>
 /// <param name="clientId">The client id of the subscription's streams; empty for none.</param>
-internal sealed class BrokerProbe(SubscriptionCalls calls, string clientId = "")
+/// <param name="reopened">How many streams were opened in place of a lost one so far.</param>
+internal sealed class BrokerProbe(SubscriptionCalls calls, string clientId, Func<long> reopened)
 {
     // The longest ack deadline of the service (google.pubsub.v1.ModifyAckDeadlineRequest.ack_deadline_seconds).
     private static readonly TimeSpan LongestAckDeadline = TimeSpan.FromSeconds(600);
 
-    // Google's emulator goes on handing messages to connections that are gone, about half of what is left at every ack
-    // deadline. A message is missed when it goes to them so many times in a row.
-    private const int EmulatorRounds = 8;
+    // Google's emulator goes on handing messages to connections that are gone, at every ack deadline their share of what is
+    // left: half with one such connection. A message is missed when it goes to them in every round that is waited for;
+    // that is to happen to one of so many.
+    private const double MissedOneOf = 256;
 
     private readonly Inspection.InspectionClient _inspection = new(calls.Channel);
+    private readonly LostConnections _lost = new(calls.Time, calls.Settings.Subscriber.Streams);
     private TimeSpan? _longestLease;
     private bool _cannotInspect;
 
@@ -57,17 +60,18 @@ internal sealed class BrokerProbe(SubscriptionCalls calls, string clientId = "")
     {
         using var call = calls.Client.GetSubscriptionAsync(
             new GetSubscriptionRequest { Subscription = calls.Path }, Options(cancellationToken));
+        var lost = _lost.Sample(reopened());
         try
         {
             var subscription = await call.ResponseAsync;
             var ackDeadline = TimeSpan.FromSeconds(subscription.AckDeadlineSeconds);
 
-            _longestLease = LongestLease(calls.Settings, ackDeadline);
+            _longestLease = LongestLease(calls.Settings, ackDeadline, lost);
             ReturnsAtOnce = subscription.RetryPolicy is null;
         }
         catch (RpcException refused) when (IsRefusal(refused.StatusCode))
         {
-            _longestLease ??= LongestLease(calls.Settings, LongestAckDeadline);
+            _longestLease ??= LongestLease(calls.Settings, LongestAckDeadline, lost);
         }
 
         return new SubscriptionProbe(await BrokerTimeAsync(call), _longestLease, Backlog: null);
@@ -76,11 +80,20 @@ internal sealed class BrokerProbe(SubscriptionCalls calls, string clientId = "")
     /// <summary>How long messages may stay leased to readers that are gone, on a server that does not report it.</summary>
     /// <param name="settings">The settings, which other processes of this program share.</param>
     /// <param name="ackDeadline">The subscription's ack deadline, which readers other than this program have.</param>
-    internal static TimeSpan LongestLease(PubSubSettings settings, TimeSpan ackDeadline)
+    /// <param name="lost">Connections that this subscription has lost lately.</param>
+    internal static TimeSpan LongestLease(PubSubSettings settings, TimeSpan ackDeadline, int lost)
     {
         var subscriber = settings.Subscriber;
         var lease = Max(subscriber.MaxAckDeadline, ackDeadline);
-        return settings.EmulatorHost.Length > 0 ? Max(lease, EmulatorRounds * Max(subscriber.AckDeadline, ackDeadline)) : lease;
+        if (settings.EmulatorHost.Length == 0)
+        {
+            return lease;
+        }
+
+        // The process before this one may have been killed.
+        var gone = lost + 1;
+        var rounds = Math.Floor(Math.Log(MissedOneOf) / Math.Log((gone + 1.0) / gone));
+        return Max(lease, rounds * Max(subscriber.AckDeadline, ackDeadline));
     }
 
     private CallOptions Options(CancellationToken cancellationToken) => new(

@@ -43,7 +43,7 @@ public sealed class PubSubSubscription : ISubscription
         _flow = new FlowControl(settings.Subscriber.MaxOutstandingMessages, settings.Subscriber.MaxOutstandingBytes);
         _leases = new LeaseKeeper(_calls, _flow);
         _settler = new Settler(_calls, _leases, _flow);
-        _probe = new BrokerProbe(_calls, _clientId);
+        _probe = new BrokerProbe(_calls, _clientId, () => Status.StreamsReopened);
     }
 
     /// <inheritdoc/>
