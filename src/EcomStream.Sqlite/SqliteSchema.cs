@@ -58,6 +58,7 @@ internal static class SqliteSchema
         ) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS clean_stops (subscription TEXT PRIMARY KEY) WITHOUT ROWID;
         CREATE INDEX IF NOT EXISTS unmatched_payments_by_state ON unmatched_payments (state, publish_time);
+        CREATE INDEX IF NOT EXISTS unmatched_payments_by_reason ON unmatched_payments (state, reason, publish_time);
         CREATE INDEX IF NOT EXISTS unmatched_payments_by_change ON unmatched_payments (changed)
             WHERE NOT {{Healable}};
         """;

@@ -101,17 +101,7 @@ internal sealed class UnmatchedTable : IDisposable
     /// <returns>Its rows without the undecodable ones, and the place of its last row; null when there are no more.</returns>
     public (List<UnmatchedPayment> Rows, UnmatchedCursor? Next) Page(UnmatchedQuery query, UnmatchedCursor? after, int size)
     {
-        // The index is by state and time. Rows in every state are therefore the merge of the listings of each: one
-        // listing without a state would sort the whole table for every page.
-        var states = query.States.Count > 0 ? query.States.Distinct() : Enum.GetValues<UnmatchedState>();
-        var selects = states.Select(state =>
-            $"SELECT {Columns} FROM unmatched_payments WHERE {(query.OrderId is null ? "" : "+")}state = '{state.ToText()}' AND {Condition(query)}"
-            + (after is null ? "" : $" AND (publish_time, order_id, payment_key) {(query.NewestFirst ? '<' : '>')} (?4, ?5, ?6)"));
-        var direction = query.NewestFirst ? " DESC" : "";
-        var text = string.Join(" UNION ALL ", selects)
-            + $" ORDER BY publish_time{direction}, order_id{direction}, payment_key{direction} LIMIT ?1";
-
-        using var list = new Statement(_connection, text);
+        using var list = new Statement(_connection, PageSql(query, continues: after is not null));
 
         // The index is entered at the place of the last page: the comparison of the whole key alone would read it from its beginning.
         var (from, until) = (query.PublishedFromMicros, query.PublishedUntilMicros);
@@ -128,15 +118,36 @@ internal sealed class UnmatchedTable : IDisposable
         return (page, count < size ? null : next);
     }
 
+    /// <summary>
+    /// The statement of <see cref="Page"/>: ?1 rows from publish time ?7 to ?2, of order ?3, after the row with the keys ?4 to ?6.
+    /// </summary>
+    internal static string PageSql(UnmatchedQuery query, bool continues)
+    {
+        // The indexes are by state and time, and by state, reason and time. Rows of several states or reasons are therefore
+        // the merge of the listings of each: one listing of all would sort the whole table for every page, and one that
+        // skips other reasons would read all of them where the wanted one is rare; so rare that SQLite takes the second index.
+        var states = query.States.Count > 0 ? query.States.Distinct() : Enum.GetValues<UnmatchedState>();
+        var plus = query.OrderId is null ? "" : "+";
+        var kinds = states.Select(state => $"{plus}state = '{state.ToText()}'").SelectMany(state => query.Reasons.Count == 0
+            ? [state]
+            : query.Reasons.Distinct().Select(reason => $"{state} AND likelihood({plus}reason = '{reason.ToAttribute()}', 0.001)"));
+        var selects = kinds.Select(kind =>
+            $"SELECT {Columns} FROM unmatched_payments WHERE {kind} AND {Condition(query)}"
+            + (continues ? $" AND (publish_time, order_id, payment_key) {(query.NewestFirst ? '<' : '>')} (?4, ?5, ?6)" : ""));
+        var direction = query.NewestFirst ? " DESC" : "";
+        return string.Join(" UNION ALL ", selects) + $" ORDER BY publish_time{direction}, order_id{direction}, payment_key{direction} LIMIT ?1";
+    }
+
     /// <summary>The rows that a query asks for, counted by hour of publish time, reason and state.</summary>
     public List<UnmatchedCount> Count(UnmatchedQuery query)
     {
         const long Hour = UnmatchedCount.MicrosPerHour;
         var states = query.States.Count > 0 ? $" AND state IN ({string.Join(", ", query.States.Select(state => $"'{state.ToText()}'"))})" : "";
+        var reasons = query.Reasons.Count > 0 ? $" AND reason IN ({string.Join(", ", query.Reasons.Select(reason => $"'{reason.ToAttribute()}'"))})" : "";
         using var count = new Statement(
             _connection,
             $"SELECT publish_time - (publish_time % {Hour} + {Hour}) % {Hour} AS hour, reason, state, count(*) FROM unmatched_payments"
-            + $" WHERE {Condition(query)}{states} GROUP BY hour, reason, state");
+            + $" WHERE {Condition(query)}{reasons}{states} GROUP BY hour, reason, state");
         Bind(count, query);
         var counts = new List<UnmatchedCount>();
         while (count.Step())
@@ -195,7 +206,6 @@ internal sealed class UnmatchedTable : IDisposable
 
     private static string Condition(UnmatchedQuery query) =>
         "publish_time BETWEEN ?7 AND ?2"
-        + (query.Reasons.Count > 0 ? $" AND reason IN ({string.Join(", ", query.Reasons.Select(reason => $"'{reason.ToAttribute()}'"))})" : "")
         + (query.OrderId is null ? "" : " AND order_id = ?3");
 
     private static void Bind(Statement statement, UnmatchedQuery query)
