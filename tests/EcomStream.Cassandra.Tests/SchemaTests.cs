@@ -1,5 +1,7 @@
 using EcomStream.Cassandra.Schema;
 using EcomStream.Cassandra.Tables;
+using EcomStream.Cassandra.Tests.InMemory;
+using EcomStream.Cql;
 using EcomStream.Cql.TestSupport;
 using EcomStream.Core;
 
@@ -27,6 +29,36 @@ public sealed class SchemaTests(StoreKeyspace keyspace) : IClassFixture<StoreKey
         var actual = options.Split(',').Select(option => option.Split('=')).ToDictionary(option => option[0], option => option[1]);
         actual["class"] = $"org.apache.cassandra.locator.{strategy}";
         KeyspaceReplication.Parse(asked).Gives(new KeyspaceReplication(actual)).ShouldBe(same);
+    }
+
+    [Theory]
+    [InlineData("'SimpleStrategy', 'replication_factor': 1", Consistency.One, "", null)]
+    [InlineData("'SimpleStrategy', 'replication_factor': 3", Consistency.One, "", 1)]
+    [InlineData("'SimpleStrategy', 'replication_factor': 3", Consistency.Two, "", null)]
+    [InlineData("'SimpleStrategy', 'replication_factor': 5", Consistency.Two, "", 2)]
+    [InlineData("'SimpleStrategy', 'replication_factor': 3", Consistency.LocalQuorum, "", null)]
+    [InlineData("'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 3", Consistency.LocalOne, "dc1", null)]
+    [InlineData("'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 3", Consistency.LocalOne, "dc2", 1)]
+    [InlineData("'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 3", Consistency.One, "dc1", 1)]
+    [InlineData("'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 3", Consistency.LocalQuorum, "dc1", null)]
+    [InlineData("'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 3", Consistency.Quorum, "dc1", null)]
+    [InlineData("'NetworkTopologyStrategy', 'dc1': 3", Consistency.All, "", null)]
+    public void A_consistency_at_which_a_read_may_miss_a_write_is_found(string replication, Consistency level, string datacenter, int? confirming) =>
+        (KeyspaceReplication.Parse($"{{'class': {replication}}}").MissedBy(level, datacenter)?.Confirming).ShouldBe(confirming);
+
+    [Fact]
+    public async Task A_store_does_not_run_where_reads_may_miss_writes()
+    {
+        var settings = InMemoryStores.Settings with { Replication = "{'class': 'SimpleStrategy', 'replication_factor': 3}", Consistency = Consistency.One };
+        var client = new InMemoryClient(TimeProvider.System);
+        await using (var store = InMemoryStores.Create(client, settings))
+        {
+            (await Should.ThrowAsync<StoreRejectedException>(async () => await store.InitializeAsync(default))).Message
+                .ShouldContain("has 3 replicas of each row, and with consistency = One only 1 of them");
+        }
+
+        await using var quorum = InMemoryStores.Create(client, settings with { Consistency = Consistency.LocalQuorum });
+        await quorum.InitializeAsync(default);
     }
 
     [SkippableFact]

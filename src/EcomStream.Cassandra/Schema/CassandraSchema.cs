@@ -85,6 +85,18 @@ internal sealed partial class CassandraSchema
             : [$"the keyspace {_settings.Keyspace} has the replication {actual}, and the settings ask for {expected}: ALTER KEYSPACE and a repair change it"];
     }
 
+    /// <summary>
+    /// Why reads at the settings' consistency may miss what was written at it, a line; empty where they cannot. A store
+    /// does not run so: a payment that displaces one which the read missed would lose it.
+    /// </summary>
+    public async Task<IReadOnlyList<string>> MissedReadsAsync(ICqlClient client, CancellationToken cancellationToken)
+    {
+        var replication = await ReplicationAsync(client, cancellationToken);
+        return replication.MissedBy(_settings.Consistency, _settings.LocalDatacenter) is var (replicas, confirming)
+            ? [$"the keyspace {_settings.Keyspace} has {replicas} replicas of each row, and with consistency = {_settings.Consistency} only {confirming} of them confirm a write or answer a read: a read may miss what was just written, and payments could be lost. Set consistency to local-quorum"]
+            : [];
+    }
+
     /// <summary>What a store runs with but what may lose data, one line each.</summary>
     public async Task<IReadOnlyList<string>> WarningsAsync(ICqlClient client, CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using EcomStream.Cql;
 
 namespace EcomStream.Cassandra.Schema;
 
@@ -37,6 +38,31 @@ internal sealed partial record KeyspaceReplication(IReadOnlyDictionary<string, s
         }
 
         return expected.Count == actual.Values().Count && expected.All(option => actual.Options.GetValueOrDefault(option.Key) == option.Value);
+    }
+
+    /// <summary>
+    /// How many replicas a read at a consistency level may ask without any of those that confirmed a write at the same
+    /// level. A guarded payment, a heal and an order's row are reads of what was written before: they must see it.
+    /// </summary>
+    /// <param name="level">The level of reads and writes.</param>
+    /// <param name="localDatacenter">The datacenter whose nodes are used; empty where the cluster has one.</param>
+    /// <returns>All replicas and those that confirm, where they are too few; null where every read sees every write.</returns>
+    public (int Replicas, int Confirming)? MissedBy(Consistency level, string localDatacenter)
+    {
+        var factors = Values().Select(option => (option.Key, Factor: int.TryParse(option.Value.Split('/')[0], out var factor) ? factor : 0)).ToList();
+        var isLocal = level is Consistency.LocalOne or Consistency.LocalQuorum or Consistency.EachQuorum;
+        var replicas = !isLocal ? factors.Sum(option => option.Factor)
+            : factors.FirstOrDefault(option => option.Key == localDatacenter).Factor is var local and > 0 ? local
+            : factors.Select(option => option.Factor).DefaultIfEmpty().Max();
+        var confirming = level switch
+        {
+            Consistency.One or Consistency.LocalOne => 1,
+            Consistency.Two => 2,
+            Consistency.Three => 3,
+            Consistency.All => replicas,
+            _ => (replicas / 2) + 1,
+        };
+        return 2 * confirming <= replicas ? (replicas, confirming) : null;
     }
 
     /// <summary>As CQL has it.</summary>

@@ -58,6 +58,7 @@ public sealed class CassandraAdmin
 
         return
         [
+            .. await schema.MissedReadsAsync(client, cancellationToken),
             .. await schema.WarningsAsync(client, cancellationToken),
             .. await AccessDifferencesAsync(client, cancellationToken),
             .. await schema.ReplicationDifferencesAsync(client, cancellationToken),

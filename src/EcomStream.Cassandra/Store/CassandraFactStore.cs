@@ -101,6 +101,11 @@ public sealed partial class CassandraFactStore : IFactStore
                     $"Opening Cassandra at {string.Join(", ", _settings.ContactPoints)}: the schema differs from the one that EcomStream needs: {string.Join("; ", differences)}. 'ecomstream schema print' prints it, and 'ecomstream schema apply' creates what is missing.");
             }
 
+            if (await _schema.MissedReadsAsync(client, cancellationToken) is [var missed])
+            {
+                throw new StoreRejectedException($"Opening Cassandra at {string.Join(", ", _settings.ContactPoints)}: {missed}.");
+            }
+
             foreach (var warning in await _schema.WarningsAsync(client, cancellationToken))
             {
                 LogSchemaWarning(_logger, warning);
