@@ -85,6 +85,107 @@ public sealed class UnmatchedListingTests
     }
 
     [Fact]
+    public async Task A_page_costs_a_small_read_of_each_bucket_however_many_rows_there_are()
+    {
+        await using var store = InMemoryStores.Create(_client);
+        await store.InitializeAsync(default);
+        await store.WriteUnmatchedAsync([.. Enumerable.Range(0, 10_000).Select(id => RefusalTests.Unmatched(id, 1) with { PublishTimeMicros = id })], default);
+        foreach (var (query, first) in new[]
+        {
+            (new UnmatchedQuery { Limit = 50 }, 0L),
+            (new UnmatchedQuery { Limit = 50, States = [UnmatchedState.Waiting], After = new UnmatchedCursor(5_000, 5_000, "1") }, 5_001),
+            (new UnmatchedQuery { Limit = 50, NewestFirst = true, PublishedUntilMicros = 7_000 }, 7_000),
+        })
+        {
+            var before = _client.RowsReturned;
+            var page = await store.ListUnmatchedAsync(query, default).ToListAsync();
+
+            page.Select(row => row.PublishTimeMicros).ShouldBe(Enumerable.Range(0, 50).Select(n => first + (query.NewestFirst ? -n : n)));
+            (_client.RowsReturned - before).ShouldBeLessThan(4 * UnmatchedStatements.Buckets);
+        }
+
+        (await store.ListUnmatchedAsync(new UnmatchedQuery { States = [UnmatchedState.Healed] }, default).AnyAsync()).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_row_is_listed_once_where_it_is_now_and_its_former_entries_are_deleted()
+    {
+        await using var store = InMemoryStores.Create(_client);
+        await store.InitializeAsync(default);
+        var waiting = RefusalTests.Unmatched(5, 1).Become(UnmatchedState.Waiting, 1);
+        var dead = waiting.Become(UnmatchedState.DeadLettered, 2);
+        var superseded = (dead with { Reason = DeadLetterReason.Superseded }).Become(UnmatchedState.DeadLettered, 3);
+        foreach (var row in new[] { waiting, dead, superseded, superseded.Become(UnmatchedState.Discarded, 4) })
+        {
+            await store.WriteUnmatchedAsync([row], default);
+
+            foreach (var state in Enum.GetValues<UnmatchedState>())
+            {
+                (await store.ListUnmatchedAsync(new UnmatchedQuery { States = [state] }, default).CountAsync()).ShouldBe(state == row.State ? 1 : 0);
+            }
+
+            (await store.ListUnmatchedAsync(new UnmatchedQuery { Reasons = [row.Reason] }, default).CountAsync()).ShouldBe(1);
+            Entries().ShouldBe(["all", $"{row.State.ToText()}/{row.Reason.ToAttribute()}"]);
+        }
+
+        // A newer message of the payment has another publish time: its former entries are found to be old when the row is read.
+        await store.WriteUnmatchedAsync([dead with { PublishTimeMicros = dead.PublishTimeMicros + 1 }], default);
+        (await store.ListUnmatchedAsync(new UnmatchedQuery(), default).ToListAsync()).ShouldHaveSingleItem().PublishTimeMicros.ShouldBe(dead.PublishTimeMicros + 1);
+        (await store.ListUnmatchedAsync(new UnmatchedQuery { Limit = 1 }, default).ToListAsync()).ShouldHaveSingleItem();
+
+        List<string> Entries() =>
+            [.. _client.Table($"{Table}_by_time").Rows().Select(row => Encoding.UTF8.GetString(row("kind")!.Value!)).Where(kind => kind != "complete").Order(StringComparer.Ordinal)];
+    }
+
+    [Fact]
+    public async Task Rows_that_were_there_before_the_listing_are_listed_by_reading_all_and_get_their_entries_when_it_is_made()
+    {
+        using var log = new LogLines();
+        await using (var first = InMemoryStores.Create(_client))
+        {
+            await first.InitializeAsync(default);
+        }
+
+        _client.Drop($"{Table}_by_time");
+        await using (var earlier = InMemoryStores.Create(_client, InMemoryStores.Settings with { CreateSchema = false }))
+        {
+            await earlier.InitializeAsync(default);
+            await earlier.WriteUnmatchedAsync([.. Enumerable.Range(0, 700).Select(id => RefusalTests.Unmatched(id, 1) with { PublishTimeMicros = 1_000 - id })], default);
+            (await earlier.ListUnmatchedAsync(new UnmatchedQuery { Limit = 3 }, default).Select(row => row.OrderId).ToListAsync()).ShouldBe([699, 698, 697]);
+        }
+
+        await using var store = InMemoryStores.Create(_client, loggers: log);
+        await store.InitializeAsync(default);
+        log.Lines.ShouldContain(line => line.Contains("700 unmatched payments that were there before are listed", StringComparison.Ordinal));
+        var before = _client.RowsReturned;
+        (await store.ListUnmatchedAsync(new UnmatchedQuery { Limit = 3 }, default).Select(row => row.OrderId).ToListAsync()).ShouldBe([699, 698, 697]);
+        (_client.RowsReturned - before).ShouldBeLessThan(600);
+
+        // A change after that removes the entry that was made for the row.
+        var row = RefusalTests.Unmatched(699, 1) with { PublishTimeMicros = 301 };
+        await store.WriteUnmatchedAsync([row.Become(UnmatchedState.Waiting, 1).Become(UnmatchedState.Healed, 2)], default);
+        (await store.ListUnmatchedAsync(new UnmatchedQuery { States = [UnmatchedState.Waiting] }, default).CountAsync()).ShouldBe(699);
+        (await store.ListUnmatchedAsync(new UnmatchedQuery { States = [UnmatchedState.Healed] }, default).CountAsync()).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_role_that_may_not_write_the_listing_writes_and_lists_rows_without_it()
+    {
+        await using (var first = InMemoryStores.Create(_client))
+        {
+            await first.InitializeAsync(default);
+        }
+
+        using var log = new LogLines();
+        _client.Refuse = (statement, _) => statement.Table.EndsWith("_by_time", StringComparison.Ordinal) && statement.Kind != "SELECT" ? "no MODIFY permission" : null;
+        await using var store = InMemoryStores.Create(_client, loggers: log);
+        await store.InitializeAsync(default);
+        log.Lines.ShouldContain(line => line.Contains("are listed by reading all of them", StringComparison.Ordinal));
+        await store.WriteUnmatchedAsync([RefusalTests.Unmatched(5, 1)], default);
+        (await store.ListUnmatchedAsync(new UnmatchedQuery(), default).ToListAsync()).ShouldHaveSingleItem().OrderId.ShouldBe(5);
+    }
+
+    [Fact]
     public async Task A_change_loses_against_a_later_write_that_arrives_between_its_read_and_its_write()
     {
         // The clock of the tool is ahead, as it is where the pipeline's write was stamped before the tool's and arrived after it.

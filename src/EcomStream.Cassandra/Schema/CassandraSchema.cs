@@ -16,7 +16,7 @@ internal sealed partial class CassandraSchema
     /// <exception cref="CqlFault">A name is not valid in CQL without quotes.</exception>
     public CassandraSchema(CassandraSettings settings)
     {
-        foreach (var name in new[] { settings.Keyspace, settings.FactsTable, settings.UnmatchedTable, settings.OwnersTable })
+        foreach (var name in new[] { settings.Keyspace, settings.FactsTable, settings.UnmatchedTable, ListingTable(settings), settings.OwnersTable })
         {
             if (!Identifier().IsMatch(name))
             {
@@ -40,6 +40,9 @@ internal sealed partial class CassandraSchema
             match => settings.Replication.Length > 0 ? $"WITH replication = {settings.Replication};" : match.Value);
     }
 
+    /// <summary>The name of the table that lists unmatched payments by time, for those of some settings.</summary>
+    public static string ListingTable(CassandraSettings settings) => $"{settings.UnmatchedTable}_by_time";
+
     /// <summary>All of it, as CQL with its comments.</summary>
     public string Text { get; }
 
@@ -54,7 +57,7 @@ internal sealed partial class CassandraSchema
     /// </summary>
     /// <param name="client">The client.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    /// <param name="requiredOnly">Whether the table of owners, without which a store runs, is left out.</param>
+    /// <param name="requiredOnly">Whether the tables without which a store runs, those of owners and listings, are left out.</param>
     public async Task<IReadOnlyList<string>> DifferencesAsync(
         ICqlClient client, CancellationToken cancellationToken, bool requiredOnly = false)
     {
@@ -64,7 +67,7 @@ internal sealed partial class CassandraSchema
         }
 
         var differences = new List<string>();
-        foreach (var expected in Tables.Where(table => !requiredOnly || table.Name != _settings.OwnersTable))
+        foreach (var expected in Tables.Where(table => !requiredOnly || (table.Name != _settings.OwnersTable && table.Name != ListingTable(_settings))))
         {
             var actual = await ReadAsync(client, expected.Name, cancellationToken);
             differences.AddRange(actual is null ? [$"the table {_settings.Keyspace}.{expected.Name} is missing"] : expected.Differences(actual));

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using EcomStream.Cassandra.Native;
 using EcomStream.Cassandra.Schema;
 using EcomStream.Cassandra.Seam;
@@ -43,9 +44,28 @@ public sealed class CassandraAdmin
         {
             var schema = StoreErrors.Schema(_settings);
             await schema.ApplyAsync(client, cancellationToken);
+            await ListAllAsync(client, cancellationToken);
             return await DifferencesAsync(schema, client, cancellationToken);
         },
         cancellationToken);
+
+    // Also rows that an earlier version, or a role that may not use the table of listings, has written since it was made.
+    private async Task ListAllAsync(ICqlClient client, CancellationToken cancellationToken)
+    {
+        var unmatched = await UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken);
+        var listing = new UnmatchedListing(client, unmatched, _settings.PageSize, maxKeys: 0, ReplicasOfBucket, static _ => { }, static _ => { });
+        await ListingBackfill.RunAsync(client, _settings, await PrepareListingAsync(client, cancellationToken), listing, ReplicasOfBucket, cancellationToken);
+
+        ReplicaGroup ReplicasOfBucket(int bucket)
+        {
+            Span<byte> key = stackalloc byte[sizeof(int)];
+            BinaryPrimitives.WriteInt32BigEndian(key, bucket);
+            return client.ReplicasOf(key);
+        }
+    }
+
+    private Task<ListingStatements> PrepareListingAsync(ICqlClient client, CancellationToken cancellationToken) =>
+        ListingStatements.PrepareAsync(client, $"{_settings.Keyspace}.{CassandraSchema.ListingTable(_settings)}", cancellationToken);
 
     // Everything that a run needs: the tables, what may lose data in them, and the permission to use them.
     private async Task<IReadOnlyList<string>> DifferencesAsync(CassandraSchema schema, ICqlClient client, CancellationToken cancellationToken)
@@ -74,6 +94,7 @@ public sealed class CassandraAdmin
                 await FactStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.FactsTable}", _settings.WriteTimestampOffset, cancellationToken),
                 await UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken),
                 cancellationToken);
+            await SchemaAccess.CheckListingAsync(client, await PrepareListingAsync(client, cancellationToken), cancellationToken);
             return [];
         }
         catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)

@@ -114,6 +114,7 @@ public sealed partial class CassandraFactStore : IFactStore
             _tables = await PrepareCreatedAsync(client, cancellationToken);
             await SchemaAccess.CheckAsync(client, _tables.Facts, _tables.Unmatched, cancellationToken);
             await OpenOwnersAsync(client, cancellationToken);
+            await OpenListingAsync(client, cancellationToken);
         }
         catch (CqlFault failed)
         {
@@ -276,25 +277,6 @@ public sealed partial class CassandraFactStore : IFactStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
-        UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        await foreach (var chunk in Translated(KeysAsync(query, cancellationToken)).Chunk(FetchRows).WithCancellation(cancellationToken))
-        {
-            var wanted = chunk.Select(key => (key.Place.OrderId, key.Place.PaymentKey)).ToHashSet();
-            var rows = await ReadUnmatchedAsync([.. chunk.Select(key => key.Place.OrderId)], cancellationToken);
-
-            // What has changed since its key was read is no longer asked for.
-            foreach (var row in rows
-                .Where(row => wanted.Contains((row.OrderId, row.PaymentKey)) && (query.States.Count == 0 || query.States.Contains(row.State)))
-                .OrderBy(UnmatchedCursor.Of, Comparer<UnmatchedCursor>.Create(query.Compare)))
-            {
-                yield return row;
-            }
-        }
-    }
-
-    /// <inheritdoc/>
     public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -387,6 +369,7 @@ public sealed partial class CassandraFactStore : IFactStore
         foreach (var (row, timestamp) in rows)
         {
             unmatched.Write(batches.Row, row, timestamp, ttl);
+            _byTime?.Write(batches.Row, row, timestamp, ttl);
             await batches.AddAsync(ReplicasOfBucket(UnmatchedStatements.Bucket(row.OrderId)), cancellationToken);
         }
 
@@ -454,59 +437,6 @@ public sealed partial class CassandraFactStore : IFactStore
         catch (CqlFault failed)
         {
             throw StoreErrors.OfRead(failed, _settings);
-        }
-    }
-
-    private async IAsyncEnumerable<UnmatchedKey> KeysAsync(UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        if (query.OrderId is { } orderId)
-        {
-            // One partition: no scan.
-            foreach (var key in (await ReadUnmatchedAsync([orderId], cancellationToken))
-                .Select(row => new UnmatchedKey(UnmatchedCursor.Of(row), row.State, row.Reason))
-                .Where(key => query.Matches(key.Place, key.State, key.Reason))
-                .OrderBy(key => key.Place, Comparer<UnmatchedCursor>.Create(query.Compare))
-                .Take(query.Limit))
-            {
-                yield return key;
-            }
-
-            yield break;
-        }
-
-        await foreach (var key in Listing().KeysAsync(query, cancellationToken))
-        {
-            yield return key;
-        }
-    }
-
-    private UnmatchedListing Listing() => new(
-        Opened.Client,
-        Opened.Unmatched,
-        _settings.PageSize,
-        MaxListedKeys,
-        ReplicasOfBucket,
-        page => _clock.Seen(UnmatchedStatements.WriteTimeOfKey(page)),
-        Skip);
-
-    private async IAsyncEnumerable<T> Translated<T>(IAsyncEnumerable<T> items)
-    {
-        await using var reader = items.GetAsyncEnumerator();
-        while (true)
-        {
-            try
-            {
-                if (!await reader.MoveNextAsync())
-                {
-                    yield break;
-                }
-            }
-            catch (CqlFault failed)
-            {
-                throw StoreErrors.OfRead(failed, _settings);
-            }
-
-            yield return reader.Current;
         }
     }
 

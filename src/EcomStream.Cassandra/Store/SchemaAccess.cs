@@ -19,13 +19,27 @@ internal static class SchemaAccess
         await WriteAsync(client, unmatched.CheckAccess, new NoUnmatchedOrders(), "check that unmatched payments may be written", anywhere, cancellationToken);
     }
 
+    /// <summary>The same for the table of listings.</summary>
+    /// <exception cref="CqlFault">A permission is missing, or the server refuses such requests.</exception>
+    public static async Task CheckListingAsync(ICqlClient client, ListingStatements listing, CancellationToken cancellationToken)
+    {
+        using var batch = client.CreateBatch();
+        listing.AddAccessCheck(batch);
+        await WriteAsync(client, batch, "check that the listing of unmatched payments may be written", client.ReplicasOf([0]), cancellationToken);
+    }
+
     private static async Task WriteAsync<TValues>(
         ICqlClient client, IStatement statement, TValues values, string operation, ReplicaGroup replicas, CancellationToken cancellationToken)
         where TValues : struct, IStatementValues
     {
-        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var batch = client.CreateBatch();
         batch.Add(statement, values);
+        await WriteAsync(client, batch, operation, replicas, cancellationToken);
+    }
+
+    private static async Task WriteAsync(ICqlClient client, IWriteBatch batch, string operation, ReplicaGroup replicas, CancellationToken cancellationToken)
+    {
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await client.WriteAsync(
             batch,
             operation,

@@ -46,6 +46,9 @@ internal sealed partial class InMemoryClient(TimeProvider time) : ICqlClient
     /// <summary>A table, by keyspace.table.</summary>
     public InMemoryTable Table(string name) => _tables[name];
 
+    /// <summary>Removes a table.</summary>
+    public void Drop(string name) => _tables.Remove(name);
+
     public ValueTask<IStatement> PrepareAsync(string cql, CancellationToken cancellationToken) =>
         ValueTask.FromResult<IStatement>(new InMemoryStatement(cql));
 
@@ -67,13 +70,25 @@ internal sealed partial class InMemoryClient(TimeProvider time) : ICqlClient
 
         lock (_lock)
         {
-            var wanted = select.Parameters.Zip(InMemoryCells.Of(values)).ToList();
+            var bound = InMemoryCells.Of(values);
+            var wanted = select.Parameters.Zip(bound).ToList();
             var rows = _tables[select.Table]
                 .Rows((column, value) => wanted.All(condition => condition.First != column || IsOf(value, condition.Second)))
                 .Where(row => wanted.All(condition => IsOf(row(condition.First)?.Value, condition.Second)))
                 .Where(row => select.Literals.All(literal => row(literal.Key)?.Value is { } value && Encoding.UTF8.GetString(value) == literal.Value))
+                .Where(row => IsBetween(select, row, bound))
                 .Select(row => select.Columns.Select(column => (object?)Value(row, column)).ToArray())
                 .ToList();
+            if (select.IsReversed)
+            {
+                rows.Reverse();
+            }
+
+            if (select.HasLimit)
+            {
+                rows = [.. rows.Take(BinaryPrimitives.ReadInt32BigEndian((byte[])bound[^1]!))];
+            }
+
             var from = page.State is { } state ? BinaryPrimitives.ReadInt32BigEndian(state) : 0;
             var size = page.Size > 0 ? page.Size : int.MaxValue;
             byte[]? next = null;
@@ -106,8 +121,20 @@ internal sealed partial class InMemoryClient(TimeProvider time) : ICqlClient
                 : null;
             if (failure is null)
             {
-                foreach (var (statement, values) in statements.Where(statement => statement.Statement.Kind != "DELETE"))
+                foreach (var (statement, values) in statements)
                 {
+                    if (statement.Kind == "DELETE")
+                    {
+                        // Of one row by its key; the others only check a permission.
+                        var table = _tables[statement.Table];
+                        if (table.Key.All(column => values.GetValueOrDefault(column) is not null))
+                        {
+                            table.Delete(values, BinaryPrimitives.ReadInt64BigEndian(values[InMemoryStatement.Timestamp]));
+                        }
+
+                        continue;
+                    }
+
                     var ttl = values.TryGetValue(InMemoryStatement.Ttl, out var seconds) ? BinaryPrimitives.ReadInt32BigEndian(seconds) : 0;
                     _tables[statement.Table].Write(
                         values.Where(value => value.Key[0] != '@').ToDictionary(),
@@ -176,6 +203,30 @@ internal sealed partial class InMemoryClient(TimeProvider time) : ICqlClient
         byte[] one => value.AsSpan().SequenceEqual(one),
         _ => false,
     };
+
+    // Numbers by value, texts by their bytes.
+    private static bool IsBetween(InMemoryStatement select, Func<string, InMemoryCell?> row, object?[] bound)
+    {
+        var at = select.Parameters.Length;
+        foreach (var (columns, operation) in select.Bounds)
+        {
+            var order = 0;
+            foreach (var column in columns)
+            {
+                var (value, other) = (row(column)!.Value!, (byte[])bound[at++]!);
+                order = order != 0 ? order
+                    : column == "payment_key" ? value.AsSpan().SequenceCompareTo(other)
+                    : BinaryPrimitives.ReadInt64BigEndian(value).CompareTo(BinaryPrimitives.ReadInt64BigEndian(other));
+            }
+
+            if (operation == ">" ? order <= 0 : order >= 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     private static byte[]? Value(Func<string, InMemoryCell?> row, string column) =>
         WriteTime().Match(column) is { Success: true } time

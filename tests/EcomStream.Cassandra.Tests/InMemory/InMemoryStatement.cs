@@ -36,6 +36,9 @@ internal sealed partial class InMemoryStatement : IStatement
             (Kind, Table) = ("SELECT", select.Groups["table"].Value);
             Columns = [.. Names(select.Groups["columns"].Value)];
             Parameters = [.. Marked(select.Groups["where"].Value)];
+            Bounds = [.. Bound().Matches(select.Groups["where"].Value).Select(m => (Names(m.Groups["columns"].Value), m.Groups["operator"].Value))];
+            IsReversed = cql.Contains(" DESC", StringComparison.Ordinal);
+            HasLimit = cql.EndsWith("LIMIT ?", StringComparison.Ordinal);
             Literals = Literal().Matches(select.Groups["where"].Value).ToDictionary(m => m.Groups["column"].Value, m => m.Groups["value"].Value);
             IsFiltering = cql.EndsWith("ALLOW FILTERING", StringComparison.Ordinal);
         }
@@ -62,6 +65,15 @@ internal sealed partial class InMemoryStatement : IStatement
     /// <summary>The columns that a SELECT compares with a text.</summary>
     public IReadOnlyDictionary<string, string> Literals { get; } = new Dictionary<string, string>();
 
+    /// <summary>The tuples of columns that a SELECT compares with tuples of bind markers, which follow those of <see cref="Parameters"/>.</summary>
+    public (string[] Columns, string Operator)[] Bounds { get; } = [];
+
+    /// <summary>Whether a SELECT returns its rows in the reverse of their order.</summary>
+    public bool IsReversed { get; }
+
+    /// <summary>Whether the last bind marker is that of LIMIT.</summary>
+    public bool HasLimit { get; }
+
     /// <summary>Whether it says ALLOW FILTERING.</summary>
     public bool IsFiltering { get; }
 
@@ -75,7 +87,7 @@ internal sealed partial class InMemoryStatement : IStatement
     [GeneratedRegex(@"^UPDATE (?<table>\S+) USING TIMESTAMP \?(?<ttl> AND TTL \?)? SET (?<set>.*) WHERE (?<where>.*)$")]
     private static partial Regex Update();
 
-    [GeneratedRegex(@"^DELETE \w+ FROM (?<table>\S+) USING TIMESTAMP \? WHERE (?<where>.*)$")]
+    [GeneratedRegex(@"^DELETE (\w+ )?FROM (?<table>\S+) USING TIMESTAMP \? WHERE (?<where>.*)$")]
     private static partial Regex Delete();
 
     [GeneratedRegex(@"^SELECT (?<columns>.*) FROM (?<table>\S+) WHERE (?<where>.*)$")]
@@ -83,6 +95,9 @@ internal sealed partial class InMemoryStatement : IStatement
 
     [GeneratedRegex(@"(?<column>\w+) (=|IN) \?")]
     private static partial Regex Marker();
+
+    [GeneratedRegex(@"\((?<columns>[^)]*)\) (?<operator>[<>]) \([?, ]*\)")]
+    private static partial Regex Bound();
 
     [GeneratedRegex(@"(?<column>\w+) = '(?<value>[^']*)'")]
     private static partial Regex Literal();

@@ -69,8 +69,13 @@ internal sealed class InMemoryTable(TableDefinition definition, TimeProvider tim
         return one.Value is null || (other.Value is not null && one.Value.AsSpan().SequenceCompareTo(other.Value) > 0) ? one : other;
     }
 
-    private static int Compare(byte[][] one, byte[][] other) =>
-        one.Zip(other).Select(pair => pair.First.AsSpan().SequenceCompareTo(pair.Second)).FirstOrDefault(order => order != 0);
+    // Numbers by value, texts by their bytes.
+    private int Compare(byte[][] one, byte[][] other) => Key.Index()
+        .Select(column => definition.Columns.Single(c => c.Name == column.Item).Type == "text"
+            ? one[column.Index].AsSpan().SequenceCompareTo(other[column.Index])
+            : ((sbyte)one[column.Index][0]).CompareTo((sbyte)other[column.Index][0]) is var sign and not 0 ? sign
+            : one[column.Index].AsSpan().SequenceCompareTo(other[column.Index]))
+        .FirstOrDefault(order => order != 0);
 
     private InMemoryCell? Live(Row row, InMemoryCell? cell) =>
         cell is { Value: not null } && cell.Timestamp > row.DeletedAt && (cell.ExpiresAt is null || cell.ExpiresAt > time.GetUtcNow()) ? cell : null;

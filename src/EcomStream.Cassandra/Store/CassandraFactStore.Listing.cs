@@ -1,0 +1,145 @@
+using System.Runtime.CompilerServices;
+using EcomStream.Cassandra.Schema;
+using EcomStream.Cassandra.Seam;
+using EcomStream.Cassandra.Tables;
+using EcomStream.Core;
+using Microsoft.Extensions.Logging;
+
+namespace EcomStream.Cassandra;
+
+/// <content>
+/// Listings of unmatched rows. With the table of listings a page costs the same however many rows there are; without it, the
+/// whole table is read.
+/// </content>
+public sealed partial class CassandraFactStore
+{
+    // Null where the table of listings cannot be used.
+    private ListingStatements? _byTime;
+
+    // Whether every row has its entries.
+    private bool _isListed;
+
+    private string ListingTable => $"{_settings.Keyspace}.{CassandraSchema.ListingTable(_settings)}";
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
+        UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var left = query.Limit;
+        var places = query.OrderId is null && _byTime is { } byTime && _isListed
+            ? new TimeListing(Opened.Client, byTime, _settings.PageSize, ReplicasOfBucket).PlacesAsync(query, cancellationToken)
+            : KeysAsync(query, cancellationToken).Select(key => (key.Place, ListingStatements.Kind(key.State, key.Reason)));
+        await foreach (var chunk in Translated(places).Chunk(Math.Clamp(left, 1, FetchRows)).WithCancellation(cancellationToken))
+        {
+            var rows = (await ReadUnmatchedRowsAsync([.. chunk.Select(entry => (entry.Place.OrderId, entry.Place.PaymentKey))], cancellationToken))
+                .ToDictionary(row => (row.OrderId, row.PaymentKey));
+            foreach (var (place, kind) in chunk)
+            {
+                // What has changed since it was listed is listed elsewhere, or no longer asked for.
+                if (rows.TryGetValue((place.OrderId, place.PaymentKey), out var row)
+                    && row.PublishTimeMicros == place.PublishTimeMicros
+                    && (kind == ListingStatements.All || kind == ListingStatements.Kind(row.State, row.Reason)))
+                {
+                    yield return row;
+                    if (--left <= 0)
+                    {
+                        yield break;
+                    }
+                }
+            }
+        }
+    }
+
+    // Made and filled where this store makes tables, and not required: an installation of an earlier version goes on without it.
+    private async Task OpenListingAsync(ICqlClient client, CancellationToken cancellationToken)
+    {
+        (_byTime, _isListed) = (null, false);
+        try
+        {
+            if (!await _schema.HasTableAsync(client, CassandraSchema.ListingTable(_settings), cancellationToken))
+            {
+                if (!_settings.CreateSchema)
+                {
+                    return;
+                }
+
+                await _schema.ApplyAsync(client, cancellationToken);
+            }
+
+            var byTime = await ListingStatements.PrepareAsync(client, ListingTable, cancellationToken);
+            await SchemaAccess.CheckListingAsync(client, byTime, cancellationToken);
+            _isListed = await byTime.IsCompleteAsync(client, ReplicasOfBucket(0), cancellationToken);
+            if (!_isListed && _settings.CreateSchema)
+            {
+                var rows = await ListingBackfill.RunAsync(client, _settings, byTime, Listing(), ReplicasOfBucket, cancellationToken);
+                LogListed(_logger, rows, ListingTable);
+                _isListed = true;
+            }
+
+            _byTime = byTime;
+        }
+        catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
+        {
+            LogNoListing(_logger, ListingTable, refused.Message);
+        }
+    }
+
+    private async IAsyncEnumerable<UnmatchedKey> KeysAsync(UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (query.OrderId is { } orderId)
+        {
+            // One partition: no scan.
+            foreach (var key in (await ReadUnmatchedAsync([orderId], cancellationToken))
+                .Select(row => new UnmatchedKey(UnmatchedCursor.Of(row), row.State, row.Reason))
+                .Where(key => query.Matches(key.Place, key.State, key.Reason))
+                .OrderBy(key => key.Place, Comparer<UnmatchedCursor>.Create(query.Compare))
+                .Take(query.Limit))
+            {
+                yield return key;
+            }
+
+            yield break;
+        }
+
+        await foreach (var key in Listing().KeysAsync(query, cancellationToken))
+        {
+            yield return key;
+        }
+    }
+
+    private UnmatchedListing Listing() => new(
+        Opened.Client,
+        Opened.Unmatched,
+        _settings.PageSize,
+        MaxListedKeys,
+        ReplicasOfBucket,
+        page => _clock.Seen(UnmatchedStatements.WriteTimeOfKey(page)),
+        Skip);
+
+    private async IAsyncEnumerable<T> Translated<T>(IAsyncEnumerable<T> items)
+    {
+        await using var reader = items.GetAsyncEnumerator();
+        while (true)
+        {
+            try
+            {
+                if (!await reader.MoveNextAsync())
+                {
+                    yield break;
+                }
+            }
+            catch (CqlFault failed)
+            {
+                throw StoreErrors.OfRead(failed, _settings);
+            }
+
+            yield return reader.Current;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Rows} unmatched payments that were there before are listed in {Table} now")]
+    private static partial void LogListed(ILogger logger, long rows, string table);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Unmatched payments are listed by reading all of them, because the table {Table} cannot be used: {Error}")]
+    private static partial void LogNoListing(ILogger logger, string table, string error);
+}
