@@ -94,7 +94,6 @@ public sealed class CassandraAdmin
                 await FactStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.FactsTable}", _settings.WriteTimestampOffset, cancellationToken),
                 await UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken),
                 cancellationToken);
-            await SchemaAccess.CheckListingAsync(client, await PrepareListingAsync(client, cancellationToken), cancellationToken);
             return [];
         }
         catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)

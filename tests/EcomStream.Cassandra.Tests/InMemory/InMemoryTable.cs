@@ -13,6 +13,9 @@ internal sealed class InMemoryTable(TableDefinition definition, TimeProvider tim
 {
     private readonly Dictionary<string, Row> _rows = [];
 
+    // By the first column of the key.
+    private readonly Dictionary<string, List<Row>> _partitions = [];
+
     public TableDefinition Definition => definition;
 
     public string[] Key { get; } =
@@ -45,7 +48,10 @@ internal sealed class InMemoryTable(TableDefinition definition, TimeProvider tim
     public List<Func<string, InMemoryCell?>> Rows(Func<string, byte[], bool>? hasKey = null)
     {
         var live = new List<Func<string, InMemoryCell?>>();
-        var chosen = hasKey is null ? _rows.Values : _rows.Values.Where(row => Key.Index().All(column => hasKey(column.Item, row.Key[column.Index])));
+        var chosen = _partitions.Values
+            .Where(rows => hasKey is null || hasKey(Key[0], rows[0].Key[0]))
+            .SelectMany(rows => rows)
+            .Where(row => hasKey is null || Key.Index().All(column => hasKey(column.Item, row.Key[column.Index])));
         foreach (var row in chosen.OrderBy(row => row.Key, Comparer<byte[][]>.Create(Compare)))
         {
             if (Live(row, row.Marker) is not null || row.Cells.Values.Any(cell => Live(row, cell) is not null))
@@ -87,6 +93,13 @@ internal sealed class InMemoryTable(TableDefinition definition, TimeProvider tim
         if (!_rows.TryGetValue(text, out var row))
         {
             _rows.Add(text, row = new Row(key));
+            var partition = Convert.ToHexString(key[0]);
+            if (!_partitions.TryGetValue(partition, out var rows))
+            {
+                _partitions.Add(partition, rows = []);
+            }
+
+            rows.Add(row);
         }
 
         return row;
