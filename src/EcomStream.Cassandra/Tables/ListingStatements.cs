@@ -91,12 +91,12 @@ internal sealed class ListingStatements
     public void AddEntry(IWriteBatch batch, UnmatchedKey row, long timestamp, int finishedTtl)
     {
         var ttl = row.IsHealable ? 0 : finishedTtl;
-        batch.Add(_insert, new Entry(UnmatchedStatements.Bucket(row.Place.OrderId), All, row.Place, timestamp, ttl));
-        batch.Add(_insert, new Entry(UnmatchedStatements.Bucket(row.Place.OrderId), Kind(row.State, row.Reason), row.Place, timestamp, ttl));
+        batch.Add(_insert, new InsertedEntry(UnmatchedStatements.Bucket(row.Place.OrderId), All, row.Place, timestamp, ttl));
+        batch.Add(_insert, new InsertedEntry(UnmatchedStatements.Bucket(row.Place.OrderId), Kind(row.State, row.Reason), row.Place, timestamp, ttl));
     }
 
     /// <summary>Adds the entry that tells that every row has its entries.</summary>
-    public void AddComplete(IWriteBatch batch, long timestamp) => batch.Add(_insert, new Entry(0, Complete, new UnmatchedCursor(0, 0, ""), timestamp, 0));
+    public void AddComplete(IWriteBatch batch, long timestamp) => batch.Add(_insert, new InsertedEntry(0, Complete, new UnmatchedCursor(0, 0, ""), timestamp, 0));
 
     /// <summary>Needs the permission to write, and changes nothing.</summary>
     public void AddAccessCheck(IWriteBatch batch) => batch.Add(_checkAccess, new NoEntries());
@@ -104,7 +104,7 @@ internal sealed class ListingStatements
     /// <summary>Whether every row has its entries.</summary>
     public async Task<bool> IsCompleteAsync(ICqlClient client, ReplicaGroup replicas, CancellationToken cancellationToken) =>
         (await client.ReadAsync(
-            _oldestFirst, "see whether unmatched payments are listed by time", replicas, new Range(0, Complete, First, Last, 1), PageRequest.All, cancellationToken)).Next();
+            _oldestFirst, "see whether unmatched payments are listed by time", replicas, new PlaceRange(0, Complete, First, Last, 1), PageRequest.All, cancellationToken)).Next();
 
     /// <summary>Reads the places of some rows of one bucket, in the order of a query.</summary>
     /// <param name="client">The client.</param>
@@ -139,7 +139,7 @@ internal sealed class ListingStatements
             query.NewestFirst ? _newestFirst : _oldestFirst,
             "list unmatched payments",
             replicas,
-            new Range(bucket, kind, from, until, limit),
+            new PlaceRange(bucket, kind, from, until, limit),
             PageRequest.All,
             cancellationToken);
         var places = new List<UnmatchedCursor>();
@@ -178,7 +178,7 @@ internal sealed class ListingStatements
         }
     }
 
-    private readonly struct Entry(int bucket, string kind, UnmatchedCursor place, long timestamp, int ttl) : IStatementValues
+    private readonly struct InsertedEntry(int bucket, string kind, UnmatchedCursor place, long timestamp, int ttl) : IStatementValues
     {
         public void Write<TCells>(ref TCells cells)
             where TCells : struct, ICells
@@ -219,7 +219,7 @@ internal sealed class ListingStatements
         }
     }
 
-    private readonly struct Range(int bucket, string kind, UnmatchedCursor after, UnmatchedCursor before, int limit) : IStatementValues
+    private readonly struct PlaceRange(int bucket, string kind, UnmatchedCursor after, UnmatchedCursor before, int limit) : IStatementValues
     {
         public void Write<TCells>(ref TCells cells)
             where TCells : struct, ICells
