@@ -4,7 +4,6 @@ using EcomStream.Core;
 using EcomStream.Host;
 using EcomStream.Hosting;
 using EcomStream.PubSub;
-using EcomStream.TestSupport;
 using Google.Cloud.PubSub.V1;
 using Grpc.Net.Client;
 
@@ -33,7 +32,7 @@ internal static class BrokerScenario
         var ratios = new List<(double Publish, double Drain)>();
 
         // Both are processes that live through all runs. The first run warms them, and this one, and does not count.
-        using var folder = new Folder();
+        using var folder = new BrokerProcess.Folder();
         using var broker = BrokerProcess.Start(folder.Path);
         var endpoint = await broker.EndpointAsync();
         for (var run = 0; run <= runs; run++)
@@ -60,7 +59,7 @@ internal static class BrokerScenario
     /// <param name="messages">Messages that each run publishes and drains.</param>
     public static async Task CompareClientsAsync(int runs, int messages)
     {
-        using var folder = new Folder();
+        using var folder = new BrokerProcess.Folder();
         using var broker = BrokerProcess.Start(folder.Path);
         var endpoint = await broker.EndpointAsync();
         var results = new Dictionary<ClientKind, List<(double Rate, double Cpu, double Bytes)>[]>
@@ -101,7 +100,7 @@ internal static class BrokerScenario
     /// <param name="messages">Its messages.</param>
     public static async Task BacklogAsync(int messages)
     {
-        using var folder = new Folder();
+        using var folder = new BrokerProcess.Folder();
         long peak;
         using (var broker = BrokerProcess.Start(folder.Path))
         {
@@ -283,41 +282,5 @@ internal static class BrokerScenario
             _connection.Dispose();
             _stop.Dispose();
         }
-    }
-
-    /// <summary>The broker, and its host:port once it listens.</summary>
-    private sealed class BrokerProcess(HostProcess process, int port) : IDisposable
-    {
-        public long WorkingSet => process.WorkingSet;
-
-        public long PeakWorkingSet => process.PeakWorkingSet;
-
-        public TimeSpan Cpu => process.Cpu;
-
-        public static BrokerProcess Start(string folder)
-        {
-            var port = FreePorts.Next();
-            return new BrokerProcess(HostProcess.Start("broker", "--data", folder, "--port", $"{port}"), port);
-        }
-
-        /// <summary>Its host:port, once it listens.</summary>
-        public async Task<string> EndpointAsync()
-        {
-            await process.WaitForAsync("export ");
-            return $"127.0.0.1:{port}";
-        }
-
-        public void Kill() => process.Kill();
-
-        public void Dispose() => process.Dispose();
-    }
-
-    private sealed class Folder : IDisposable
-    {
-        public string Path { get; } = Directory.CreateTempSubdirectory("ecomstream-bench-").FullName;
-
-        public long Size => new DirectoryInfo(Path).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Exists ? file.Length : 0);
-
-        public void Dispose() => Directory.Delete(Path, recursive: true);
     }
 }

@@ -3,7 +3,7 @@ using EcomStream.Benchmarks;
 using EcomStream.Hosting;
 
 // Each scenario runs once to warm up, then the given number of times; the median is what the README states.
-var runs = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
+var runs = args.Length > 1 && args[0] != "broker-topics" ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
 switch (args.FirstOrDefault())
 {
     case "join":
@@ -40,6 +40,14 @@ switch (args.FirstOrDefault())
         Console.WriteLine("The start of a broker in memory in this process, until it listens: the first one, which loads and compiles the server, then others");
         await BrokerStartScenario.RunAsync(runs);
         return 0;
+    case "broker-delivery":
+        Console.WriteLine("The broker, a process of its own: 200,000 messages with 2,000 ordering keys drained with acks from a subscription, from one with a filter that all match, and from one with message ordering");
+        await BrokerDeliveryScenario.RunAsync(runs, messages: 200_000);
+        return 0;
+    case "broker-topics":
+        Console.WriteLine("The broker, a process of its own with fsync = interval, or another server: 2,000 topics, each with a subscription, created and deleted one after the other");
+        await BrokerTopicsScenario.RunAsync(topics: 2_000, args.ElementAtOrDefault(1));
+        return 0;
     case "broker-backlog":
         Console.WriteLine("A backlog of 5,000,000 messages on the broker, a process of its own (100,000 orders, fifty times over)");
         await BrokerScenario.BacklogAsync(messages: 5_000_000);
@@ -66,7 +74,7 @@ switch (args.FirstOrDefault())
         await CassandraScenario.CompareClientsAsync(args[2], runs, int.Parse(args[3], CultureInfo.InvariantCulture));
         return 0;
     default:
-        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog | broker-in-memory [RUNS], broker-backlog, broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cluster RUNS HOST:PORT [NODES...], cassandra-inserts RUNS HOST:PORT BATCH_ROWS; in a build with -p:OfficialClients=true also clients-pubsub [RUNS], clients-cassandra RUNS HOST:PORT BATCH_ROWS");
+        Console.Error.WriteLine("usage: join | live-order | embedded | embedded-observed | backlog | broker-in-memory | broker-delivery [RUNS], broker-backlog, broker-topics [HOST:PORT], broker RUNS HOST:PORT, broker-publish RUNS HOST:PORT, cassandra RUNS HOST:PORT [HOCON], cluster RUNS HOST:PORT [NODES...], cassandra-inserts RUNS HOST:PORT BATCH_ROWS; in a build with -p:OfficialClients=true also clients-pubsub [RUNS], clients-cassandra RUNS HOST:PORT BATCH_ROWS");
         return 2;
 }
 

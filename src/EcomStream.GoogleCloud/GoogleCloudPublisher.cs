@@ -53,10 +53,11 @@ public sealed class GoogleCloudPublisher : IPublisher
             var batch = RequestSplit.Next(messages, next, _settings.Publisher);
             next += batch.Length;
             var bytes = batch.Sum(RequestSplit.Size);
-            await _room.TakeAsync(batch.Length, bytes, cancellationToken);
+            await TakeRoomAsync(batch.Length, bytes, ids.Count, cancellationToken);
             try
             {
-                ids.AddRange(await MessageTracing.PublishAsync(topic, batch, () => PublishAsync(client, batch, cancellationToken), published => published));
+                ids.AddRange(await MessageTracing.PublishAsync(
+                    topic, batch, () => PublishAsync(client, batch, ids.Count, cancellationToken), published => published));
             }
             finally
             {
@@ -100,9 +101,24 @@ public sealed class GoogleCloudPublisher : IPublisher
             shutdown: null);
     }
 
-    private async Task<string[]> PublishAsync(PublisherClientImpl client, OutgoingMessage[] messages, CancellationToken cancellationToken)
+    private async Task TakeRoomAsync(int messages, long bytes, int published, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _room.TakeAsync(messages, bytes, cancellationToken);
+        }
+        catch (OperationCanceledException cancelled) when (published > 0)
+        {
+            throw new PublishCanceledException(Accepted(published, []), cancelled);
+        }
+    }
+
+    // Of the call's messages, the first ones are published already.
+    private async Task<string[]> PublishAsync(
+        PublisherClientImpl client, OutgoingMessage[] messages, int published, CancellationToken cancellationToken)
     {
         var ids = new string?[messages.Length];
+        var isUncertain = false;
         try
         {
             await Retry.UntilDoneAsync(
@@ -115,6 +131,7 @@ public sealed class GoogleCloudPublisher : IPublisher
                 },
                 (error, failures, delay) =>
                 {
+                    isUncertain = true;
                     if (Retry.IsWorthAWarning(failures))
                     {
                         _logger.LogWarning(
@@ -132,11 +149,20 @@ public sealed class GoogleCloudPublisher : IPublisher
         }
         catch (RpcException error)
         {
-            throw PubSubErrors.Publishing(messages.Length, client.TopicName.ToString(), _connection, error);
+            throw PubSubErrors.Publishing(
+                messages.Length, client.TopicName.ToString(), _connection, error, Accepted(published, ids), isUncertain);
+        }
+        catch (OperationCanceledException cancelled)
+        {
+            throw new PublishCanceledException(Accepted(published, ids), cancelled);
         }
 
         return ids!;
     }
+
+    // The indexes of the call's messages that are published: those of earlier requests, and those with an id.
+    private static int[] Accepted(int published, string?[] ids) =>
+        [.. Enumerable.Range(0, published), .. Enumerable.Range(0, ids.Length).Where(i => ids[i] is not null).Select(i => published + i)];
 
     // The messages that have no id yet. Some of them may be in the requests of other callers, which fail by themselves.
     private static async Task PublishMissingAsync(PublisherClientImpl client, OutgoingMessage[] messages, string?[] ids, CancellationToken stop)

@@ -74,7 +74,7 @@ public sealed class GoogleCloudSubscription : ISubscription
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         if (Interlocked.Exchange(ref _enumerating, 1) == 1)
         {
-            throw new InvalidOperationException($"Subscription {Name} is read already: one enumeration at a time.");
+            throw new InvalidOperationException($"Subscription {Name} is being read already; only one enumeration at a time is allowed.");
         }
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop, _disposing.Token);

@@ -108,7 +108,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         var streams = new OpenStreams();
         var tokens = new PushTokens(options.Time);
         var faults = new FaultInjection(options.Time);
-        var controls = new TestControls(state, faults, options.SeedFile, clock);
+        var controls = new TestControls(state, durability, faults, options.SeedFile, clock);
         var app = BrokerServer.Build(options, address, state, durability, streams, tokens, faults, controls);
         try
         {
@@ -181,6 +181,7 @@ public sealed class EmbeddedBroker : IAsyncDisposable
     /// <returns>Its message id.</returns>
     /// <exception cref="ArgumentException">The topic does not exist, or does not take the message; the exception says why.</exception>
     /// <exception cref="InvalidOperationException">It has a publish time, and the broker has files.</exception>
+    /// <exception cref="IOException">The disk is full or broken.</exception>
     public string Publish(string topic, BrokerMessage message)
     {
         var published = new PubsubMessage
@@ -193,6 +194,10 @@ public sealed class EmbeddedBroker : IAsyncDisposable
         try
         {
             return _controls.Publish(topic, published).ToString(CultureInfo.InvariantCulture);
+        }
+        catch (RpcException broken) when (broken.StatusCode == StatusCode.ResourceExhausted)
+        {
+            throw new IOException(broken.Status.Detail, broken);
         }
         catch (RpcException refused)
         {

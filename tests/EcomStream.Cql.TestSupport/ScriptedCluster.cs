@@ -78,6 +78,9 @@ internal sealed class ScriptedCluster : IAsyncDisposable
         ConnectTimeout = TimeSpan.FromSeconds(30),
         HeartbeatInterval = TimeSpan.FromMinutes(5),
         SpeculativeReadDelay = TimeSpan.Zero,
+
+        // On a busy machine a scripted node may be silent for half a second, and writes would go to another one as well.
+        SilentNodeDelay = TimeSpan.Zero,
     };
 
     public Task<CqlSession> ConnectAsync(CqlSettings? settings = null, ILogger? log = null, TimeProvider? time = null) =>

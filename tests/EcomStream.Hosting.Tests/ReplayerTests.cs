@@ -49,12 +49,7 @@ public sealed class ReplayerTests
     [Fact]
     public async Task A_row_that_the_service_will_never_accept_stops_only_itself_and_is_named()
     {
-        var rows = new List<UnmatchedPayment>();
-        for (var order = 1; order <= 5; order++)
-        {
-            rows.Add(await Stored(Dead(order)));
-        }
-
+        var rows = await StoredRows(5);
         _publisher.BeforePublish = (_, messages) =>
         {
             if (messages.Any(message => message.Attributes[DeadLetter.Id] == rows[2].Id))
@@ -62,7 +57,7 @@ public sealed class ReplayerTests
                 throw new PublishFailedException("INVALID_ARGUMENT: A message has at most 100 attributes, this one 102.", fault: PublishFault.Message);
             }
         };
-        var replayer = new Replayer(_store, _publisher, _ => Topic, TimeSpan.FromSeconds(30), TimeProvider.System);
+        var replayer = NewReplayer(_publisher);
 
         await replayer.SendAsync(rows, count => _published += count, default);
 
@@ -134,6 +129,134 @@ public sealed class ReplayerTests
         _published.ShouldBe(0);
     }
 
+    [Fact]
+    public async Task What_was_accepted_before_a_refusal_is_not_published_again_and_is_recorded()
+    {
+        var rows = await StoredRows(7);
+        var publisher = new Requests(_publisher, size: 2) { IsBad = id => id == rows[4].Id };
+        var replayer = NewReplayer(publisher);
+
+        await replayer.SendAsync(rows, count => _published += count, default);
+
+        Sent().ShouldBe(rows.Where(row => row != rows[4]).Select(row => row.Id), ignoreOrder: true);
+        _published.ShouldBe(6);
+        replayer.Rejected.ShouldHaveSingleItem().Row.Id.ShouldBe(rows[4].Id);
+        Replays().ShouldBe([1, 1, 1, 1, 0, 1, 1]);
+    }
+
+    [Fact]
+    public async Task What_was_published_before_the_topic_refuses_is_recorded_and_the_rest_is_not()
+    {
+        var rows = await StoredRows(4);
+        _publisher.BeforePublish = (_, messages) =>
+        {
+            if (messages.Count == 4)
+            {
+                throw new PublishFailedException("INVALID_ARGUMENT", fault: PublishFault.Message);
+            }
+
+            if (messages.Any(message => message.Attributes[DeadLetter.Id] == rows[2].Id))
+            {
+                throw new PublishFailedException("PERMISSION_DENIED");
+            }
+        };
+
+        await Should.ThrowAsync<PublishFailedException>(() => NewReplayer(_publisher).SendAsync(rows, count => _published += count, default));
+
+        Sent().ShouldBe([rows[0].Id, rows[1].Id]);
+        _published.ShouldBe(2);
+        Replays().ShouldBe([1, 1, 0, 0]);
+    }
+
+    [Fact]
+    public async Task Of_a_call_that_runs_out_of_time_what_the_broker_had_accepted_is_recorded()
+    {
+        var rows = await StoredRows(5);
+        var publisher = new Requests(_publisher, size: 2) { Hangs = id => id == rows[2].Id };
+
+        var error = await Should.ThrowAsync<TimeoutException>(
+            () => NewReplayer(publisher, TimeSpan.FromMilliseconds(50)).SendAsync(rows, count => _published += count, default));
+
+        error.Message.ShouldContain("3 messages to payments_data");
+        _published.ShouldBe(2);
+        Replays().ShouldBe([1, 1, 0, 0, 0]);
+    }
+
+    [Fact]
+    public async Task A_move_that_the_service_never_accepts_leaves_its_row_as_it_was()
+    {
+        var row = await Stored(Dead(17) with { Data = Data(18, 1017) });
+        var other = await Stored(Dead(19) with { Data = Data(20, 1019) });
+        var replayer = NewReplayer(new Requests(_publisher, size: 2) { IsBad = id => id == row.Id });
+
+        await replayer.SendAsync([row, other], count => _published += count, default);
+
+        (await Row(17)).HasSameContent(row).ShouldBeTrue();
+        replayer.Rejected.ShouldHaveSingleItem().Row.Id.ShouldBe(row.Id);
+        (await Row(19)).Detail.ShouldBe("moved to 20-1019 by a replay");
+        _published.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_move_to_a_topic_that_refuses_leaves_every_row_as_it_was()
+    {
+        var row = await Stored(Dead(17) with { Data = Data(18, 1017) });
+        var other = await Stored(Dead(19) with { Data = Data(20, 1019) });
+        _publisher.BeforePublish = (_, _) => throw new PublishFailedException("NOT_FOUND");
+
+        await Should.ThrowAsync<PublishFailedException>(() => NewReplayer(_publisher).SendAsync([row, other], count => _published += count, default));
+
+        (await Row(17)).HasSameContent(row).ShouldBeTrue();
+        (await Row(19)).HasSameContent(other).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_move_that_was_refused_after_an_attempt_without_an_answer_stays_discarded()
+    {
+        var row = await Stored(Dead(17) with { Data = Data(18, 1017) });
+        _publisher.BeforePublish = (_, _) => throw new PublishFailedException("NOT_FOUND") { IsUncertain = true };
+
+        await Should.ThrowAsync<PublishFailedException>(() => SendAsync(row));
+
+        (await Row(17)).Detail.ShouldBe("moves to 18-1017: its replay is not confirmed, replay it again");
+    }
+
+    [Fact]
+    public async Task An_interrupted_replay_begins_nothing_else()
+    {
+        using var stop = new CancellationTokenSource();
+        var row = await Stored(Dead(17));
+        var move = await Stored(Dead(18) with { Data = Data(28, 1018) });
+        var next = await Stored(Dead(19) with { Data = Data(29, 1019) });
+        _publisher.BeforePublish = (_, messages) =>
+        {
+            if (messages[0].Attributes[DeadLetter.Id] == move.Id)
+            {
+                stop.Cancel();
+            }
+        };
+
+        await Should.ThrowAsync<OperationCanceledException>(() => NewReplayer(_publisher).SendAsync([row, move, next], count => _published += count, stop.Token));
+
+        Sent().ShouldBe([row.Id, move.Id]);
+        _published.ShouldBe(2);
+        (await Row(18)).Detail.ShouldBe("moved to 28-1018 by a replay");
+        (await Row(19)).HasSameContent(next).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_row_of_another_pipeline_stops_only_itself_and_is_named()
+    {
+        var rows = await StoredRows(3);
+        var replayer = new Replayer(_store, _publisher, row => row == rows[1] ? null : Topic, TimeSpan.FromSeconds(30), TimeProvider.System);
+
+        await replayer.SendAsync(rows, count => _published += count, default);
+
+        Sent().ShouldBe([rows[0].Id, rows[2].Id]);
+        replayer.DescribeRejected().ShouldStartWith($"Not replayed: {rows[1].Id} (");
+        replayer.DescribeRejected().ShouldContain("payments_data-sub");
+    }
+
     [Theory]
     [InlineData("""{"order_id":17,"payment_id":1017}""", null)]
     [InlineData("""{"order_id":18,"payment_id":1017}""", "18-1017")]
@@ -168,11 +291,68 @@ public sealed class ReplayerTests
         return row;
     }
 
+    private async Task<List<UnmatchedPayment>> StoredRows(int count)
+    {
+        var rows = new List<UnmatchedPayment>();
+        for (var order = 1; order <= count; order++)
+        {
+            rows.Add(await Stored(Dead(order)));
+        }
+
+        return rows;
+    }
+
+    private IEnumerable<string> Sent() => _publisher.Published.Select(sent => sent.Message.Attributes[DeadLetter.Id]);
+
+    // Of the rows in the order of their ids.
+    private IEnumerable<int> Replays() => _store.Unmatched.OrderBy(row => row.OrderId).Select(row => row.Replays);
+
     private async Task<UnmatchedPayment> Row(long orderId) => (await _store.ReadUnmatchedAsync([orderId], default)).ShouldHaveSingleItem();
 
     private Task SendAsync(UnmatchedPayment row, TimeSpan? timeout = null) =>
-        new Replayer(_store, new Cancellable(_publisher), _ => Topic, timeout ?? TimeSpan.FromSeconds(30), TimeProvider.System)
-            .SendAsync([row], count => _published += count, default);
+        NewReplayer(new Cancellable(_publisher), timeout).SendAsync([row], count => _published += count, default);
+
+    private Replayer NewReplayer(IPublisher publisher, TimeSpan? timeout = null) =>
+        new(_store, publisher, _ => Topic, timeout ?? TimeSpan.FromSeconds(30), TimeProvider.System);
+
+    // Sends a call in requests of so many messages, as the adapters do; a bad message fails its request, and so do those after it.
+    private sealed class Requests(IPublisher inner, int size) : IPublisher
+    {
+        public Func<string, bool> IsBad { get; init; } = _ => false;
+
+        public Func<string, bool> Hangs { get; init; } = _ => false;
+
+        public async Task<IReadOnlyList<string>> PublishAsync(string topic, IReadOnlyList<OutgoingMessage> messages, CancellationToken cancellationToken)
+        {
+            var ids = new List<string>();
+            foreach (var request in messages.Chunk(size))
+            {
+                var accepted = Enumerable.Range(0, ids.Count).ToArray();
+                if (request.Any(message => IsBad(message.Attributes[DeadLetter.Id])))
+                {
+                    throw new PublishFailedException("INVALID_ARGUMENT", fault: PublishFault.Message) { Accepted = accepted };
+                }
+
+                if (request.Any(message => Hangs(message.Attributes[DeadLetter.Id])))
+                {
+                    try
+                    {
+                        await Task.Delay(Timeout.Infinite, cancellationToken);
+                    }
+                    catch (OperationCanceledException cancelled)
+                    {
+                        throw new PublishCanceledException(accepted, cancelled);
+                    }
+                }
+
+                ids.AddRange(await inner.PublishAsync(topic, request, cancellationToken));
+            }
+
+            return ids;
+        }
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
 
     // The publisher in memory does not hear its token while a hook delays it.
     private sealed class Cancellable(IPublisher inner) : IPublisher

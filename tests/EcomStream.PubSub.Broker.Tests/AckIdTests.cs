@@ -129,8 +129,8 @@ public sealed class AckIdTests : IDisposable
             subscription.ModifyAckDeadline([.. PullResponse.Parser.ParseFrom(response.Bytes).ReceivedMessages.Select(m => m.AckId)], _ => 0);
         }
 
-        subscription.Undeliverable(100, 4 << 20).Count.ShouldBe(1);
-        subscription.Undeliverable(100, 7 << 20).Count.ShouldBe(2);
+        subscription.Undeliverable.Read(100, 4 << 20).Count.ShouldBe(1);
+        subscription.Undeliverable.Read(100, 7 << 20).Count.ShouldBe(2);
         new DeadLetterForwarder(state, new EmbeddedBrokerOptions { DataDirectory = _folder.Path }, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance).Forward(subscription);
         state.Topic("projects/p/topics/dead").Log.EndOffset.ShouldBe(5);
         subscription.Stats.Backlog.ShouldBe(0);

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Text;
+using System.Text.Json.Nodes;
 using EcomStream.PubSub.Broker.Storage;
 using EcomStream.TestSupport;
 using Google.Cloud.PubSub.V1;
@@ -78,6 +80,77 @@ public sealed class AdministrationTests : IDisposable
         await File.WriteAllBytesAsync(journal, bytes);
 
         (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(crashed.Path))).Message.ShouldContain(journal);
+    }
+
+    [Fact]
+    public async Task What_a_later_version_has_stored_is_kept_when_the_journal_is_folded_in()
+    {
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            await client.PublishAsync("kept");
+        }
+
+        // Fields at every level, a change of a kind that this version lacks, and the files of what it has made.
+        var path = Path.Combine(_folder.Path, "broker.json");
+        var metadata = JsonNode.Parse(await File.ReadAllBytesAsync(path))!.AsObject();
+        metadata["Pipelines"] = JsonNode.Parse("""[{ "Id": 7 }]""");
+        metadata["Topics"]![0]!["Color"] = "red";
+        metadata["Topics"]![0]!["Settings"]!["Tier"] = 3;
+        metadata["Subscriptions"]![0]!["Settings"]!["Lanes"] = JsonNode.Parse("[1, 2]");
+        await File.WriteAllTextAsync(path, metadata.ToJsonString());
+        var change = Encoding.UTF8.GetBytes("""{"NextId":50,"Pipeline":{"Id":49,"Steps":["a"]},"RemovedPipeline":7}""");
+        await File.WriteAllBytesAsync(
+            Path.Combine(_folder.Path, "changes.broker.json"), [.. JournalLine.Of(Encoding.UTF8.GetBytes($"{metadata["Journal"]}")), .. JournalLine.Of(change)]);
+        Directory.CreateDirectory(Path.Combine(_folder.Path, "topics", "49"));
+
+        for (var restart = 0; restart < 2; restart++)
+        {
+            await using var client = await BrokerClient.StartAsync(_folder.Path);
+            await client.Publisher.UpdateTopicAsync(new UpdateTopicRequest
+            {
+                Topic = new Topic { Name = BrokerClient.Topic, Labels = { ["a"] = $"{restart}" } }, UpdateMask = new() { Paths = { "labels" } },
+            });
+            await client.Subscriber.UpdateSubscriptionAsync(new UpdateSubscriptionRequest
+            {
+                Subscription = new Subscription { Name = BrokerClient.Subscription, AckDeadlineSeconds = 70 + restart }, UpdateMask = new() { Paths = { "ack_deadline_seconds" } },
+            });
+            (await client.Publisher.CreateTopicAsync(new Topic { Name = $"projects/p/topics/more-{restart}" })).Name.ShouldNotBeEmpty();
+        }
+
+        var kept = JsonNode.Parse(await File.ReadAllBytesAsync(path))!;
+        kept["Pipelines"]!.ToJsonString().ShouldBe("""[{"Id":7}]""");
+        kept["Topics"]![0]!["Color"]!.GetValue<string>().ShouldBe("red");
+        kept["Topics"]![0]!["Settings"]!["Tier"]!.GetValue<int>().ShouldBe(3);
+        kept["Topics"]![0]!["Settings"]!["Labels"]!["a"]!.GetValue<string>().ShouldBe("1");
+        kept["Subscriptions"]![0]!["Settings"]!["Lanes"]!.ToJsonString().ShouldBe("[1,2]");
+        var later = kept["LaterChanges"]!.AsArray().ShouldHaveSingleItem()!;
+        later["Pipeline"]!.ToJsonString().ShouldBe("""{"Id":49,"Steps":["a"]}""");
+        later["RemovedPipeline"]!.GetValue<int>().ShouldBe(7);
+        kept["Topics"]!.AsArray().Select(topic => topic!["Id"]!.GetValue<int>()).ShouldBe([1, 50, 51]);
+        Directory.Exists(Path.Combine(_folder.Path, "topics", "49")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Changes_that_an_earlier_version_could_not_apply_are_applied()
+    {
+        await using (await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+        }
+
+        var path = Path.Combine(_folder.Path, "broker.json");
+        var metadata = JsonNode.Parse(await File.ReadAllBytesAsync(path))!.AsObject();
+        metadata["LaterChanges"] = JsonNode.Parse("""
+            [
+              { "Topic": { "Id": 20, "Name": "projects/p/topics/gone", "Deleted": false } },
+              { "Topic": { "Id": 21, "Name": "projects/p/topics/later", "Deleted": false } },
+              { "RemovedTopic": 20 }
+            ]
+            """);
+        await File.WriteAllTextAsync(path, metadata.ToJsonString());
+
+        await using var client = await BrokerClient.StartAsync(_folder.Path);
+        (await client.Publisher.ListTopicsAsync(new ListTopicsRequest { Project = "projects/p" })).Topics.Select(topic => topic.Name)
+            .ShouldBe(["projects/p/topics/later", BrokerClient.Topic]);
     }
 
     [Fact]

@@ -105,6 +105,22 @@ public sealed class BrokerTimeTests
     }
 
     [Fact]
+    public async Task A_publish_time_may_be_earlier_than_a_status_that_was_asked_for_before()
+    {
+        await using var client = await BrokerClient.StartReadyAsync("", o => o with { InMemory = true });
+        var time = DateTimeOffset.UtcNow.AddHours(-5);
+        client.Broker.GetSubscriptionStatus(BrokerClient.Subscription)!.Value.UnackedMessages.ShouldBe(0);
+
+        client.Broker.Publish(BrokerClient.Topic, new BrokerMessage { Data = "old"u8.ToArray(), PublishTime = time });
+
+        var status = client.Broker.GetSubscriptionStatus(BrokerClient.Subscription)!.Value;
+        status.UnackedMessages.ShouldBe(1);
+        (DateTimeOffset.UnixEpoch.AddMicroseconds(status.OldestUnackedPublishTimeMicros) - time).Duration().ShouldBeLessThan(TimeSpan.FromMilliseconds(1));
+        await client.PublishAsync("new");
+        (await client.PullAsync())[1].Message.PublishTime.ToDateTimeOffset().ShouldBeGreaterThan(DateTimeOffset.UnixEpoch.AddMicroseconds(status.NowMicros));
+    }
+
+    [Fact]
     public async Task The_admin_API_moves_the_clock_and_publishes_with_publish_times()
     {
         await using var client = await BrokerClient.StartReadyAsync("", o => o with { InMemory = true, AdminApi = true });

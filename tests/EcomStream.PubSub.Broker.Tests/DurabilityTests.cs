@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using EcomStream.TestSupport;
+using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub.Broker.Tests;
@@ -195,6 +197,30 @@ public sealed class DurabilityTests : IDisposable
         using var crashed = _folder.Snapshot();
         await using var after = await BrokerClient.StartAsync(crashed.Path);
         (await after.PullAsync()).Select(BrokerClient.Text).ShouldBe(["2", "3"]);
+    }
+
+    [Fact]
+    public async Task A_message_that_a_test_publishes_is_synced_before_it_has_its_id()
+    {
+        var synced = new ConcurrentDictionary<string, long>();
+        await using var client = await BrokerClient.StartReadyAsync(_folder.Path, o => o with
+        {
+            Fsync = FsyncPolicy.Always, Files = new BrokerFiles(afterSync: (path, length) => synced[path] = length), AdminApi = true,
+        });
+        using var rest = new RestClient(client.Broker.Endpoint);
+        for (var message = 0; message < 10; message++)
+        {
+            client.Broker.Publish(BrokerClient.Topic, new BrokerMessage { Data = new byte[100] });
+            ShouldBeSynced();
+            await rest.CallAsync("POST", "/admin/v1/publish", $$"""{"topic":"{{BrokerClient.Topic}}","messages":[{"data":"aGk="}]}""");
+            ShouldBeSynced();
+        }
+
+        void ShouldBeSynced()
+        {
+            var log = Directory.GetFiles(_folder.Path, "*.log", SearchOption.AllDirectories).ShouldHaveSingleItem();
+            synced.GetValueOrDefault(log).ShouldBe(new FileInfo(log).Length);
+        }
     }
 
     [Fact]

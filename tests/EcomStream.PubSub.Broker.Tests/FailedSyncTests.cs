@@ -70,6 +70,17 @@ public sealed class FailedSyncTests : IDisposable
     }
 
     [Fact]
+    public async Task A_message_that_a_test_publishes_after_a_failed_sync_is_an_error_of_the_disk()
+    {
+        await using var client = await StartAsync(FsyncPolicy.Always, segmentBytes: 64 << 20);
+        FailNext(".log");
+
+        Should.Throw<IOException>(() => client.Broker.Publish(BrokerClient.Topic, new BrokerMessage { Data = "lost"u8.ToArray() }));
+
+        Should.Throw<IOException>(() => client.Broker.Publish(BrokerClient.Topic, new BrokerMessage { Data = "refused"u8.ToArray() }));
+    }
+
+    [Fact]
     public async Task Of_two_syncs_of_a_log_at_a_time_the_second_ends_after_the_first()
     {
         using var entered = new SemaphoreSlim(0);

@@ -131,7 +131,7 @@ public sealed class MessageIdTests : IDisposable
     {
         await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
         await PublishAsync(client);
-        _ids.ShouldAllBe(id => long.Parse(id) > 0 && id.Length == TopicLog.LongestMessageId);
+        _ids.ShouldAllBe(id => long.Parse(id) > 0 && id.Length == MessageStamp.LongestMessageId);
         _ids.Select(long.Parse).ShouldBeInOrder(SortDirection.Ascending);
         (await client.PullAsync()).Select(m => m.Message.MessageId).ShouldBe(_ids);
     }

@@ -53,4 +53,20 @@ public sealed class OutsideClientTests : IDisposable
         metadata.GetProperty("neverExpires").GetBoolean().ShouldBeTrue();
         metadata.GetProperty("detached").GetBoolean().ShouldBeTrue();
     }
+
+    [SkippableFact]
+    public async Task One_official_client_with_60_subscriptions_loses_nothing()
+    {
+        const int Subscriptions = 60;
+        const int Messages = 200;
+        OfficialNodeClient.SkipWhereItIsNot();
+        await using var broker = await EmbeddedBroker.StartAsync(new EmbeddedBrokerOptions { DataDirectory = _folder.Path });
+
+        var said = JsonDocument.Parse(await OfficialNodeClient.RunAsync("many.cjs", broker.Endpoint, $"{Subscriptions}", $"{Messages}")).RootElement;
+
+        said.GetProperty("received").EnumerateArray().Select(count => count.GetInt32()).ShouldBe(Enumerable.Repeat(Messages, Subscriptions));
+        await Eventually.True(
+            () => Enumerable.Range(0, Subscriptions).All(n => broker.GetSubscriptionStats($"projects/outside/subscriptions/many-sub-{n}")!.Value.Backlog == 0),
+            "every message is acked");
+    }
 }

@@ -239,7 +239,7 @@ public sealed class ServiceTests : IDisposable
         var refused = await Should.ThrowAsync<RpcException>(() => client.PublishAsync(Convert.FromHexString(hex.Replace(" ", ""))));
 
         refused.StatusCode.ShouldBe(StatusCode.InvalidArgument);
-        refused.Status.Detail.ShouldStartWith("The request is no PublishRequest: ");
+        refused.Status.Detail.ShouldStartWith("The request is not a PublishRequest: ");
         await client.PublishAsync("goes on");
         (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["goes on"]);
     }

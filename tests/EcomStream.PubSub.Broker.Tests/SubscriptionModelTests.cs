@@ -168,7 +168,7 @@ public sealed class SubscriptionModelTests
                     _state.Seek(Name, _time.GetUtcNow().AddSeconds(-(number % 60)));
                     break;
                 case Step.DropOld:
-                    Subscription.DropBefore(Math.Min(Subscription.Cursor + (number % 5), Subscription.Topic.Log.EndOffset));
+                    Subscription.Position.DropBefore(Math.Min(Subscription.Position.Cursor + (number % 5), Subscription.Topic.Log.EndOffset));
                     break;
                 case Step.Status:
                     Subscription.GetStatus().UnackedMessages.ShouldBe(Subscription.Stats.Backlog);
@@ -283,7 +283,7 @@ public sealed class SubscriptionModelTests
         // An ack before its turn outlives a restart: it counts when the message is read again.
         private void NoteEarlyAcks()
         {
-            var acks = Subscription.CopyAcks();
+            var acks = Subscription.Position.Copy();
             foreach (var message in _messages.Values.Where(m => m.WasAckSent && acks.IsAcked(m.Id - 1)))
             {
                 message.IsAcked = true;
@@ -315,7 +315,7 @@ public sealed class SubscriptionModelTests
 
         private void Acked(Message message)
         {
-            var acks = Subscription.CopyAcks();
+            var acks = Subscription.Position.Copy();
             if (!_settings.EnableMessageOrdering || message.Key.Length == 0)
             {
                 acks.IsAcked(message.Id - 1).ShouldBeTrue();
@@ -368,14 +368,14 @@ public sealed class SubscriptionModelTests
         private void Forward()
         {
             var before = _state.Topic("projects/p/topics/dead").Log.EndOffset;
-            foreach (var (_, message, _) in Subscription.Undeliverable(1_000))
+            foreach (var (_, message, _) in Subscription.Undeliverable.Read(1_000))
             {
                 _trace.AppendLine($"  forwarded {message.MessageId}");
                 _messages[message.MessageId].IsDeadLetter = true;
             }
 
             new DeadLetterForwarder(_state, _options, NullLogger.Instance).Forward(Subscription);
-            Subscription.Undeliverable(1).ShouldBeEmpty();
+            Subscription.Undeliverable.Read(1).ShouldBeEmpty();
             before.ShouldBeLessThanOrEqualTo(_state.Topic("projects/p/topics/dead").Log.EndOffset);
         }
 

@@ -334,6 +334,43 @@ public sealed class BatchingPublisherTests
         _requests.Select(request => string.Join(" ", request.Texts)).ShouldBe(["a1", "b1", "1", "a2 a3", "2"]);
     }
 
+    [Fact]
+    public async Task A_call_that_is_cancelled_says_which_of_its_messages_were_accepted()
+    {
+        using var cancelled = new CancellationTokenSource();
+        await using var server = await StartAsync(async texts =>
+        {
+            if (texts.Contains("c"))
+            {
+                await cancelled.CancelAsync();
+                throw new RpcException(new Status(StatusCode.Unavailable, "try later"));
+            }
+        });
+        using var connection = Connect(server, "batch-messages = 2");
+        await using var publisher = new PubSubPublisher(connection);
+
+        // Shouldly sees a cancelled task and not its exception.
+        var ended = await Assert.ThrowsAsync<PublishCanceledException>(
+            () => publisher.PublishAsync("orders_data", [Message("a"), Message("b"), Message("c")], cancelled.Token));
+
+        ended.Accepted.ShouldBe([0, 1]);
+    }
+
+    [Fact]
+    public async Task A_refusal_after_an_attempt_without_an_answer_is_uncertain()
+    {
+        var attempts = 0;
+        await using var server = await StartAsync(_ => throw new RpcException(
+            ++attempts == 1 ? new Status(StatusCode.Unavailable, "try later") : new Status(StatusCode.NotFound, "deleted")));
+        using var connection = Connect(server, "batch-messages = 2");
+        await using var publisher = new PubSubPublisher(connection);
+
+        var refused = await Should.ThrowAsync<PublishFailedException>(publisher.PublishAsync("orders_data", [Message("a")], default));
+
+        refused.IsUncertain.ShouldBeTrue();
+        refused.Accepted.ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData(0, false)]
     [InlineData(500, true)]

@@ -604,6 +604,26 @@ public abstract class PubSubContract : IAsyncLifetime
     }
 
     [SkippableFact]
+    public async Task A_call_that_is_refused_says_which_of_its_messages_were_accepted()
+    {
+        SkipWithoutServer();
+        using var connection = Connect("ecomstream.pubsub.publisher.batch-messages = 2");
+        await using var publisher = CreatePublisher(connection);
+        await using var subscription = Subscribe(connection, SubscriptionName);
+        await using var receiver = new Receiver(subscription, delivery => delivery.Ack());
+
+        // No server accepts a message without data and attributes.
+        OutgoingMessage[] messages = [Message([0]), Message([1]), Message([2]), Message([3]), Message([]), Message([5]), Message([6])];
+        var refused = await Should.ThrowAsync<PublishFailedException>(publisher.PublishAsync(Topic, messages, default));
+
+        refused.Fault.ShouldBe(PublishFault.Message);
+        refused.Accepted.ShouldBe([0, 1, 2, 3]);
+        refused.IsUncertain.ShouldBeFalse();
+        await Eventually.True(() => receiver.Count >= 4, "the accepted ones arrive");
+        receiver.Deliveries.Select(delivery => (int)delivery.Data.Span[0]).Order().ShouldBe([0, 1, 2, 3]);
+    }
+
+    [SkippableFact]
     public async Task A_call_with_different_ordering_keys_is_published_and_those_of_a_key_keep_their_order()
     {
         SkipWithoutServer();

@@ -97,29 +97,15 @@ internal sealed class DeadLetterSink : UntypedActor, IWithTimers
             failure: error => new TopicFailed(lane.Topic, error));
     }
 
-    // Halves a request until the message that the service never accepts stands alone.
     private static async Task<IReadOnlyList<(string Id, string Why)>> PublishAsync(
         IPublisher publisher, string topic, List<OutgoingMessage> messages)
     {
-        try
-        {
-            await publisher.PublishAsync(topic, messages, CancellationToken.None);
-            return [];
-        }
-        catch (PublishFailedException failure) when (failure.Fault == PublishFault.Message)
-        {
-            if (messages.Count == 1)
-            {
-                return [(IdOf(messages[0]), failure.Message)];
-            }
-
-            var half = messages.Count / 2;
-            return
-            [
-                .. await PublishAsync(publisher, topic, messages[..half]),
-                .. await PublishAsync(publisher, topic, messages[half..]),
-            ];
-        }
+        var refused = new List<(string, string)>();
+        await new PublishBisection(
+            batch => publisher.PublishAsync(topic, batch, CancellationToken.None),
+            _ => Task.CompletedTask,
+            (index, failure) => refused.Add((IdOf(messages[index]), failure.Message))).PublishAsync(messages);
+        return refused;
     }
 
     private void Complete(TopicAccepted published)

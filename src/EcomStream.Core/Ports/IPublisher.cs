@@ -12,26 +12,6 @@ public interface IPublisher : IAsyncDisposable
     /// <param name="cancellationToken">Ends the retries.</param>
     /// <returns>The message ids, in the order of <paramref name="messages"/>.</returns>
     /// <exception cref="PublishFailedException">The topic does not exist, or the broker will never take a message.</exception>
+    /// <exception cref="PublishCanceledException">It was cancelled after the broker had accepted some of the messages.</exception>
     Task<IReadOnlyList<string>> PublishAsync(string topic, IReadOnlyList<OutgoingMessage> messages, CancellationToken cancellationToken);
-}
-
-/// <summary>What a publish failed on for good.</summary>
-public enum PublishFault
-{
-    /// <summary>The topic: it does not exist, or may not be published to. Other messages to it fail as well.</summary>
-    Destination,
-
-    /// <summary>One of the messages: the service will never accept it. Other messages may be accepted.</summary>
-    Message,
-}
-
-/// <summary>A publish that does not succeed by trying again.</summary>
-/// <param name="message">Which topic, on which endpoint, the status, and what to do next.</param>
-/// <param name="innerException">What the adapter caught.</param>
-/// <param name="fault">What is at fault.</param>
-public sealed class PublishFailedException(string message, Exception? innerException = null, PublishFault fault = PublishFault.Destination)
-    : Exception(message, innerException)
-{
-    /// <summary>What is at fault.</summary>
-    public PublishFault Fault { get; } = fault;
 }

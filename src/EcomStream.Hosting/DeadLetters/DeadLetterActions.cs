@@ -30,32 +30,35 @@ internal sealed class DeadLetterActions(HostSettings settings, IFactStore store,
         DeadLetterOperation operation,
         CancellationToken cancellationToken)
     {
+        var replayer = new Replayer(
+            store, publisher, row => ReplayTopics.Of(row, settings), Replayer.DefaultTimeout, time, reason);
         try
         {
-            var replayer = Replayer(reason);
             foreach (var batch in keys.Chunk(BatchSize))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var rows = (await store.ReadUnmatchedRowsAsync(batch, cancellationToken)).Where(row => Allowed(action).Contains(row.State)).ToList();
                 var done = 0;
-                await (action == DeadLetterAction.Replay
-                    ? replayer.SendAsync(rows, count => done += count, cancellationToken)
-                    : DiscardAsync(rows, reason, count => done += count, cancellationToken));
+                try
+                {
+                    await (action == DeadLetterAction.Replay
+                        ? replayer.SendAsync(rows, count => done += count, cancellationToken)
+                        : DiscardAsync(rows, reason, count => done += count, cancellationToken));
+                }
+                catch
+                {
+                    operation.Advance(done, 0);
+                    throw;
+                }
+
                 operation.Advance(done, batch.Length - done);
             }
 
-            if (replayer.Rejected.Count == 0)
-            {
-                operation.Finish();
-                return;
-            }
-
-            operation.Finish(
-                $"Not replayed, because the service does not accept them: {string.Join("; ", replayer.Rejected.Select(rejected => $"{rejected.Row.Id} ({rejected.Reason})"))}");
+            operation.Finish(replayer.Rejected.Count == 0 ? null : replayer.DescribeRejected());
         }
         catch (Exception error)
         {
-            operation.Finish(error is OperationCanceledException ? "The process stopped." : error.Message);
+            operation.Finish($"{(error is OperationCanceledException ? "The process stopped." : error.Message)} {replayer.DescribeRejected()}".TrimEnd());
         }
     }
 
@@ -71,14 +74,5 @@ internal sealed class DeadLetterActions(HostSettings settings, IFactStore store,
         done(applied.Count(isApplied => isApplied));
     }
 
-    private Replayer Replayer(string reason) =>
-        new(store, publisher, TopicOf, Hosting.Replayer.DefaultTimeout, time, reason);
-
     private long Now => Timestamps.Micros(time.GetUtcNow());
-
-    private string TopicOf(UnmatchedPayment row) =>
-        row.Subscription == settings.Pipeline.OrdersSubscription ? settings.OrdersTopic
-        : row.Subscription == settings.Pipeline.PaymentsSubscription || !row.IsMessage ? settings.PaymentsTopic
-        : throw new InvalidOperationException(
-            $"{row.Id} came from the subscription {row.Subscription}, which is neither {settings.Pipeline.OrdersSubscription} nor {settings.Pipeline.PaymentsSubscription}.");
 }

@@ -8,12 +8,12 @@ namespace EcomStream.Hosting;
 /// </summary>
 /// <param name="store">The store.</param>
 /// <param name="publisher">Where to publish.</param>
-/// <param name="topicOf">The topic that a row came from.</param>
+/// <param name="topicOf">The topic that a row came from; null where it is not known.</param>
 /// <param name="timeout">How long one batch may take to publish.</param>
 /// <param name="time">The clock.</param>
 /// <param name="because">Why; it is kept in the history of each row. Empty for no reason.</param>
 internal sealed class Replayer(
-    IFactStore store, IPublisher publisher, Func<UnmatchedPayment, string> topicOf, TimeSpan timeout, TimeProvider time, string because = "")
+    IFactStore store, IPublisher publisher, Func<UnmatchedPayment, string?> topicOf, TimeSpan timeout, TimeProvider time, string because = "")
 {
     private const int RecordAttempts = 5;
     private static readonly TimeSpan GraceOnStop = TimeSpan.FromSeconds(5);
@@ -24,37 +24,41 @@ internal sealed class Replayer(
     public static TimeSpan DefaultTimeout { get; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// The rows that the service will never accept, such as one with more than 100 attributes, each with the reason. They are
-    /// not replayed; the others of their batches are.
+    /// The rows that cannot be replayed, each with the reason: those that the service will never accept, such as one with more
+    /// than 100 attributes, and those whose topic is not known. The others of their batches are replayed.
     /// </summary>
     public IReadOnlyList<(UnmatchedPayment Row, string Reason)> Rejected => _rejected;
 
-    /// <summary>Replays rows. Those that the service will never accept are left out (<see cref="Rejected"/>).</summary>
+    /// <summary>Names the rows that cannot be replayed; empty for none.</summary>
+    public string DescribeRejected() =>
+        _rejected.Count == 0 ? "" : $"Not replayed: {string.Join("; ", _rejected.Select(rejected => $"{rejected.Row.Id} ({rejected.Reason})"))}";
+
+    /// <summary>
+    /// Replays rows, and records each as soon as the broker has its message. Those that cannot be replayed are left out
+    /// (<see cref="Rejected"/>) and stay as they are.
+    /// </summary>
     /// <param name="rows">The rows as they were read.</param>
-    /// <param name="published">Called with how many were published and recorded.</param>
-    /// <param name="stop">Gives the publish up, five seconds after it is cancelled.</param>
-    /// <exception cref="TimeoutException">The broker did not confirm in time; nothing is recorded for its rows.</exception>
+    /// <param name="published">Called with how many were published and recorded, also when others fail.</param>
+    /// <param name="stop">Ends it: the request under way is given up after five seconds, and nothing else is begun.</param>
+    /// <exception cref="TimeoutException">The broker did not confirm in time; nothing is recorded for the rows without an answer.</exception>
+    /// <exception cref="PublishFailedException">The topic does not exist, or may not be published to.</exception>
     public async Task SendAsync(IReadOnlyList<UnmatchedPayment> rows, Action<int> published, CancellationToken stop)
     {
-        foreach (var topic in rows.GroupBy(topicOf))
+        foreach (var group in rows.GroupBy(topicOf))
         {
-            var moving = topic.Where(row => MovesTo(row) is not null).ToList();
-            var held = await HoldAsync(moving, topic.Key);
-            var staying = topic.Except(moving).Select(row => row with { Replays = row.Replays + 1 }).ToList();
-            List<UnmatchedPayment> sent = [.. staying, .. held];
-            if (sent.Count == 0)
+            if (group.Key is not { } topic)
             {
+                _rejected.AddRange(group.Select(row => (row, $"it came from the subscription {row.Subscription}, which is not one of this pipeline")));
                 continue;
             }
 
-            var accepted = (await PublishAsync(topic.Key, sent, stop)).ToHashSet();
-            await ConfirmMovesAsync([.. held.Where(accepted.Contains)]);
-            foreach (var row in staying.Where(accepted.Contains))
-            {
-                await RecordAsync(row, topic.Key);
-            }
+            await ReplayAsync(topic, [.. group.Where(row => MovesTo(row) is null)], published, stop);
 
-            published(accepted.Count);
+            // One by one: at most one row can be left without an answer.
+            foreach (var row in group.Where(row => MovesTo(row) is not null))
+            {
+                await MoveAsync(topic, row, published, stop);
+            }
         }
     }
 
@@ -71,50 +75,95 @@ internal sealed class Replayer(
         return payment.Key is { } key ? DeadLetterId.OfPayment(payment.OrderId, key) : $"a new message of order {payment.OrderId}";
     }
 
-    // Their own orders do not heal them from here on. If the message is not confirmed, they stay like this and say so.
-    private async Task<List<UnmatchedPayment>> HoldAsync(List<UnmatchedPayment> rows, string topic)
+    private async Task ReplayAsync(string topic, List<UnmatchedPayment> rows, Action<int> published, CancellationToken stop)
     {
-        var nowMicros = Timestamps.Micros(time.GetUtcNow());
-        var changes = rows.ConvertAll(row => new UnmatchedChange(row, row.Become(
-            UnmatchedState.Discarded, nowMicros, Note(row.Replays + 1, topic, $" as {MovesTo(row)}")) with
-        {
-            Replays = row.Replays + 1,
-            Detail = $"moves to {MovesTo(row)}: its replay is not confirmed, replay it again",
-        }));
-        var applied = await store.ChangeUnmatchedAsync(changes, CancellationToken.None);
-        return [.. changes.Where((_, i) => applied[i]).Select(change => change.After)];
-    }
+        var sent = rows.ConvertAll(row => row with { Replays = row.Replays + 1 });
+        var open = sent.Count;
+        var bisection = new PublishBisection(
+            messages =>
+            {
+                stop.ThrowIfCancellationRequested();
+                return PublishAsync(topic, messages, stop);
+            },
+            async accepted =>
+            {
+                open -= accepted.Count;
+                foreach (var index in accepted)
+                {
+                    await RecordAsync(sent[index], topic);
+                }
 
-    private async Task ConfirmMovesAsync(List<UnmatchedPayment> held) =>
-        await store.ChangeUnmatchedAsync(
-            [.. held.Select(row => new UnmatchedChange(row, row with { Detail = $"moved to {MovesTo(row)} by a replay" }))], CancellationToken.None);
-
-    // The rows that were published. One message that the service will never accept fails its whole request: bisecting finds it.
-    private async Task<List<UnmatchedPayment>> PublishAsync(string topic, List<UnmatchedPayment> rows, CancellationToken stop)
-    {
-        using var limit = new CancellationTokenSource(timeout, time);
-        await using var onStop = stop.Register(() => limit.CancelAfter(GraceOnStop));
+                published(accepted.Count);
+            },
+            (index, refusal) =>
+            {
+                open--;
+                _rejected.Add((rows[index], refusal.Message));
+            });
         try
         {
-            await publisher.PublishAsync(topic, [.. rows.Select(row => row.ToReplay())], limit.Token);
-            return rows;
-        }
-        catch (PublishFailedException refused) when (refused.Fault == PublishFault.Message && rows.Count == 1)
-        {
-            _rejected.Add((rows[0], refused.Message));
-            return [];
-        }
-        catch (PublishFailedException refused) when (refused.Fault == PublishFault.Message)
-        {
-            var half = rows.Count / 2;
-            return [.. await PublishAsync(topic, rows[..half], stop), .. await PublishAsync(topic, rows[half..], stop)];
+            await bisection.PublishAsync(sent.ConvertAll(row => row.ToReplay()));
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            throw new TimeoutException(
-                $"The broker did not confirm {rows.Count} messages to {topic} within {timeout.TotalSeconds:0.#} s. Check that it runs and answers, and replay again.");
+            throw NotConfirmed(open, topic);
         }
     }
+
+    private async Task MoveAsync(string topic, UnmatchedPayment row, Action<int> published, CancellationToken stop)
+    {
+        stop.ThrowIfCancellationRequested();
+        if (await HoldAsync(row, topic) is not { } held)
+        {
+            return;
+        }
+
+        try
+        {
+            await PublishAsync(topic, [held.ToReplay()], stop);
+        }
+        catch (PublishFailedException refusal) when (refusal.Fault == PublishFault.Message)
+        {
+            await store.ChangeUnmatchedAsync([new UnmatchedChange(held, row)], CancellationToken.None);
+            _rejected.Add((row, refusal.Message));
+            return;
+        }
+        catch (PublishFailedException refusal) when (!refusal.IsUncertain)
+        {
+            await store.ChangeUnmatchedAsync([new UnmatchedChange(held, row)], CancellationToken.None);
+            throw;
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            throw NotConfirmed(1, topic);
+        }
+
+        await store.ChangeUnmatchedAsync(
+            [new UnmatchedChange(held, held with { Detail = $"moved to {MovesTo(held)} by a replay" })], CancellationToken.None);
+        published(1);
+    }
+
+    // Its own order does not heal it from here on. If the message is not confirmed, it stays like this and says so.
+    private async Task<UnmatchedPayment?> HoldAsync(UnmatchedPayment row, string topic)
+    {
+        var nowMicros = Timestamps.Micros(time.GetUtcNow());
+        var held = row.Become(UnmatchedState.Discarded, nowMicros, Note(row.Replays + 1, topic, $" as {MovesTo(row)}")) with
+        {
+            Replays = row.Replays + 1,
+            Detail = $"moves to {MovesTo(row)}: its replay is not confirmed, replay it again",
+        };
+        return (await store.ChangeUnmatchedAsync([new UnmatchedChange(row, held)], CancellationToken.None))[0] ? held : null;
+    }
+
+    private async Task PublishAsync(string topic, IReadOnlyList<OutgoingMessage> messages, CancellationToken stop)
+    {
+        using var limit = new CancellationTokenSource(timeout, time);
+        await using var onStop = stop.Register(() => limit.CancelAfter(GraceOnStop));
+        await publisher.PublishAsync(topic, messages, limit.Token);
+    }
+
+    private TimeoutException NotConfirmed(int messages, string topic) => new(
+        $"The broker did not confirm {messages} messages to {topic} within {timeout.TotalSeconds:0.#} s. Check that it runs and answers, and replay again.");
 
     // The pipeline may have the message already, and its row with it: what it wrote stays, and this is added to it.
     private async Task RecordAsync(UnmatchedPayment replayed, string topic)

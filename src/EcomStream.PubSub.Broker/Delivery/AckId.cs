@@ -13,7 +13,7 @@ namespace EcomStream.PubSub.Broker.Delivery;
 /// <param name="Offset">The message.</param>
 /// <param name="PublishMicros">When it was published, microseconds since the Unix epoch.</param>
 /// <param name="Subscription">The id of the subscription.</param>
-/// <param name="Delivery">0 for a first delivery, else a number of its own.</param>
+/// <param name="Delivery">0 for a first delivery, otherwise a unique number.</param>
 internal readonly record struct AckId(long Offset, long PublishMicros, int Subscription, long Delivery)
 {
     /// <summary>Two 64-bit numbers in decimal, one in hexadecimal, a 32-bit number, and three hyphens.</summary>

@@ -1,9 +1,10 @@
 namespace EcomStream.PubSub.Broker.Delivery;
 
-/// <summary>Who pulls from a subscription. Changed under its lock; read without one.</summary>
-internal sealed class ConsumerGroup
+/// <summary>Who pulls from a subscription, and when somebody last used it. Changed under its lock; read without one.</summary>
+internal sealed class ConsumerGroup(TimeProvider time)
 {
     private volatile PullConsumer[] _all = [];
+    private long _lastUsed = time.GetTimestamp();
 
     public bool IsEmpty => _all.Length == 0;
 
@@ -21,9 +22,19 @@ internal sealed class ConsumerGroup
     /// <summary>Requests that the streams have sent so far.</summary>
     public long Requests => _all.Sum(consumer => consumer.Requests);
 
+    /// <summary>How long nobody has used the subscription; zero while somebody pulls.</summary>
+    public TimeSpan Idle => IsEmpty ? time.GetElapsedTime(Volatile.Read(ref _lastUsed)) : TimeSpan.Zero;
+
+    /// <summary>Somebody uses the subscription.</summary>
+    public void Used() => Volatile.Write(ref _lastUsed, time.GetTimestamp());
+
     public void Add(PullConsumer consumer) => _all = [.. _all, consumer];
 
-    public void Remove(PullConsumer consumer) => _all = [.. _all.Where(other => other != consumer)];
+    public void Remove(PullConsumer consumer)
+    {
+        Used();
+        _all = [.. _all.Where(other => other != consumer)];
+    }
 
     /// <summary>Tells all that there may be something to take.</summary>
     public void Wake()

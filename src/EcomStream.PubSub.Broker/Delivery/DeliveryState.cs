@@ -52,6 +52,9 @@ internal sealed class DeliveryState(AckLog acks, LeaseTable leases, OrderingKeys
 
     public RejectedMessages Rejected { get; } = new(acks);
 
+    /// <summary>The subscription was deleted, or the broker stops: nothing is delivered or written any more.</summary>
+    public bool IsClosed { get; set; }
+
     /// <summary>The message that is read next from the log.</summary>
     public long Next { get; set; } = acks.State.Cursor;
 

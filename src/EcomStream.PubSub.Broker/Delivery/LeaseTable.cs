@@ -5,7 +5,7 @@ namespace EcomStream.PubSub.Broker.Delivery;
 /// <param name="Consumer">Who has it.</param>
 /// <param name="Bytes">Size of the message.</param>
 /// <param name="PublishMicros">When the message was published, microseconds since the Unix epoch.</param>
-/// <param name="Delivery">0 for a first delivery, else a number of its own (<see cref="AckId"/>).</param>
+/// <param name="Delivery">0 for a first delivery, otherwise a unique number (<see cref="AckId"/>).</param>
 internal readonly record struct Lease(long Deadline, PullConsumer Consumer, int Bytes, long PublishMicros, long Delivery);
 
 /// <summary>The leases of a subscription, which guards them.</summary>

@@ -30,7 +30,7 @@ internal sealed class PullConsumer(long maxMessages, long maxBytes)
     /// Who has the messages of a response: a stream hands over its responses in order, while those of other consumers may
     /// overtake each other.
     /// </summary>
-    public KeyOwner OwnerOfResponse() => ClientId is null ? new KeyOwner(null) : _stream ??= new KeyOwner(Signal);
+    public KeyOwner OwnerOfResponse() => ClientId is null ? new KeyOwner(null) : _stream ??= new KeyOwner(Signal.Set);
 
     /// <summary>Its stream has sent a request.</summary>
     public void CountRequest() => Interlocked.Increment(ref _requests);

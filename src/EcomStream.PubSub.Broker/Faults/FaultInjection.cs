@@ -50,7 +50,7 @@ internal sealed class FaultInjection(TimeProvider time) : Interceptor
 
         if (fault.AfterEffect && fault.Method == nameof(Subscriber.SubscriberBase.StreamingPull))
         {
-            throw new ArgumentException("A stream has its effects while it is open: a fault of StreamingPull cannot come after them.", nameof(fault));
+            throw new ArgumentException("AfterEffect is not supported for StreamingPull: a stream takes effect while it is open.", nameof(fault));
         }
 
         var entry = new ActiveFault(fault);

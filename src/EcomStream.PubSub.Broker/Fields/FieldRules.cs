@@ -62,7 +62,7 @@ internal static partial class FieldRules
         }
         catch (Exception outOfRange) when (outOfRange is InvalidOperationException or ArgumentOutOfRangeException)
         {
-            throw ServiceCalls.Invalid($"{field} is no time between the years 1 and 9999.");
+            throw ServiceCalls.Invalid($"{field} must be a time between the years 1 and 9999.");
         }
     }
 
@@ -102,7 +102,7 @@ internal static partial class FieldRules
         {
             if (!FieldMask.IsValid<T>(path))
             {
-                throw ServiceCalls.Invalid($"update_mask names {path}, which is no field of {typeof(T).Name}.");
+                throw ServiceCalls.Invalid($"update_mask names {path}, which is not a field of {typeof(T).Name}.");
             }
 
             var first = path.Split('.')[0];

@@ -62,7 +62,7 @@ internal static class SubscriptionFields
         var push = PushFields.Settings(config);
         return push is null || !settings.EnableExactlyOnceDelivery
             ? settings with { Push = push }
-            : throw ServiceCalls.Invalid("enable_exactly_once_delivery is for subscriptions that are pulled from, and push_config is set.");
+            : throw ServiceCalls.Invalid("enable_exactly_once_delivery cannot be combined with push_config.");
     }
 
     public static Subscription ToProto(BrokerSubscription subscription)
@@ -74,10 +74,19 @@ internal static class SubscriptionFields
 
     public static SubscriptionSettings Updated(string name, SubscriptionSettings current, UpdateSubscriptionRequest request, Action<string>? keep)
     {
-        var updated = FieldRules.Updated(
+        var fields = FieldRules.Updated(
             ToProto(name, "", current), request.Subscription, request.UpdateMask,
             "name", "topic", "filter", "enable_message_ordering", "detached", "topic_message_retention_duration", "state");
-        return Settings(updated, keep) with { Detached = current.Detached, IamPolicy = current.IamPolicy };
+        var updated = Settings(fields, keep);
+        return updated with
+        {
+            Detached = current.Detached,
+            IamPolicy = current.IamPolicy,
+            DeadLetter = StoredRecord.Keeping(updated.DeadLetter, current.DeadLetter),
+            Retry = StoredRecord.Keeping(updated.Retry, current.Retry),
+            Push = StoredRecord.Keeping(updated.Push, current.Push),
+            Unknown = current.Unknown,
+        };
     }
 
     private static Subscription ToProto(string name, string topic, SubscriptionSettings settings)

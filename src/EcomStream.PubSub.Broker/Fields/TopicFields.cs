@@ -37,9 +37,16 @@ internal static class TopicFields
 
     public static Topic ToProto(BrokerTopic topic) => ToProto(topic.Name, topic.Settings);
 
-    public static TopicSettings Updated(string name, TopicSettings current, UpdateTopicRequest request, Action<string>? keep) =>
-        Settings(FieldRules.Updated(ToProto(name, current), request.Topic, request.UpdateMask, "name", "satisfies_pzs", "state"), keep)
-            with { IamPolicy = current.IamPolicy };
+    public static TopicSettings Updated(string name, TopicSettings current, UpdateTopicRequest request, Action<string>? keep)
+    {
+        var updated = Settings(FieldRules.Updated(ToProto(name, current), request.Topic, request.UpdateMask, "name", "satisfies_pzs", "state"), keep);
+        return updated with
+        {
+            IamPolicy = current.IamPolicy,
+            Schema = StoredRecord.Keeping(updated.Schema, current.Schema),
+            Unknown = current.Unknown,
+        };
+    }
 
     private static Topic ToProto(string name, TopicSettings settings)
     {

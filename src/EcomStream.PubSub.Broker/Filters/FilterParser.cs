@@ -12,7 +12,7 @@ internal static class FilterParser
     private const int DeepestNesting = 64;
 
     /// <summary>The condition that a filter states.</summary>
-    /// <exception cref="FormatException">It is no filter; the message says where and what is wrong.</exception>
+    /// <exception cref="FormatException">The filter is invalid; the message says where and why.</exception>
     public static MessageFilter Parse(string text)
     {
         if (Encoding.UTF8.GetByteCount(text) > MessageFilter.MaxBytes)

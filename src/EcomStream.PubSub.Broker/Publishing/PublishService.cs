@@ -18,13 +18,17 @@ internal class PublishService(BrokerState state, Durability durability)
     }
 
     /// <summary>Appends checked messages.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="messages">The messages.</param>
+    /// <param name="durability">Whether anything can be written.</param>
+    /// <param name="publishMicros">The publish time of the first, microseconds since the Unix epoch; null for the present.</param>
     /// <returns>The id of the first; the others follow it.</returns>
-    public static long Append(BrokerTopic topic, RawMessages messages, Durability durability)
+    public static long Append(BrokerTopic topic, RawMessages messages, Durability durability, long? publishMicros = null)
     {
         durability.Check();
         try
         {
-            return topic.Log.MessageId(topic.Publish(messages));
+            return topic.Log.MessageId(topic.Publish(messages, publishMicros));
         }
         catch (ObjectDisposedException)
         {

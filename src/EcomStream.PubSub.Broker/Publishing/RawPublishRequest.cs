@@ -48,7 +48,7 @@ internal sealed class RawPublishRequest : IDisposable
         catch (InvalidProtocolBufferException broken)
         {
             // Any other status would have clients send it again and again.
-            throw ServiceCalls.Invalid($"The request is no PublishRequest: {broken.Message}");
+            throw ServiceCalls.Invalid($"The request is not a PublishRequest: {broken.Message}");
         }
     }
 

@@ -15,7 +15,7 @@ internal sealed class RawPublishResponse
     /// <param name="count">How many they are.</param>
     public RawPublishResponse(long first, int count)
     {
-        _bytes = new byte[count * (2 + TopicLog.LongestMessageId)];
+        _bytes = new byte[count * (2 + MessageStamp.LongestMessageId)];
         for (var id = first; id < first + count; id++)
         {
             // The digits stand behind a tag and a length of one byte each.

@@ -2,7 +2,7 @@ namespace EcomStream.PubSub.Broker.Resources;
 
 /// <summary>Where and how messages are pushed.</summary>
 /// <param name="Endpoint">The URL that gets them.</param>
-internal sealed record PushSettings(string Endpoint)
+internal sealed record PushSettings(string Endpoint) : StoredRecord
 {
     /// <summary>Attributes of the endpoint; kept and returned.</summary>
     public IReadOnlyDictionary<string, string> Attributes { get; init; } = new Dictionary<string, string>();
@@ -15,8 +15,10 @@ internal sealed record PushSettings(string Endpoint)
 
     /// <summary>Whether, unwrapped, the headers carry the attributes and what the service knows of the message.</summary>
     public bool WritesMetadata { get; init; }
+
+    protected override IEnumerable<StoredRecord?> Parts => [Oidc];
 }
 
 /// <param name="Email">The service account that the token names.</param>
 /// <param name="Audience">Whom the token is for; the endpoint's URL when empty.</param>
-internal sealed record OidcSettings(string Email, string Audience);
+internal sealed record OidcSettings(string Email, string Audience) : StoredRecord;

@@ -4,7 +4,7 @@ namespace EcomStream.PubSub.Broker.Resources;
 /// What a subscription is configured with; the defaults are those of
 /// https://cloud.google.com/pubsub/docs/subscription-properties.
 /// </summary>
-internal sealed record SubscriptionSettings
+internal sealed record SubscriptionSettings : StoredRecord
 {
     public static readonly TimeSpan DefaultRetention = TimeSpan.FromDays(7);
     public static readonly TimeSpan DefaultExpiration = TimeSpan.FromDays(31);
@@ -44,15 +44,17 @@ internal sealed record SubscriptionSettings
 
     /// <summary>Whether it matters how often a delivery has failed.</summary>
     public bool CountsFailures => DeadLetter is not null || Retry is not null;
+
+    protected override IEnumerable<StoredRecord?> Parts => [DeadLetter, Retry, Push];
 }
 
 /// <param name="Topic">Full name of the topic that undeliverable messages are forwarded to.</param>
 /// <param name="MaxDeliveryAttempts">Deliveries after which a message is undeliverable.</param>
-internal sealed record DeadLetterSettings(string Topic, int MaxDeliveryAttempts);
+internal sealed record DeadLetterSettings(string Topic, int MaxDeliveryAttempts) : StoredRecord;
 
 /// <param name="Minimum">Delay after the first failed delivery.</param>
 /// <param name="Maximum">The longest delay.</param>
-internal sealed record RetrySettings(TimeSpan Minimum, TimeSpan Maximum)
+internal sealed record RetrySettings(TimeSpan Minimum, TimeSpan Maximum) : StoredRecord
 {
     /// <summary>
     /// The delay before the next delivery, which doubles with each failure

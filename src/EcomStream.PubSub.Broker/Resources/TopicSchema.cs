@@ -7,4 +7,4 @@ namespace EcomStream.PubSub.Broker.Resources;
 /// <param name="Encoding">How messages are encoded.</param>
 /// <param name="FirstRevision">The oldest revision that counts; empty for any.</param>
 /// <param name="LastRevision">The newest revision that counts; empty for any.</param>
-internal sealed record TopicSchema(string Name, Encoding Encoding, string FirstRevision, string LastRevision);
+internal sealed record TopicSchema(string Name, Encoding Encoding, string FirstRevision, string LastRevision) : StoredRecord;

@@ -1,7 +1,7 @@
 namespace EcomStream.PubSub.Broker.Resources;
 
 /// <summary>What a topic is configured with.</summary>
-internal sealed record TopicSettings
+internal sealed record TopicSettings : StoredRecord
 {
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 
@@ -16,4 +16,6 @@ internal sealed record TopicSettings
 
     /// <summary>Fields that are kept and returned only: a serialized Topic in base64; null for none.</summary>
     public string? Unsupported { get; init; }
+
+    protected override IEnumerable<StoredRecord?> Parts => [Schema];
 }

@@ -25,7 +25,7 @@ internal class StreamingPullService(BrokerState state, Durability durability, Op
     {
         if (!await requests.MoveNext(context.CancellationToken))
         {
-            throw ServiceCalls.Invalid("A stream begins with a request that names its subscription.");
+            throw ServiceCalls.Invalid("The first request of a stream must name its subscription.");
         }
 
         var first = requests.Current;

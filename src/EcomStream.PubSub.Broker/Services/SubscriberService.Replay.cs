@@ -61,7 +61,7 @@ internal sealed partial class SubscriberService
                 state.Seek(request.Subscription, request.Snapshot);
                 break;
             default:
-                throw ServiceCalls.Invalid("A seek names a time or a snapshot.");
+                throw ServiceCalls.Invalid("A seek must name a time or a snapshot.");
         }
 
         await durability.WrittenAsync();

@@ -10,8 +10,8 @@ using Grpc.Core;
 namespace EcomStream.PubSub.Broker.Services;
 
 /// <summary>
-/// google.pubsub.v1.Subscriber, but for StreamingPull. What the broker would not keep to answers UNIMPLEMENTED, never a
-/// silent success.
+/// google.pubsub.v1.Subscriber, but for StreamingPull. Unsupported features answer UNIMPLEMENTED, never a silent
+/// success.
 /// </summary>
 [BindServiceMethod(typeof(SubscriberBinding), nameof(SubscriberBinding.BindService))]
 internal sealed partial class SubscriberService(BrokerState state, Durability durability, OpenStreams streams) : Subscriber.SubscriberBase

@@ -132,7 +132,7 @@ internal sealed partial class BrokerState
             }
 
             // Acks are retained from when that was asked for.
-            var retainedFrom = settings.RetainAckedMessages && !before.RetainAckedMessages ? subscription.Cursor : subscription.RetainedFrom;
+            var retainedFrom = settings.RetainAckedMessages && !before.RetainAckedMessages ? subscription.Position.Cursor : subscription.RetainedFrom;
             _metadata.Append(new MetadataChange
             {
                 Subscription = _metadata.Subscriptions[subscription.Id] with
@@ -156,11 +156,11 @@ internal sealed partial class BrokerState
             var subscription = UpdateSubscription(name, settings => settings with { Detached = true });
             try
             {
-                subscription.DropBefore(subscription.Topic.Log.EndOffset);
+                subscription.Position.DropBefore(subscription.Topic.Log.EndOffset);
             }
             catch (IOException error)
             {
-                _logger.LogWarning("The backlog of {Subscription}, which is detached, stays until there is room: {Reason}", name, error.Message);
+                _logger.LogWarning("The backlog of the detached subscription {Subscription} is kept until there is room on the disk: {Reason}", name, error.Message);
             }
         }
     }
@@ -205,7 +205,7 @@ internal sealed partial class BrokerState
         }
         catch (IOException error)
         {
-            _logger.LogWarning("The files of {Topic}, which is deleted, are still there: {Reason}", topic.Name, error.Message);
+            _logger.LogWarning("The files of the deleted topic {Topic} could not be removed: {Reason}", topic.Name, error.Message);
         }
     }
 

@@ -52,7 +52,7 @@ internal sealed partial class BrokerState
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
-                _logger.LogWarning("{Path}, which is no longer used, cannot be deleted; this is tried again at the next start: {Reason}", path, error.Message);
+                _logger.LogWarning("The unused file or folder {Path} cannot be deleted; the next start tries again: {Reason}", path, error.Message);
             }
         }
     }

@@ -22,7 +22,7 @@ internal sealed partial class BrokerState
             var subscription = Subscription(subscriptionName);
             return subscription.Topic.WithoutReclaiming(() =>
             {
-                var acks = subscription.CopyAcks();
+                var acks = subscription.Position.Copy();
                 var entry = new BrokerMetadata.SnapshotEntry(
                     _metadata.NextId, name, subscription.Topic.Id, acks.Cursor, Expiry(name, subscription, acks.Cursor), labels);
                 AckLog.WriteCopy(_folder.SnapshotPath(entry.Id), acks, _options.Files);
@@ -96,7 +96,7 @@ internal sealed partial class BrokerState
             var subscription = Subscription(subscriptionName);
             subscription.Topic.WithoutReclaiming(() =>
             {
-                subscription.Seek(to(subscription));
+                subscription.Position.Seek(to(subscription));
                 return subscription;
             });
         }

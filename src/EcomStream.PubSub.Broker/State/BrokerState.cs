@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using EcomStream.PubSub.Broker.Resources;
 using EcomStream.PubSub.Broker.Storage;
 using EcomStream.PubSub.Broker.Topics;
 using Grpc.Core;
@@ -63,11 +64,11 @@ internal sealed partial class BrokerState : IDisposable
         }
     }
 
-    public BrokerTopic Topic(string name) => _topics.TryGetValue(name, out var topic) ? topic : throw NotFound("topic", name);
+    public BrokerTopic Topic(string name) => _topics.TryGetValue(name, out var topic) ? topic : throw NotFound("topic", name, _topics.Keys);
 
     public BrokerSubscription Subscription(string name) => _subscriptions.TryGetValue(name, out var subscription)
         ? subscription
-        : throw NotFound("subscription", name);
+        : throw NotFound("subscription", name, _subscriptions.Keys);
 
     /// <summary>The subscription; null when there is none of that name.</summary>
     public BrokerSubscription? FindSubscription(string name) => _subscriptions.GetValueOrDefault(name);
@@ -93,7 +94,7 @@ internal sealed partial class BrokerState : IDisposable
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
-                _logger.LogWarning("What is acked of {Topic} cannot be deleted, and is tried again: {Reason}", topic.Name, error.Message);
+                _logger.LogWarning("Acked messages of {Topic} could not be deleted, which is tried again: {Reason}", topic.Name, error.Message);
             }
         }
     }
@@ -196,7 +197,11 @@ internal sealed partial class BrokerState : IDisposable
                 $"{_folder.MetadataPath} is missing, but the folder holds messages. Restore a copy of the broker's folder, or move the folder away to begin anew.");
         }
 
-        DeleteFiles(_folder.Orphans(_metadata.Topics.Keys, _metadata.Subscriptions.Keys, _metadata.Snapshots.Keys));
+        if (!_metadata.HasUnknown)
+        {
+            DeleteFiles(_folder.Orphans(_metadata.Topics.Keys.ToHashSet(), _metadata.Subscriptions.Keys.ToHashSet(), _metadata.Snapshots.Keys.ToHashSet()));
+        }
+
         foreach (var entry in _metadata.Topics.Values)
         {
             var topic = LoadTopic(entry, ids.GetValueOrDefault(entry.Id));
@@ -263,8 +268,15 @@ internal sealed partial class BrokerState : IDisposable
             : new BrokerSnapshot(entry, topic);
     }
 
-    private static RpcException NotFound(string kind, string name) =>
-        new(new Status(StatusCode.NotFound, $"Resource not found: the {kind} {name} does not exist."));
+    // With the name in another project, if it exists there: a wrong project id is the usual mistake.
+    private static RpcException NotFound(string kind, string name, IEnumerable<string>? existing = null)
+    {
+        var id = "/" + ResourceNames.IdOf(name);
+        var other = existing?.FirstOrDefault(candidate => candidate.EndsWith(id, StringComparison.Ordinal));
+        return new(new Status(
+            StatusCode.NotFound,
+            $"Resource not found: the {kind} {name} does not exist.{(other is null ? "" : $" {other} exists: check the project id.")}"));
+    }
 
     private static RpcException AlreadyExists(string kind, string name) =>
         new(new Status(StatusCode.AlreadyExists, $"Resource already exists: the {kind} {name}."));

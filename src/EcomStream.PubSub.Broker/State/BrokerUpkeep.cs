@@ -16,6 +16,7 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
     private static readonly TimeSpan SlowInterval = TimeSpan.FromSeconds(10);
 
     private readonly DeadLetterForwarder _deadLetters = new(state, options, logger);
+    private readonly ProjectMismatches _mismatches = new(state, logger);
     private readonly Lock _running = new();
     private ITimer? _timer;
     private long _slowAt = long.MinValue;
@@ -69,6 +70,7 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
                 _slowAt = now;
                 DropWhatIsTooOld();
                 DeleteWhatHasExpired();
+                _mismatches.Report();
             }
 
             state.Reclaim();
@@ -76,7 +78,7 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
         }
         catch (Exception error)
         {
-            // The timer goes on: what failed is tried again.
+            // The timer continues: the next run tries again.
             logger.LogError(error, "The upkeep of the broker failed, and is tried again");
         }
         finally
@@ -85,7 +87,7 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
         }
     }
 
-    // What is wrong with one subscription is not to stop the others.
+    // A failure of one subscription must not stop the others.
     private void KeepUp(BrokerSubscription subscription)
     {
         try
@@ -107,11 +109,11 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
             try
             {
                 var log = subscription.Topic.Log;
-                subscription.DropBefore(subscription.Settings.Detached ? log.EndOffset : log.OffsetAt(now - subscription.Settings.MessageRetention));
+                subscription.Position.DropBefore(subscription.Settings.Detached ? log.EndOffset : log.OffsetAt(now - subscription.Settings.MessageRetention));
             }
             catch (Exception error) when (error is IOException or InvalidDataException)
             {
-                logger.LogWarning("Messages of {Subscription} that are too old stay for now: {Reason}", subscription.Name, error.Message);
+                logger.LogWarning("Expired messages of {Subscription} could not be dropped, which is tried again: {Reason}", subscription.Name, error.Message);
             }
         }
     }

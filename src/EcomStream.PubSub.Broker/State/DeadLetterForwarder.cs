@@ -18,47 +18,85 @@ internal sealed class DeadLetterForwarder(BrokerState state, EmbeddedBrokerOptio
     private const int BatchBytes = 4 << 20;
     private const string Prefix = "CloudPubSubDeadLetterSource";
 
+    /// <summary>Forwards what is undeliverable. What cannot be forwarded is delivered again.</summary>
     public void Forward(BrokerSubscription subscription)
     {
-        while (subscription.Undeliverable(BatchSize, BatchBytes) is { Count: > 0 } batch)
+        while (subscription.Undeliverable.Read(BatchSize, BatchBytes) is { Count: > 0 } batch)
         {
-            var offsets = batch.Select(entry => entry.Offset).ToList();
             try
             {
                 if (subscription.Settings.DeadLetter is not { } settings)
                 {
-                    subscription.NotForwarded(offsets);
+                    subscription.Undeliverable.NotForwarded(batch.Select(entry => entry.Offset));
                     continue;
                 }
 
                 var topic = state.Topic(settings.Topic);
-                using var letters = RawMessages.Of(batch.Select(entry => DeadLetter(entry.Message, entry.Attempts, subscription)));
-                topic.Publish(letters);
-                if (options.Fsync != FsyncPolicy.Never)
+                var deadLetters = batch.Select(entry => (entry.Offset, Message: DeadLetter(entry.Message, entry.Attempts, subscription))).ToList();
+                if (topic.Settings.Schema is { } schema)
                 {
-                    // The ack must not outlive the copy.
-                    topic.Log.Sync();
+                    deadLetters = WithoutNonconforming(deadLetters, new SchemaConformance(state, schema), topic, subscription);
                 }
 
-                subscription.Forwarded(offsets);
+                if (deadLetters.Count > 0)
+                {
+                    Publish(topic, deadLetters.Select(deadLetter => deadLetter.Message));
+                    subscription.Undeliverable.Forwarded(deadLetters.Select(deadLetter => deadLetter.Offset));
+                }
             }
             catch (Exception error) when (error is RpcException or IOException)
             {
                 logger.LogWarning("Undeliverable messages of {Subscription} cannot be forwarded and are delivered again: {Reason}", subscription.Name, error.Message);
-                subscription.NotForwarded(offsets);
+                subscription.Undeliverable.NotForwarded(batch.Select(entry => entry.Offset));
                 return;
             }
         }
     }
 
+    private void Publish(BrokerTopic topic, IEnumerable<PubsubMessage> deadLetters)
+    {
+        using var messages = RawMessages.Of(deadLetters);
+        topic.Publish(messages);
+        if (options.Fsync != FsyncPolicy.Never)
+        {
+            // The ack must not outlive the copy.
+            topic.Log.Sync();
+        }
+    }
+
+    // A topic takes only messages that conform to its schema, also those that the service publishes:
+    // https://cloud.google.com/pubsub/docs/schemas
+    private List<(long Offset, PubsubMessage Message)> WithoutNonconforming(
+        List<(long Offset, PubsubMessage Message)> deadLetters, SchemaConformance conformance, BrokerTopic topic, BrokerSubscription subscription)
+    {
+        var conforming = new List<(long Offset, PubsubMessage Message)>();
+        foreach (var deadLetter in deadLetters)
+        {
+            try
+            {
+                conformance.Mark(deadLetter.Message);
+                conforming.Add(deadLetter);
+            }
+            catch (FormatException wrong)
+            {
+                logger.LogWarning(
+                    "The undeliverable message {MessageId} of {Subscription} is delivered again, because it does not conform to the schema of {Topic}: {Reason}",
+                    deadLetter.Message.MessageId, subscription.Name, topic.Name, wrong.Message);
+                subscription.Undeliverable.NotForwarded([deadLetter.Offset]);
+            }
+        }
+
+        return conforming;
+    }
+
     private static PubsubMessage DeadLetter(PubsubMessage message, int attempts, BrokerSubscription source)
     {
-        var letter = message.Clone();
-        letter.Attributes[Prefix + "DeliveryCount"] = attempts.ToString(CultureInfo.InvariantCulture);
-        letter.Attributes[Prefix + "Subscription"] = ResourceNames.IdOf(source.Name);
-        letter.Attributes[Prefix + "SubscriptionProject"] = ResourceNames.IdOf(ResourceNames.ProjectOf(source.Name));
-        letter.Attributes[Prefix + "TopicPublishTime"] =
+        var deadLetter = message.Clone();
+        deadLetter.Attributes[Prefix + "DeliveryCount"] = attempts.ToString(CultureInfo.InvariantCulture);
+        deadLetter.Attributes[Prefix + "Subscription"] = ResourceNames.IdOf(source.Name);
+        deadLetter.Attributes[Prefix + "SubscriptionProject"] = ResourceNames.IdOf(ResourceNames.ProjectOf(source.Name));
+        deadLetter.Attributes[Prefix + "TopicPublishTime"] =
             message.PublishTime.ToDateTimeOffset().ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFzzz", CultureInfo.InvariantCulture);
-        return letter;
+        return deadLetter;
     }
 }

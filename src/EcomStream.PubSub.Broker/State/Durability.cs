@@ -36,7 +36,7 @@ internal sealed class Durability : IAsyncDisposable
         }
     }
 
-    /// <summary>Something was written that nobody waits for: it is synced as the policy asks.</summary>
+    /// <summary>Something was written without a caller that waits for it: it is synced as the policy requires.</summary>
     public void Written()
     {
         if (_options.Fsync == FsyncPolicy.Always)
@@ -56,6 +56,16 @@ internal sealed class Durability : IAsyncDisposable
         var next = Volatile.Read(ref _nextSync).Task;
         _wanted.Set();
         return next;
+    }
+
+    /// <summary>As <see cref="WrittenAsync"/>, for a caller that cannot wait otherwise: syncs on its own thread.</summary>
+    /// <exception cref="IOException">The disk is broken.</exception>
+    public void SyncIfAlways()
+    {
+        if (_options.Fsync == FsyncPolicy.Always)
+        {
+            _state.Sync();
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -85,7 +95,7 @@ internal sealed class Durability : IAsyncDisposable
                 break;
             }
 
-            // Whoever asks from here on waits for the next sync, because this one may not see what it wrote.
+            // Callers from here on wait for the next sync, because this one may not include what they wrote.
             var waiting = Interlocked.Exchange(ref _nextSync, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             try
             {
@@ -105,7 +115,7 @@ internal sealed class Durability : IAsyncDisposable
         }
     }
 
-    // Whoever waited is told; nobody may have.
+    // There may be no waiter, so the exception is observed here.
     private static void Fail(TaskCompletionSource waiting, RpcException error)
     {
         waiting.SetException(error);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using EcomStream.PubSub.Broker.Calls;
 using EcomStream.PubSub.Broker.Faults;
 using EcomStream.PubSub.Broker.Rest;
 using Google.Cloud.PubSub.V1;
@@ -84,6 +85,10 @@ internal sealed class AdminEndpoints(FaultInjection faults, TestControls control
         {
             var reason = wrong is RpcException error ? error.Status.Detail : wrong.Message;
             await RestAnswers.WriteAsync(http, new RpcException(new Status(StatusCode.InvalidArgument, $"The messages cannot be published: {reason}")));
+        }
+        catch (IOException broken)
+        {
+            await RestAnswers.WriteAsync(http, ServiceCalls.CannotWrite(broken));
         }
     }
 

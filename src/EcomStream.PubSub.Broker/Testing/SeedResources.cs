@@ -32,7 +32,7 @@ internal static class SeedResources
             using var seed = JsonDocument.Parse(File.ReadAllBytes(path), _lenient);
             foreach (var property in seed.RootElement.EnumerateObject().Where(property => property.Name is not ("schemas" or "topics" or "subscriptions")))
             {
-                throw new JsonException($"it has '{property.Name}', and takes schemas, topics and subscriptions");
+                throw new JsonException($"it has '{property.Name}'; only schemas, topics and subscriptions are allowed");
             }
 
             foreach (var schema in Items(seed.RootElement, "schemas", Schema.Parser))

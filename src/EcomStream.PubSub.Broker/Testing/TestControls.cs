@@ -9,10 +9,11 @@ namespace EcomStream.PubSub.Broker.Testing;
 
 /// <summary>What tests do to a broker, from C# and over the admin API.</summary>
 /// <param name="state">What the broker holds.</param>
+/// <param name="durability">When what was written is durable.</param>
 /// <param name="faults">The faults that calls meet.</param>
 /// <param name="seedFile">What exists after a reset; null for nothing.</param>
 /// <param name="clock">The clock; null for one that is not moved, because files outlive it.</param>
-internal sealed class TestControls(BrokerState state, FaultInjection faults, string? seedFile, MovableTime? clock)
+internal sealed class TestControls(BrokerState state, Durability durability, FaultInjection faults, string? seedFile, MovableTime? clock)
 {
     /// <summary>Runs what is due when the clock was moved.</summary>
     public BrokerUpkeep? Upkeep { get; set; }
@@ -37,8 +38,9 @@ internal sealed class TestControls(BrokerState state, FaultInjection faults, str
         Upkeep?.RunNow();
     }
 
-    /// <summary>Publishes a message with its publish time, if it has one.</summary>
+    /// <summary>Publishes a message with its publish time, if it has one. It is as durable as the policy promises when this returns.</summary>
     /// <returns>Its id.</returns>
+    /// <exception cref="IOException">The disk is full or broken.</exception>
     /// <exception cref="RpcException">The message cannot be published.</exception>
     /// <exception cref="InvalidOperationException">It has a publish time, and the broker has files.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Its publish time is not later than the last one of the topic.</exception>
@@ -54,9 +56,11 @@ internal sealed class TestControls(BrokerState state, FaultInjection faults, str
         var topic = state.Topic(topicName);
         PublishRules.Check(new PublishRequest { Topic = topicName, Messages = { message } });
         using var messages = RawMessages.Of(topic.Settings.Schema is { } schema ? SchemaConformance.Checked(state, schema, [message]) : [message]);
-        return topic.Log.MessageId(topic.Publish(messages, time));
+        var id = PublishService.Append(topic, messages, durability, time);
+        durability.SyncIfAlways();
+        return id;
     }
 
     private MovableTime Movable() =>
-        clock ?? throw new InvalidOperationException("Only a broker in memory has a clock that tests move, and takes publish times: set InMemory.");
+        clock ?? throw new InvalidOperationException("Only a broker in memory has a clock that can be moved and accepts publish times: set InMemory.");
 }

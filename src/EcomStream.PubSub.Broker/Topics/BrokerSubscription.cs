@@ -8,9 +8,9 @@ using Grpc.Core;
 namespace EcomStream.PubSub.Broker.Topics;
 
 /// <summary>
-/// One subscription of a topic: guards the parts that deliver its messages (<see cref="MessageSource"/>), settle them
-/// (<see cref="Settlement"/>) and set them aside (<see cref="UndeliverableMessages"/>), all over one
-/// <see cref="DeliveryState"/>. The messages stay in the log of the topic. Thread-safe.
+/// One subscription of a topic: leases its messages (<see cref="MessageSource"/>) and settles them (<see cref="Settlement"/>).
+/// Parts of it set messages aside (<see cref="Undeliverable"/>) and move what is acked as a whole (<see cref="Position"/>), all
+/// over one <see cref="DeliveryState"/>. The messages stay in the log of the topic. Thread-safe.
 /// </summary>
 internal sealed class BrokerSubscription : IDisposable
 {
@@ -18,17 +18,14 @@ internal sealed class BrokerSubscription : IDisposable
     private readonly TimeProvider _time;
     private readonly AckLog _acks;
     private readonly AckIdReader _ackIds;
-    private readonly ConsumerGroup _consumers = new();
+    private readonly ConsumerGroup _consumers;
     private readonly DeliveryState _state;
     private readonly MessageSource _source;
     private readonly Settlement _settlement;
-    private readonly UndeliverableMessages _undeliverable;
     private readonly BacklogView _backlog;
     private SubscriptionSettings _settings;
     private long _redelivered;
     private long _delivery;
-    private long _lastActive;
-    private bool _closed;
 
     /// <param name="entry">Its metadata.</param>
     /// <param name="topic">Its topic.</param>
@@ -45,16 +42,17 @@ internal sealed class BrokerSubscription : IDisposable
         _acks = acks;
         _time = time;
         var filter = _settings.Filter.Length > 0 ? FilterParser.Parse(_settings.Filter) : null;
+        _consumers = new ConsumerGroup(time);
         _state = new DeliveryState(acks, new LeaseTable(time, _consumers.Wake), _settings.EnableMessageOrdering ? new OrderingKeys() : null);
         _ackIds = new AckIdReader(Id, Name, topic.Log, _state, _lock, nameOf);
         _source = new MessageSource(topic.Log, _state, filter);
         _settlement = new Settlement(_state, _ackIds, _consumers, time);
-        _undeliverable = new UndeliverableMessages(topic.Log, _state, _settlement);
+        Undeliverable = new UndeliverableMessages(topic.Log, _state, _settlement, _consumers, _lock);
+        Position = new SubscriptionPosition(topic.Log, _state, _source, _settlement, _consumers, _lock);
         _backlog = new BacklogView(topic.Log, _state, _source, _consumers, time, _lock);
 
         // Deliveries are told apart across restarts too.
         _delivery = time.GetUtcNow().UtcTicks;
-        _lastActive = time.GetTimestamp();
     }
 
     public int Id { get; }
@@ -68,17 +66,11 @@ internal sealed class BrokerSubscription : IDisposable
     /// <summary>The first message whose ack is retained, if acks are.</summary>
     public long RetainedFrom { get; private set; }
 
-    /// <summary>The first message that is not acked.</summary>
-    public long Cursor
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _acks.State.Cursor;
-            }
-        }
-    }
+    /// <summary>What has failed too often.</summary>
+    public UndeliverableMessages Undeliverable { get; }
+
+    /// <summary>What is acked, as a whole.</summary>
+    public SubscriptionPosition Position { get; }
 
     public SubscriptionStats Stats
     {
@@ -92,17 +84,11 @@ internal sealed class BrokerSubscription : IDisposable
         }
     }
 
-    /// <summary>How long nobody has used it; zero while somebody pulls.</summary>
-    public TimeSpan Idle
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _consumers.IsEmpty ? _time.GetElapsedTime(_lastActive) : TimeSpan.Zero;
-            }
-        }
-    }
+    /// <summary>Whether somebody pulls from it now, or it pushes.</summary>
+    public bool IsRead => !_consumers.IsEmpty;
+
+    /// <inheritdoc cref="ConsumerGroup.Idle"/>
+    public TimeSpan Idle => _consumers.Idle;
 
     public void Attach(PullConsumer consumer)
     {
@@ -120,7 +106,6 @@ internal sealed class BrokerSubscription : IDisposable
         lock (_lock)
         {
             _consumers.Remove(consumer);
-            _lastActive = _time.GetTimestamp();
             if (_consumers.IsEmpty)
             {
                 _source.Release();
@@ -141,7 +126,7 @@ internal sealed class BrokerSubscription : IDisposable
     {
         lock (_lock)
         {
-            if (_closed)
+            if (_state.IsClosed)
             {
                 return false;
             }
@@ -179,13 +164,13 @@ internal sealed class BrokerSubscription : IDisposable
         var areOfMessages = outcome is null ? _ackIds.AreOfMessages(ids) : [];
         lock (_lock)
         {
-            if (_closed)
+            if (_state.IsClosed)
             {
                 outcome?.Invalid.AddRange(ackIds);
                 return;
             }
 
-            _lastActive = _time.GetTimestamp();
+            _consumers.Used();
             _settlement.Acknowledge(_settings, ackIds, ids, areOfMessages, outcome);
         }
     }
@@ -197,13 +182,13 @@ internal sealed class BrokerSubscription : IDisposable
         var ids = _ackIds.Parse(ackIds, outcome);
         lock (_lock)
         {
-            if (_closed)
+            if (_state.IsClosed)
             {
                 outcome?.Invalid.AddRange(ackIds);
                 return;
             }
 
-            _lastActive = _time.GetTimestamp();
+            _consumers.Used();
             _settlement.ModifyAckDeadline(_settings, ackIds, ids, secondsOf, outcome);
         }
     }
@@ -213,7 +198,7 @@ internal sealed class BrokerSubscription : IDisposable
     {
         lock (_lock)
         {
-            if (_closed)
+            if (_state.IsClosed)
             {
                 return;
             }
@@ -256,87 +241,6 @@ internal sealed class BrokerSubscription : IDisposable
         }
     }
 
-    /// <summary>
-    /// Replaces what is acked, as a seek asks. Messages that were unacked and stay so keep their leases, without order.
-    /// </summary>
-    /// <exception cref="IOException">The disk is full or broken; nothing has changed.</exception>
-    public void Seek(Func<AckState, AckState> to)
-    {
-        lock (_lock)
-        {
-            if (_closed)
-            {
-                return;
-            }
-
-            _acks.Reset(to(_acks.State).Within(Topic.Log.StartOffset, Topic.Log.EndOffset));
-            _lastActive = _time.GetTimestamp();
-            _state.Rescan(keepLeases: _state.Keys is null);
-            _source.BeginAgain();
-            _consumers.Wake();
-        }
-    }
-
-    /// <summary>A copy of what is acked, for a snapshot.</summary>
-    public AckState CopyAcks()
-    {
-        lock (_lock)
-        {
-            _state.Rejected.Ack();
-            return _acks.State.Within(Topic.Log.StartOffset, Topic.Log.EndOffset);
-        }
-    }
-
-    /// <summary>Gives up what was published before an offset, because its retention has passed.</summary>
-    public void DropBefore(long offset)
-    {
-        lock (_lock)
-        {
-            if (_closed || offset <= _acks.State.Cursor)
-            {
-                return;
-            }
-
-            _acks.Reset(_acks.State.Within(offset, Topic.Log.EndOffset));
-            _state.RemoveAcked();
-            var acked = new List<long>();
-            _state.Keys?.DropBefore(offset, acked);
-            _settlement.WriteFresh(acked);
-            _consumers.Wake();
-        }
-    }
-
-    /// <inheritdoc cref="UndeliverableMessages.Read"/>
-    public IReadOnlyList<(long Offset, PubsubMessage Message, int Attempts)> Undeliverable(int max, int maxBytes = int.MaxValue)
-    {
-        lock (_lock)
-        {
-            return _closed ? [] : _undeliverable.Read(max, maxBytes);
-        }
-    }
-
-    /// <inheritdoc cref="UndeliverableMessages.Forwarded"/>
-    public void Forwarded(IEnumerable<long> offsets)
-    {
-        lock (_lock)
-        {
-            if (!_closed)
-            {
-                _undeliverable.Forwarded(offsets);
-            }
-        }
-    }
-
-    /// <inheritdoc cref="UndeliverableMessages.NotForwarded"/>
-    public void NotForwarded(IEnumerable<long> offsets)
-    {
-        lock (_lock)
-        {
-            _undeliverable.NotForwarded(offsets);
-            _consumers.Wake();
-        }
-    }
-
     /// <inheritdoc cref="BacklogView.GetStatus"/>
     public SubscriptionBacklog GetStatus() => _backlog.GetStatus();
 
@@ -350,7 +254,7 @@ internal sealed class BrokerSubscription : IDisposable
     {
         lock (_lock)
         {
-            _closed = true;
+            _state.IsClosed = true;
             _consumers.Wake();
         }
 

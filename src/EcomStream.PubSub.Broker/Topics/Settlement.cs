@@ -7,7 +7,7 @@ namespace EcomStream.PubSub.Broker.Topics;
 /// <summary>Acks and returned deliveries of a subscription, which guards it.</summary>
 /// <param name="state">Where its messages are.</param>
 /// <param name="ackIds">What ack ids stand for.</param>
-/// <param name="consumers">Who is told of what can be delivered.</param>
+/// <param name="consumers">Woken when something can be delivered.</param>
 /// <param name="time">The clock.</param>
 internal sealed class Settlement(DeliveryState state, AckIdReader ackIds, ConsumerGroup consumers, TimeProvider time)
 {

@@ -132,7 +132,7 @@ public sealed class PubSubAdmin(PubSubConnection connection)
         try
         {
             await CallAsync(path, create, cancellationToken);
-            _logger.LogInformation("Made {Kind} {Name} on {Endpoint}", kind, path, _settings.Endpoint);
+            _logger.LogInformation("Created {Kind} {Name} on {Endpoint}", kind, path, _settings.Endpoint);
             return true;
         }
         catch (RpcException error) when (error.StatusCode == StatusCode.AlreadyExists)

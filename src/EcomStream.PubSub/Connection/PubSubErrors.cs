@@ -42,10 +42,21 @@ internal static class PubSubErrors
         new($"Reading subscription {path} on {settings.Endpoint} failed with {Explain(error, "subscription", account)}", error);
 
     /// <summary>Messages that cannot be published.</summary>
-    public static PublishFailedException Publishing(int count, string topic, PubSubConnection connection, RpcException error) => new(
+    /// <param name="count">How many there are in the request.</param>
+    /// <param name="topic">The topic's full name.</param>
+    /// <param name="connection">The connection.</param>
+    /// <param name="error">The status.</param>
+    /// <param name="accepted">The indexes of the call's messages that were accepted before.</param>
+    /// <param name="isUncertain">Whether an earlier attempt of the request ended without an answer.</param>
+    public static PublishFailedException Publishing(
+        int count, string topic, PubSubConnection connection, RpcException error, IReadOnlyList<int> accepted, bool isUncertain) => new(
         $"Publishing {count} messages to {topic} on {connection.Settings.Endpoint} failed with {Explain(error, "topic", connection.Account)}",
         error,
-        error.StatusCode == StatusCode.InvalidArgument ? PublishFault.Message : PublishFault.Destination);
+        error.StatusCode == StatusCode.InvalidArgument ? PublishFault.Message : PublishFault.Destination)
+    {
+        Accepted = accepted,
+        IsUncertain = isUncertain,
+    };
 
     // The names of the specification, which is what a human looks up, and not those of the C# enumeration.
     private static string Name(StatusCode code) => code switch

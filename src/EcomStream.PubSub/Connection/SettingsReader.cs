@@ -67,7 +67,7 @@ internal sealed class SettingsReader(Config section, string root)
         {
             if (!keys.TryGetValue(key, out var knownChild))
             {
-                throw new ConfigurationException($"{path}.{key} is no key of EcomStream's: here can be {string.Join(", ", keys.Keys)}.");
+                throw new ConfigurationException($"{path}.{key} is an unknown key; valid keys here are {string.Join(", ", keys.Keys)}.");
             }
 
             Compare(child, knownChild, $"{path}.{key}");

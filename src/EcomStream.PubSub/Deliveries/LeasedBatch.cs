@@ -52,6 +52,11 @@ internal sealed class LeasedBatch
     public bool Remove(PubSubDelivery delivery) =>
         Interlocked.Exchange(ref _open[delivery.Index], null) is not null && Interlocked.Decrement(ref _left) == 0;
 
+    /// <summary>Whether a third of its leases has passed.</summary>
+    /// <param name="time">The clock.</param>
+    /// <param name="now">The timestamp.</param>
+    public bool IsDue(TimeProvider time, long now) => time.GetElapsedTime(ExtendedAt, now) >= Lease / 3;
+
     /// <summary>Whether a message is still in it.</summary>
     public bool Holds(PubSubDelivery delivery) => Volatile.Read(ref _open[delivery.Index]) is not null;
 

@@ -150,7 +150,7 @@ internal sealed class PubSubDelivery : Delivery
         }
         catch (InvalidDataException broken)
         {
-            throw new InvalidDataException($"The attributes of message {MessageId} of {Subscription} are no attributes: {broken.Message}", broken);
+            throw new InvalidDataException($"The attributes of message {MessageId} of {Subscription} cannot be read: {broken.Message}", broken);
         }
     }
 }

@@ -33,7 +33,7 @@ internal static class PullResponseReader
         }
         catch (InvalidDataException broken)
         {
-            throw new InvalidDataException($"The server sent what is no StreamingPullResponse: {broken.Message}", broken);
+            throw new InvalidDataException($"The server sent an invalid StreamingPullResponse: {broken.Message}", broken);
         }
         finally
         {

@@ -38,12 +38,16 @@ public sealed class PubSubPublisher : IPublisher
             var batch = RequestSplit.Next(messages, next, _settings.Publisher);
             next += batch.Length;
             var response = await MessageTracing.PublishAsync(
-                topic, batch, () => PublishAsync(new OutgoingBatch(path, batch), cancellationToken), published => published.MessageIds);
+                topic, batch, () => PublishAsync(new OutgoingBatch(path, batch), ids.Count, cancellationToken), published => published.MessageIds);
             if (response.MessageIds.Count != batch.Length)
             {
                 throw new PublishFailedException(
                     $"Publishing {batch.Length} messages to {path} on {_settings.Endpoint} was answered with "
-                    + $"{response.MessageIds.Count} message ids. Check that the endpoint is a Pub/Sub server.");
+                    + $"{response.MessageIds.Count} message ids. Check that the endpoint is a Pub/Sub server.")
+                {
+                    Accepted = [.. Enumerable.Range(0, ids.Count)],
+                    IsUncertain = true,
+                };
             }
 
             ids.AddRange(response.MessageIds);
@@ -65,8 +69,10 @@ public sealed class PubSubPublisher : IPublisher
             cancellationToken);
     }
 
-    private async Task<PublishResponse> PublishAsync(OutgoingBatch batch, CancellationToken cancellationToken)
+    // Of the call's messages, the first ones are published already.
+    private async Task<PublishResponse> PublishAsync(OutgoingBatch batch, int published, CancellationToken cancellationToken)
     {
+        var isUncertain = false;
         try
         {
             return await Retry.UntilDoneAsync(
@@ -75,6 +81,7 @@ public sealed class PubSubPublisher : IPublisher
                 async ct => await batch.PublishAsync(_connection.Calls, Options(batch, ct)),
                 (error, failures, delay) =>
                 {
+                    isUncertain = true;
                     if (Retry.IsWorthAWarning(failures))
                     {
                         _logger.LogWarning(
@@ -92,7 +99,11 @@ public sealed class PubSubPublisher : IPublisher
         }
         catch (RpcException error)
         {
-            throw PubSubErrors.Publishing(batch.Messages.Count, batch.Topic, _connection, error);
+            throw PubSubErrors.Publishing(batch.Messages.Count, batch.Topic, _connection, error, [.. Enumerable.Range(0, published)], isUncertain);
+        }
+        catch (OperationCanceledException cancelled) when (published > 0)
+        {
+            throw new PublishCanceledException([.. Enumerable.Range(0, published)], cancelled);
         }
     }
 }

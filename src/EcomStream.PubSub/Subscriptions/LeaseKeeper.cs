@@ -15,8 +15,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     private readonly FlowControl _flow;
     private readonly SubscriberSettings _settings;
     private readonly LeaseExtender _extender;
-    private readonly Lock _lock = new();
-    private readonly LinkedList<LeasedBatch> _batches = new();
+    private readonly LeasedBatches _batches;
     private readonly CancellationTokenSource _stopped = new();
     private readonly LeaseTerms _terms;
     private readonly Task _loop;
@@ -25,6 +24,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     public LeaseKeeper(SubscriptionCalls calls, FlowControl flow)
     {
         _calls = calls;
+        _batches = new LeasedBatches(calls.Time);
         _terms = new LeaseTerms(calls);
         _flow = flow;
         _settings = calls.Settings.Subscriber;
@@ -55,11 +55,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     public LeasedBatch Add(PubSubDelivery[] deliveries, StreamShare stream, long arrivedAt)
     {
         var batch = new LeasedBatch(deliveries, stream, arrivedAt, _settings.AckDeadline);
-        lock (_lock)
-        {
-            batch.Node = _batches.AddLast(batch);
-        }
-
+        _batches.Add(batch);
         return batch;
     }
 
@@ -85,7 +81,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
             count++;
             if (batch.Remove(delivery))
             {
-                Remove(batch);
+                _batches.Remove(batch);
             }
         }
 
@@ -100,7 +96,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
             MayHoldOthers = true;
             if (delivery.Batch is { } batch && batch.Remove(delivery))
             {
-                Remove(batch);
+                _batches.Remove(batch);
             }
         }
     }
@@ -120,30 +116,13 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     }
 
     /// <summary>Everything that the broker does not know to be settled.</summary>
-    public PubSubDelivery[] Open()
-    {
-        lock (_lock)
-        {
-            return [.. _batches.SelectMany(batch => batch.Open())];
-        }
-    }
+    public PubSubDelivery[] Open() => _batches.Open();
 
     /// <summary>Stops extending.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopped.CancelAsync();
         await _loop;
-    }
-
-    private void Remove(LeasedBatch batch)
-    {
-        lock (_lock)
-        {
-            if (batch.Node is { List: not null } node)
-            {
-                _batches.Remove(node);
-            }
-        }
     }
 
     private async Task RunAsync()
@@ -180,7 +159,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     {
         var now = _calls.Time.GetTimestamp();
         GiveUp(now);
-        var due = Due(now);
+        var due = _batches.Due(now);
         if (due.Count == 0)
         {
             return;
@@ -212,7 +191,7 @@ internal sealed class LeaseKeeper : IAsyncDisposable
 
     private async Task<Extension> ExtendAsync(LeasedBatch[] batches, TimeSpan lease, long now)
     {
-        var wholes = batches.Where(batch => IsDue(batch, now)).ToHashSet();
+        var wholes = batches.Where(batch => batch.IsDue(_calls.Time, now)).ToHashSet();
         PubSubDelivery[] deliveries =
         [
             .. batches.SelectMany(batch => wholes.Contains(batch) ? batch.Open() : batch.Overdue.Where(batch.Holds)).Where(delivery => !delivery.IsLost),
@@ -235,30 +214,9 @@ internal sealed class LeaseKeeper : IAsyncDisposable
         return extension;
     }
 
-    private bool IsDue(LeasedBatch batch, long now) => _calls.Time.GetElapsedTime(batch.ExtendedAt, now) >= batch.Lease / 3;
-
-    private List<LeasedBatch> Due(long now)
-    {
-        lock (_lock)
-        {
-            return [.. _batches.Where(batch => batch.Overdue.Count > 0 || IsDue(batch, now))];
-        }
-    }
-
     private void GiveUp(long now)
     {
-        List<LeasedBatch> expired;
-        lock (_lock)
-        {
-            // Responses are added as they come, so the oldest are first.
-            expired = [.. _batches.TakeWhile(batch => _calls.Time.GetElapsedTime(batch.ReceivedAt, now) >= _settings.MaxExtension)];
-            foreach (var batch in expired)
-            {
-                _batches.Remove(batch);
-            }
-        }
-
-        foreach (var batch in expired)
+        foreach (var batch in _batches.TakeOlderThan(now, _settings.MaxExtension))
         {
             // One whose ack or nack is on its way is counted until the answer to it.
             GiveUp([.. batch.Open().Where(delivery => !delivery.IsSettled)]);

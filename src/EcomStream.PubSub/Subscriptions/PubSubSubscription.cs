@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using EcomStream.Core;
-using Google.Cloud.PubSub.V1;
 using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
 
@@ -13,21 +12,14 @@ namespace EcomStream.PubSub;
 /// </summary>
 public sealed class PubSubSubscription : ISubscription
 {
-    // The server answers keep-alives from this version on.
-    private const int KeepAliveProtocol = 1;
-
     private readonly SubscriptionCalls _calls;
     private readonly GrpcChannel _channel;
     private readonly FlowControl _flow;
     private readonly LeaseKeeper _leases;
     private readonly Settler _settler;
+    private readonly StreamSet _streams;
     private readonly BrokerProbe _probe;
-    private readonly string _clientId = Guid.NewGuid().ToString();
     private readonly CancellationTokenSource _disposing = new();
-    private volatile PullStream[] _streams = [];
-
-    // Also true before a stream is opened: nothing is leased then either.
-    private volatile bool _streamsEndedCleanly = true;
     private Task _receiving = Task.CompletedTask;
     private int _enumerating;
     private int _disposed;
@@ -43,7 +35,9 @@ public sealed class PubSubSubscription : ISubscription
         _flow = new FlowControl(settings.Subscriber.MaxOutstandingMessages, settings.Subscriber.MaxOutstandingBytes);
         _leases = new LeaseKeeper(_calls, _flow);
         _settler = new Settler(_calls, _leases, _flow);
-        _probe = new BrokerProbe(_calls, _clientId, () => Status.StreamsReopened);
+        var clientId = Guid.NewGuid().ToString();
+        _streams = new StreamSet(_calls, _flow, _leases, _settler, clientId);
+        _probe = new BrokerProbe(_calls, clientId, () => Status.StreamsReopened);
     }
 
     /// <inheritdoc/>
@@ -68,12 +62,10 @@ public sealed class PubSubSubscription : ISubscription
         get
         {
             var (messages, bytes, isFull) = _flow.Outstanding;
-            var streams = _streams;
-            return new SubscriptionStatus(
-                streams.Length > 0 && Array.TrueForAll(streams, stream => stream.IsOpen), messages, bytes, streams.Sum(stream => stream.Openings))
+            return new SubscriptionStatus(_streams.AreOpen, messages, bytes, _streams.Openings)
             {
                 IsFull = isFull,
-                StreamsReopened = streams.Sum(stream => Math.Max(0, stream.Openings - 1)),
+                StreamsReopened = _streams.Reopened,
             };
         }
     }
@@ -85,15 +77,14 @@ public sealed class PubSubSubscription : ISubscription
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         if (Interlocked.Exchange(ref _enumerating, 1) == 1)
         {
-            throw new InvalidOperationException($"Subscription {Name} is read already: one enumeration at a time.");
+            throw new InvalidOperationException($"Subscription {Name} is being read already; only one enumeration at a time is allowed.");
         }
 
         // Ended by the caller, by disposal, or by leaving the enumeration.
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop, _disposing.Token);
         var received = Channel.CreateUnbounded<PubSubDelivery[]>(new UnboundedChannelOptions { SingleReader = true });
         var rest = ArraySegment<PubSubDelivery>.Empty;
-        _streamsEndedCleanly = false;
-        _receiving = RunStreamsAsync(received.Writer, ending);
+        _receiving = _streams.RunAsync(received.Writer, ending);
         try
         {
             while (await NextAsync(received.Reader, ending.Token) is { } next)
@@ -126,8 +117,7 @@ public sealed class PubSubSubscription : ISubscription
                 _flow.GiveBack(unseen);
             }
 
-            _streamsEndedCleanly = Array.TrueForAll(_streams, stream => stream.EndedCleanly);
-            _streams = [];
+            _streams.Finish();
             Volatile.Write(ref _enumerating, 0);
         }
     }
@@ -182,7 +172,7 @@ public sealed class PubSubSubscription : ISubscription
         gaveBack &= await FlushForCloseAsync("nacks");
 
         // With a retry policy the broker holds back for a while what was nacked.
-        GaveEverythingBack = gaveBack && _streamsEndedCleanly && _leases.Open().Length == 0
+        GaveEverythingBack = gaveBack && _streams.EndedCleanly && _leases.Open().Length == 0
             && !_leases.MayHoldOthers && (!_leases.HasNacked || _probe.ReturnsAtOnce);
         await _settler.DisposeAsync();
         _channel.Dispose();
@@ -239,49 +229,6 @@ public sealed class PubSubSubscription : ISubscription
         {
             return (0, 0);
         }
-    }
-
-    private async Task RunStreamsAsync(ChannelWriter<PubSubDelivery[]> output, CancellationTokenSource ending)
-    {
-        var count = _calls.Settings.Subscriber.Streams;
-        _streams = [.. Enumerable.Range(0, count).Select(n => new PullStream(_calls, _flow, _leases, _settler, InitialRequest(n, count), output))];
-        var token = ending.Token;
-        try
-        {
-            await Task.WhenAll(_streams.Select(async stream =>
-            {
-                try
-                {
-                    await stream.RunAsync(token);
-                }
-                catch
-                {
-                    await ending.CancelAsync();
-                    throw;
-                }
-            }));
-        }
-        finally
-        {
-            output.TryComplete();
-        }
-    }
-
-    /// <summary>
-    /// The bound is per subscription, and the server counts per stream: each stream gets its share of it.
-    /// </summary>
-    private StreamingPullRequest InitialRequest(int stream, int streams)
-    {
-        var settings = _calls.Settings.Subscriber;
-        return new StreamingPullRequest
-        {
-            Subscription = _calls.Path,
-            StreamAckDeadlineSeconds = (int)settings.AckDeadline.TotalSeconds,
-            ClientId = _clientId,
-            ProtocolVersion = KeepAliveProtocol,
-            MaxOutstandingMessages = StreamBounds.Share(settings.MaxOutstandingMessages, stream, streams),
-            MaxOutstandingBytes = StreamBounds.Share(settings.MaxOutstandingBytes, stream, streams),
-        };
     }
 
     private async Task<bool> FlushForCloseAsync(string what)

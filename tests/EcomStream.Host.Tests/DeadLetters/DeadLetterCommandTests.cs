@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using EcomStream.Core;
+using EcomStream.PubSub.Broker;
 
 namespace EcomStream.Host.Tests.DeadLetters;
 
@@ -163,4 +164,56 @@ public sealed class DeadLetterCommandTests
         replay.Error.ShouldContain("Of 1 rows, 0 were replayed");
         (await folder.Row(1)).HasSameContent(before).ShouldBeTrue();
     }
+
+    [Fact]
+    public async Task A_replay_records_what_it_published_and_names_the_row_that_the_service_rejects()
+    {
+        await using var folder = await StoreFolder.CreateAsync(StoreFolder.Dead(1), WithTooManyAttributes(2), StoreFolder.Dead(3));
+        await using var broker = await BrokerWithPaymentsTopicAsync(folder);
+
+        var replay = await folder.Dlq(On(broker), "replay", "--state", "dead-lettered");
+
+        replay.Code.ShouldBe(1, replay.Error);
+        replay.Out.ShouldStartWith("replayed 2: ");
+        replay.Error.ShouldContain("2-1002");
+        replay.Error.ShouldContain("100 attributes");
+        (await Task.WhenAll(folder.Row(1), folder.Row(2), folder.Row(3))).Select(row => row.Replays).ShouldBe([1, 0, 1]);
+    }
+
+    [Fact]
+    public async Task A_replay_that_fails_later_names_the_rows_that_the_service_rejected_before()
+    {
+        var message = DeadLetterId.OfMessage("orders_data-sub", "7");
+        await using var folder = await StoreFolder.CreateAsync(
+            WithTooManyAttributes(1),
+            StoreFolder.Dead(2),
+            StoreFolder.Dead(3, DeadLetterReason.Malformed) with
+            {
+                OrderId = DeadLetterId.OrderOfMessage(message), PaymentKey = message, Subscription = "orders_data-sub", PublishTimeMicros = StoreFolder.Time + 9,
+            });
+        await using var broker = await BrokerWithPaymentsTopicAsync(folder);
+
+        // The topic of the orders does not exist.
+        var replay = await folder.Dlq(On(broker), "replay", "--state", "dead-lettered");
+
+        replay.Code.ShouldBe(1, replay.Error);
+        replay.Error.ShouldContain("topics/orders_data");
+        replay.Error.ShouldContain("Of 3 rows, 1 were replayed.");
+        replay.Error.ShouldContain("Not replayed: 1-1001 (");
+        (await folder.Row(2)).Replays.ShouldBe(1);
+    }
+
+    private static UnmatchedPayment WithTooManyAttributes(long orderId) => StoreFolder.Dead(orderId) with
+    {
+        AttributesJson = MessageAttributes.ToJson(Enumerable.Range(0, 101).ToDictionary(n => $"a{n}", n => $"{n}")),
+    };
+
+    private static async Task<EmbeddedBroker> BrokerWithPaymentsTopicAsync(StoreFolder folder)
+    {
+        var seed = folder.File("seed.json");
+        await File.WriteAllTextAsync(seed, """{ "topics": [{ "name": "projects/ecomstream/topics/payments_data" }] }""");
+        return await EmbeddedBroker.StartAsync(new EmbeddedBrokerOptions { InMemory = true, SeedFile = seed });
+    }
+
+    private static CommandLineRun.Place On(EmbeddedBroker broker) => new() { Environment = new() { ["PUBSUB_EMULATOR_HOST"] = broker.Endpoint } };
 }

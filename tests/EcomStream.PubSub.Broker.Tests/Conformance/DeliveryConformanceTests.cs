@@ -97,8 +97,8 @@ public sealed class DeliveryConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Rpc, Emulator = "A deadline above 600 s is taken.")]
-    public Task A_deadline_out_of_range_is_refused(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Rpc, Emulator = "A deadline above 600 s is accepted.")]
+    public Task An_out_of_range_deadline_is_rejected(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         await pubsub.PublishAsync("a");
@@ -127,7 +127,7 @@ public sealed class DeliveryConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Limits, Emulator = "Larger ones are taken.")]
+    [OnBoth(References.Limits, Emulator = "Larger ones are accepted.")]
     public Task A_request_with_ack_ids_has_at_most_512_KiB(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();

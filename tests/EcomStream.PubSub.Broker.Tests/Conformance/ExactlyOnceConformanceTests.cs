@@ -21,7 +21,7 @@ public sealed class ExactlyOnceConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.ExactlyOnce, Emulator = "A late ack succeeds.")]
-    public Task An_ack_after_the_deadline_fails_by_name_and_the_message_comes_again(ServerKind kind) => On(kind, async pubsub =>
+    public Task An_ack_after_the_deadline_fails_and_the_message_is_redelivered(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
         await pubsub.PublishAsync("a");

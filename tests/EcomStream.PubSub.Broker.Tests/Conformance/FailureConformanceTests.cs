@@ -34,7 +34,7 @@ public sealed class FailureConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.DeadLetters, Emulator = "Nothing is forwarded to the dead-letter topic.")]
-    public Task A_message_that_has_failed_too_often_is_forwarded_with_where_it_comes_from(ServerKind kind) => On(kind, async pubsub =>
+    public Task An_undeliverable_message_is_forwarded_with_attributes_that_name_its_source(ServerKind kind) => On(kind, async pubsub =>
     {
         await WithDeadLettersAsync(pubsub);
         await pubsub.PublishAsync(new PubsubMessage { Data = Google.Protobuf.ByteString.CopyFromUtf8("bad"), Attributes = { ["origin"] = "test" } });
@@ -52,7 +52,7 @@ public sealed class FailureConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "A dead-letter policy is not checked.")]
-    public Task A_dead_letter_policy_names_a_topic_that_exists_and_5_to_100_attempts(ServerKind kind) => On(kind, async pubsub =>
+    public Task A_dead_letter_policy_requires_an_existing_topic_and_5_to_100_attempts(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic });
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.NameOfTopic("dead") });
@@ -70,7 +70,7 @@ public sealed class FailureConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Retry, Emulator = "Retry policies are kept and not applied.")]
-    public Task A_retry_policy_holds_a_nacked_message_back(ServerKind kind) => On(kind, async pubsub =>
+    public Task A_retry_policy_delays_the_redelivery_of_a_nacked_message(ServerKind kind) => On(kind, async pubsub =>
     {
         await WithBackoffAsync(pubsub, 4, 10);
         await pubsub.PublishAsync("a");

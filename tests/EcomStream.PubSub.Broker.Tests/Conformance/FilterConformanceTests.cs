@@ -19,7 +19,7 @@ public sealed class FilterConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Filters, Emulator = "Filters are kept and not applied.")]
-    public Task A_filter_lets_through_what_it_matches(ServerKind kind) => On(kind, async pubsub =>
+    public Task Only_messages_that_match_the_filter_are_delivered(ServerKind kind) => On(kind, async pubsub =>
     {
         (string Filter, string[] Expected)[] cases =
         [
@@ -56,8 +56,8 @@ public sealed class FilterConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Filters, Emulator = "Any text is taken for a filter.")]
-    public Task What_is_no_filter_is_refused(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Filters, Emulator = "Any text is accepted as a filter.")]
+    public Task Invalid_filters_are_rejected(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic });
         foreach (var filter in (string[])
@@ -71,8 +71,8 @@ public sealed class FilterConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Filters, Emulator = "Any text is taken for a filter.")]
-    public Task AND_and_OR_are_not_mixed_without_parentheses(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Filters, Emulator = "Any text is accepted as a filter.")]
+    public Task Mixing_AND_and_OR_requires_parentheses(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic });
         (await StatusOf(() => pubsub.SubscribeAsync("filtered", s => s.Filter = "attributes:a AND attributes:b OR attributes:c")))
@@ -80,7 +80,7 @@ public sealed class FilterConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Filters, Emulator = "Any length is taken.")]
+    [OnBoth(References.Filters, Emulator = "Any length is accepted.")]
     public Task A_filter_has_at_most_256_bytes(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic });

@@ -39,8 +39,8 @@ public sealed class OrderingConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Ordering, Emulator = "What follows comes before it.")]
-    public Task A_message_that_is_delivered_again_takes_along_what_was_delivered_after_it(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Ordering, Emulator = "Later messages are delivered before it.")]
+    public Task The_redelivery_of_a_message_includes_the_later_messages_of_its_key(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync(s => s.EnableMessageOrdering = true);
         await PublishAsync(pubsub, "a", "1", "2", "3");

@@ -82,7 +82,7 @@ public sealed class PushConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.PushTokens, Emulator = "No token is sent.")]
-    public Task A_request_carries_a_token_where_one_is_asked_for(ServerKind kind) => On(kind, async pubsub =>
+    public Task Requests_carry_a_token_if_the_subscription_has_an_oidc_token(ServerKind kind) => On(kind, async pubsub =>
     {
         await using var endpoint = await PushEndpoint.StartAsync();
         await pubsub.MakeAsync(s => s.PushConfig = new PushConfig

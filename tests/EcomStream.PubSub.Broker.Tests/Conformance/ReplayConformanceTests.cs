@@ -24,7 +24,7 @@ public sealed class ReplayConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Replay, Emulator = "A topic retains nothing.")]
-    public Task A_topic_that_retains_brings_messages_again_whatever_the_subscription_says(ServerKind kind) => On(kind, async pubsub =>
+    public Task Messages_that_a_topic_retains_can_be_replayed_by_every_subscription(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic, MessageRetentionDuration = new Duration { Seconds = 600 } });
         var made = await pubsub.SubscribeAsync("orders-sub");
@@ -74,8 +74,8 @@ public sealed class ReplayConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Replay, Emulator = "What was published before the subscription was made does not come.")]
-    public Task Another_subscription_of_the_topic_may_take_a_snapshot(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Replay, Emulator = "Messages published before the subscription was created are not delivered.")]
+    public Task Another_subscription_of_the_topic_can_seek_to_a_snapshot(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         await pubsub.PublishAsync("a");
@@ -87,7 +87,7 @@ public sealed class ReplayConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "UpdateSnapshot is UNIMPLEMENTED.")]
-    public Task A_snapshot_lives_for_seven_days_and_is_read_listed_labelled_and_deleted(ServerKind kind) => On(kind, async pubsub =>
+    public Task A_snapshot_expires_after_seven_days_and_can_be_read_listed_updated_and_deleted(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         var name = pubsub.NameOfSnapshot("snap");
@@ -111,7 +111,7 @@ public sealed class ReplayConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "A name is required.")]
-    public Task A_snapshot_without_a_name_is_given_one(ServerKind kind) => On(kind, async pubsub =>
+    public Task A_snapshot_without_a_name_gets_a_generated_name(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         (await pubsub.Subscriber.CreateSnapshotAsync(new CreateSnapshotRequest { Subscription = pubsub.Subscription }))
@@ -138,7 +138,7 @@ public sealed class ReplayConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "A seek to a snapshot of another topic is not refused as an argument.")]
-    public Task A_snapshot_is_for_subscriptions_of_its_topic(ServerKind kind) => On(kind, async pubsub =>
+    public Task A_snapshot_can_be_used_only_by_subscriptions_of_its_topic(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         await pubsub.Subscriber.CreateSnapshotAsync(new CreateSnapshotRequest { Name = pubsub.NameOfSnapshot("snap"), Subscription = pubsub.Subscription });

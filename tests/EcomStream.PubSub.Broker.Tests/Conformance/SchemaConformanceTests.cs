@@ -33,7 +33,7 @@ public sealed class SchemaConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.SchemaRpc, Emulator = "Definitions are listed without being asked for.")]
-    public Task A_list_has_definitions_in_the_full_view_only(ServerKind kind) => On(kind, async pubsub =>
+    public Task A_list_contains_definitions_only_in_the_full_view(ServerKind kind) => On(kind, async pubsub =>
     {
         var schema = await CreateAsync(pubsub, Avro);
         (await pubsub.Schemas.ListSchemasAsync(new ListSchemasRequest { Parent = pubsub.Project, View = SchemaView.Full })).Schemas[0].Definition.ShouldBe(Avro);
@@ -82,8 +82,8 @@ public sealed class SchemaConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.SchemaRevisions, Emulator = "Any revision is taken.")]
-    public Task A_revision_that_does_not_fit_the_one_before_it_is_rejected(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.SchemaRevisions, Emulator = "Any revision is accepted.")]
+    public Task An_incompatible_revision_is_rejected(ServerKind kind) => On(kind, async pubsub =>
     {
         var schema = await CreateAsync(pubsub, Avro);
         var other = AvroWithDefault.Replace(",\"default\":\"\"", "", StringComparison.Ordinal);

@@ -63,8 +63,8 @@ public sealed class StreamingPullConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Rpc, Emulator = "max_outstanding_messages is not kept to.")]
-    public Task No_more_messages_are_outstanding_than_the_stream_allows(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Rpc, Emulator = "max_outstanding_messages has no effect.")]
+    public Task Outstanding_messages_are_limited_to_those_that_the_stream_allows(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         await pubsub.PublishAsync(Enumerable.Range(0, 25).Select(n => $"{n}"));
@@ -73,8 +73,8 @@ public sealed class StreamingPullConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Rpc, Emulator = "max_outstanding_bytes is not kept to.")]
-    public Task No_more_comes_once_the_bytes_that_the_stream_allows_are_outstanding(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Rpc, Emulator = "max_outstanding_bytes has no effect.")]
+    public Task Outstanding_bytes_are_limited_to_those_that_the_stream_allows(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         await pubsub.PublishAsync([.. Enumerable.Range(0, 25).Select(_ => new PubsubMessage { Data = ByteString.CopyFrom(new byte[1_000]) })]);
@@ -83,8 +83,8 @@ public sealed class StreamingPullConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Rpc, Emulator = "Some are taken in a later request.")]
-    public Task What_only_the_first_request_may_set_ends_the_stream_in_a_later_one(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Rpc, Emulator = "Some are accepted in a later request.")]
+    public Task A_later_request_with_fields_of_the_first_request_ends_the_stream(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         foreach (var later in (StreamingPullRequest[])
@@ -99,8 +99,8 @@ public sealed class StreamingPullConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Rpc, Emulator = "The stream goes on.")]
-    public Task Deadlines_that_do_not_fit_their_ids_end_the_stream(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Rpc, Emulator = "The stream continues.")]
+    public Task Different_numbers_of_ack_ids_and_deadlines_end_the_stream(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         await pubsub.PublishAsync("a");
@@ -142,7 +142,7 @@ public sealed class StreamingPullConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "Keep-alives are not answered.")]
-    public Task A_keep_alive_of_a_client_of_protocol_version_1_is_answered(ServerKind kind) => On(kind, async pubsub =>
+    public Task Keep_alives_of_clients_with_protocol_version_1_are_answered(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync();
         using var stream = await pubsub.StreamAsync(r => r.ProtocolVersion = 1);

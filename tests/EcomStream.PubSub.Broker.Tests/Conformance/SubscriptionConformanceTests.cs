@@ -10,7 +10,7 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
 {
     [SkippableTheory]
     [OnBoth(References.Properties, Emulator = "There is no default expiration policy.")]
-    public Task What_is_not_set_has_the_documented_default(ServerKind kind) => On(kind, async pubsub =>
+    public Task Unset_fields_have_the_documented_defaults(ServerKind kind) => On(kind, async pubsub =>
     {
         var made = await pubsub.MakeAsync();
         made.AckDeadlineSeconds.ShouldBe(10);
@@ -24,7 +24,7 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "State is not set.")]
-    public Task A_subscription_is_active(ServerKind kind) => On(kind, async pubsub =>
+    public Task The_state_of_a_subscription_is_active(ServerKind kind) => On(kind, async pubsub =>
         (await pubsub.MakeAsync()).State.ShouldBe(Subscription.Types.State.Active));
 
     [SkippableTheory]
@@ -99,7 +99,7 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Errors)]
-    public Task What_does_not_exist_is_not_found(ServerKind kind) => On(kind, async pubsub =>
+    public Task Methods_for_missing_resources_return_NOT_FOUND(ServerKind kind) => On(kind, async pubsub =>
     {
         (await StatusOf(() => GetAsync(pubsub))).ShouldBe(StatusCode.NotFound);
         (await StatusOf(() => pubsub.PullAsync())).ShouldBe(StatusCode.NotFound);
@@ -136,8 +136,8 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Rpc, Emulator = "Some are taken: of retention, expiration and backoff.")]
-    public Task Settings_out_of_their_bounds_are_refused(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Rpc, Emulator = "Some are accepted: of retention, expiration and backoff.")]
+    public Task Out_of_range_settings_are_rejected(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic });
         foreach (var (what, settings) in ((string, Action<Subscription>)[])
@@ -157,7 +157,7 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "Labels of a subscription cannot be updated.")]
-    public Task An_update_changes_the_fields_of_its_mask_and_no_others(ServerKind kind) => On(kind, async pubsub =>
+    public Task An_update_changes_only_the_fields_in_its_mask(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync(s =>
         {

@@ -27,7 +27,7 @@ public sealed class TopicConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "State is not set.")]
-    public Task A_topic_is_active(ServerKind kind) => On(kind, async pubsub =>
+    public Task The_state_of_a_topic_is_active(ServerKind kind) => On(kind, async pubsub =>
         (await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic })).State.ShouldBe(Topic.Types.State.Active));
 
     [SkippableTheory]
@@ -59,7 +59,7 @@ public sealed class TopicConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Errors, Emulator = "The subscriptions of a topic that does not exist are an empty list.")]
-    public Task What_does_not_exist_is_not_found(ServerKind kind) => On(kind, async pubsub =>
+    public Task Methods_for_missing_resources_return_NOT_FOUND(ServerKind kind) => On(kind, async pubsub =>
     {
         (await StatusOf(pubsub.Publisher.GetTopicAsync(new GetTopicRequest { Topic = pubsub.Topic }))).ShouldBe(StatusCode.NotFound);
         (await StatusOf(pubsub.Publisher.DeleteTopicAsync(new DeleteTopicRequest { Topic = pubsub.Topic }))).ShouldBe(StatusCode.NotFound);
@@ -105,7 +105,7 @@ public sealed class TopicConformanceTests : ConformanceTest
 
     [SkippableTheory]
     [OnBoth(References.Rpc, Emulator = "Labels of a topic cannot be updated.")]
-    public Task An_update_changes_the_fields_of_its_mask_and_no_others(ServerKind kind) => On(kind, async pubsub =>
+    public Task An_update_changes_only_the_fields_in_its_mask(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.Publisher.CreateTopicAsync(new Topic { Name = pubsub.Topic, Labels = { ["team"] = "shop" } });
         var updated = await pubsub.Publisher.UpdateTopicAsync(new UpdateTopicRequest
@@ -149,8 +149,8 @@ public sealed class TopicConformanceTests : ConformanceTest
     });
 
     [SkippableTheory]
-    [OnBoth(References.Labels, Emulator = "Any label is taken.")]
-    public Task Labels_out_of_the_rules_are_refused(ServerKind kind) => On(kind, async pubsub =>
+    [OnBoth(References.Labels, Emulator = "Any label is accepted.")]
+    public Task Invalid_labels_are_rejected(ServerKind kind) => On(kind, async pubsub =>
     {
         foreach (var (key, value) in ((string, string)[])[("Team", "shop"), ("1team", "shop"), ("team", "Shop"), ("team", new string('a', 64)), ("", "shop")])
         {

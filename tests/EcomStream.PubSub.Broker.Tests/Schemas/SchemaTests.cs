@@ -135,6 +135,40 @@ public sealed class SchemaTests : IDisposable
         (await schemas.ListSchemaRevisionsAsync(new ListSchemaRevisionsRequest { Name = Name, PageToken = page.NextPageToken })).Schemas.Count.ShouldBe(5);
     }
 
+    [Fact]
+    public async Task An_undeliverable_message_that_does_not_conform_to_the_schema_of_the_dead_letter_topic_is_delivered_again()
+    {
+        const string Dead = "projects/p/topics/dead";
+        const string DeadSubscription = "projects/p/subscriptions/dead-sub";
+        await using var client = await BrokerClient.StartAsync("", o => o with { InMemory = true });
+        var schema = await CreateAsync(Schemas(client));
+        var deadTopic = Topic();
+        deadTopic.Name = Dead;
+        await client.Publisher.CreateTopicAsync(deadTopic);
+        await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = DeadSubscription, Topic = Dead });
+        await client.Subscriber.CreateSubscriptionAsync(new Subscription
+        {
+            Name = BrokerClient.Subscription, Topic = BrokerClient.Topic, DeadLetterPolicy = new DeadLetterPolicy { DeadLetterTopic = Dead, MaxDeliveryAttempts = 5 },
+        });
+        await client.PublishAsync("""{"s":"a"}""", "text", """{"s":"b"}""");
+
+        for (var attempt = 1; attempt <= 5; attempt++)
+        {
+            var pulled = await client.PullAsync();
+            pulled.Count.ShouldBe(3);
+            await client.ModifyAsync(pulled, 0);
+        }
+
+        client.Broker.AdvanceTime(TimeSpan.FromSeconds(1));
+
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["text"]);
+        var forwarded = (await client.Subscriber.PullAsync(new PullRequest { Subscription = DeadSubscription, MaxMessages = 10 })).ReceivedMessages;
+        forwarded.Select(BrokerClient.Text).ShouldBe(["""{"s":"a"}""", """{"s":"b"}"""]);
+        forwarded.ShouldAllBe(message => message.Message.Attributes["googclient_schemarevisionid"] == schema.RevisionId);
+        forwarded.ShouldAllBe(message => message.Message.Attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5");
+    }
+
     private static SchemaService.SchemaServiceClient Schemas(BrokerClient client) =>
         new(GrpcChannel.ForAddress($"http://{client.Broker.Endpoint}"));
 

@@ -25,7 +25,7 @@ internal static class ReplayCommand
             // All of them first: what arrives while this works may be the replay of what this sent.
             var plan = await RowPlan.ReadAsync(selection.ReadAsync(store, result, stop), stop, row =>
             {
-                var group = (row.Reason.ToAttribute(), TopicOf(row, settings));
+                var group = (row.Reason.ToAttribute(), ReplayTopics.Of(row, settings) ?? "no topic");
                 groups[group] = groups.GetValueOrDefault(group) + 1;
             });
             var summary = plan.Count == 0 ? "there are none" : string.Join(", ", groups.Select(g => $"{g.Value} {g.Key.Reason} to {g.Key.Topic}"));
@@ -37,19 +37,11 @@ internal static class ReplayCommand
 
             await using var pubSub = await PubSubAccess.OpenAsync(settings, stop);
             var replayer = new Replayer(
-                store, pubSub.Publisher, row => TopicOf(row, settings), result.GetValue(timeout) ?? Replayer.DefaultTimeout, context.Time);
+                store, pubSub.Publisher, row => ReplayTopics.Of(row, settings), result.GetValue(timeout) ?? Replayer.DefaultTimeout, context.Time);
             var pace = new Pace(result.GetValue(rate), context.Time);
-            var replayed = await plan.RunAsync(context, store, "replayed", pace, replayer.SendAsync, stop);
+            var replayed = await plan.RunAsync(context, store, "replayed", pace, replayer.SendAsync, stop, replayer.DescribeRejected);
             await context.Out.WriteLineAsync($"replayed {replayed}: {summary}{plan.Skipped(replayed + replayer.Rejected.Count)}");
-            return replayer.Rejected.Count == 0
-                ? Exit.Ok
-                : throw new CommandFailedException(
-                    $"Not replayed, because the service does not accept them: {string.Join("; ", replayer.Rejected.Select(rejected => $"{rejected.Row.Id} ({rejected.Reason})"))}");
+            return replayer.Rejected.Count == 0 ? Exit.Ok : throw new CommandFailedException(replayer.DescribeRejected());
         });
     }
-
-    private static string TopicOf(UnmatchedPayment row, HostSettings settings) =>
-        row.Subscription == settings.Pipeline.OrdersSubscription ? settings.OrdersTopic
-        : row.Subscription == settings.Pipeline.PaymentsSubscription || !row.IsMessage ? settings.PaymentsTopic
-        : throw new UsageException($"{row.Id} came from the subscription {row.Subscription}, which is neither {settings.Pipeline.OrdersSubscription} nor {settings.Pipeline.PaymentsSubscription}.");
 }

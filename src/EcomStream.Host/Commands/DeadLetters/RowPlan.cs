@@ -40,6 +40,7 @@ internal sealed class RowPlan
     /// <param name="pace">How fast, and how many at once.</param>
     /// <param name="work">Changes a batch, and calls its second argument with how many of its rows took the change.</param>
     /// <param name="stop">Ends it between two batches.</param>
+    /// <param name="remark">What the message of an error is to say besides, such as which rows were rejected; empty for nothing.</param>
     /// <returns>How many rows took the change.</returns>
     /// <exception cref="CommandInterruptedException">It was stopped; the message says how far it came.</exception>
     /// <exception cref="CommandFailedException">The store or the broker failed; the message says how far it came.</exception>
@@ -49,7 +50,8 @@ internal sealed class RowPlan
         string verb,
         Pace pace,
         Func<IReadOnlyList<UnmatchedPayment>, Action<int>, CancellationToken, Task> work,
-        CancellationToken stop)
+        CancellationToken stop,
+        Func<string>? remark = null)
     {
         using var progress = new ProgressReport(context, verb, Count);
         var (done, changed) = (0, 0);
@@ -73,11 +75,13 @@ internal sealed class RowPlan
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            throw new CommandInterruptedException($"{verb} {changed} of {Count}");
+            throw new CommandInterruptedException(With($"{verb} {changed} of {Count}.", remark));
         }
         catch (Exception error) when (error is StoreUnavailableException or TimeoutException or PublishFailedException)
         {
-            throw new CommandFailedException($"{error.Message} Of {Count} rows, {changed} were {verb}.");
+            throw new CommandFailedException(With($"{error.Message} Of {Count} rows, {changed} were {verb}.", remark));
         }
     }
+
+    private static string With(string message, Func<string>? remark) => $"{message} {remark?.Invoke()}".TrimEnd();
 }

@@ -33,7 +33,7 @@ internal sealed class BrokerFolder : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new BrokerStartException($"The broker's folder {path} cannot be made ({error.Message}). Give another folder.", error);
+            throw new BrokerStartException($"The broker's folder {path} cannot be created ({error.Message}). Give another folder.", error);
         }
 
         try
@@ -67,7 +67,7 @@ internal sealed class BrokerFolder : IDisposable
     /// Files and folders of topics, subscriptions and snapshots that are not among the given ones: what a crash left between
     /// creating or deleting them and noting it.
     /// </summary>
-    public IEnumerable<string> Orphans(ICollection<int> topics, ICollection<int> subscriptions, ICollection<int> snapshots) =>
+    public IEnumerable<string> Orphans(IReadOnlySet<int> topics, IReadOnlySet<int> subscriptions, IReadOnlySet<int> snapshots) =>
     [
         .. Unknown(Directory.GetDirectories(Path.Combine(_path, "topics")), topics),
         .. Unknown(Directory.GetFiles(Path.Combine(_path, "subscriptions")), subscriptions),
@@ -82,7 +82,7 @@ internal sealed class BrokerFolder : IDisposable
         Directory.EnumerateFiles(Path.Combine(_path, "topics"), "*.log", SearchOption.AllDirectories).Any(file => new FileInfo(file).Length > 0);
 
     // What does not begin with a number is not the broker's.
-    private static IEnumerable<string> Unknown(string[] paths, ICollection<int> known) => paths.Where(path =>
+    private static IEnumerable<string> Unknown(string[] paths, IReadOnlySet<int> known) => paths.Where(path =>
         int.TryParse(Path.GetFileName(path).Split('.')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var id)
         && (!known.Contains(id) || path.EndsWith(".new", StringComparison.Ordinal)));
 

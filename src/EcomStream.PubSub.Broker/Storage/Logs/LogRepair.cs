@@ -10,7 +10,7 @@ namespace EcomStream.PubSub.Broker.Storage;
 /// </summary>
 internal static class LogRepair
 {
-    // What the log ends in after a crash is cut off when the broker starts, and is no damage.
+    // An unfinished write at the end of the log is cut off when the broker starts; it is not damage.
     private const long Unknown = -1;
 
     // Bytes that look like a header almost never have a publish time of these ten years: few checksums are computed.

@@ -1,23 +1,18 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.IO.Hashing;
 
 namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
-/// One file of a topic's log: records one after the other, named by the offset of the first. A sparse index finds a
-/// record without reading the file from its start; it is written beside the segment when the segment is full, so that
-/// opening a large log reads only its last segment.
+/// One file of a topic's log: records one after the other, named by the offset of the first. Its <see cref="SegmentIndex"/> is
+/// written beside it when it is full, so that opening a large log reads only its last segment.
 /// </summary>
 internal sealed class LogSegment : IDisposable
 {
-    private const int IndexEvery = 256;
     private const int WindowBytes = 4096;
-    private const uint IndexMagic = 0x31584945;
 
-    private readonly List<long> _index = [];
     private readonly StoredFile _file;
     private readonly BrokerFiles _files;
+    private SegmentIndex _index = new();
 
     private LogSegment(string path, long baseOffset, StoredFile file, BrokerFiles files)
     {
@@ -36,13 +31,14 @@ internal sealed class LogSegment : IDisposable
     /// <summary>Offset after the last record.</summary>
     public long EndOffset => BaseOffset + Count;
 
-    public long Count { get; private set; }
+    /// <inheritdoc cref="SegmentIndex.Count"/>
+    public long Count => _index.Count;
 
-    /// <summary>Bytes of whole records.</summary>
-    public long Length { get; private set; }
+    /// <inheritdoc cref="SegmentIndex.Length"/>
+    public long Length => _index.Length;
 
-    /// <summary>Publish time of the last record, microseconds since the Unix epoch; 0 without one.</summary>
-    public long LastPublishMicros { get; private set; }
+    /// <inheritdoc cref="SegmentIndex.LastPublishMicros"/>
+    public long LastPublishMicros => _index.LastPublishMicros;
 
     public static LogSegment Create(string folder, long baseOffset, BrokerFiles files)
     {
@@ -69,7 +65,7 @@ internal sealed class LogSegment : IDisposable
     /// <param name="markerPath">The <see cref="SyncMarker"/> that may say how far it was synced.</param>
     /// <param name="cut">How many bytes were cut off.</param>
     /// <exception cref="BrokerStartException">
-    /// Intact messages follow what is damaged, which was not written after the last sync: it is no unfinished write.
+    /// Intact messages follow the damage, which was written before the last sync: it is not an unfinished write.
     /// </exception>
     public static LogSegment OpenLast(string path, BrokerFiles files, string markerPath, out long cut)
     {
@@ -108,10 +104,10 @@ internal sealed class LogSegment : IDisposable
 
         foreach (var size in sizes)
         {
-            Advance(size);
+            _index.Add(size);
         }
 
-        LastPublishMicros = lastPublishMicros;
+        _index.LastPublishMicros = lastPublishMicros;
     }
 
     public int Read(long position, Span<byte> buffer) =>
@@ -120,23 +116,16 @@ internal sealed class LogSegment : IDisposable
     /// <summary>A position at or before the record with this offset, and that record's offset.</summary>
     public (long Position, long Offset) Nearest(long offset)
     {
-        var entry = (int)Math.Min((offset - BaseOffset) / IndexEvery, _index.Count - 1);
-        return entry < 0 ? (0, BaseOffset) : (_index[entry], BaseOffset + ((long)entry * IndexEvery));
+        var (position, record) = _index.Nearest(offset - BaseOffset);
+        return (position, BaseOffset + record);
     }
 
     /// <summary>Offset of the first record published at or after a time; <see cref="EndOffset"/> when none is.</summary>
     public long OffsetAt(long publishMicros)
     {
         // The last entry of the index that stands before the time, then record by record.
-        var (low, high) = (0, _index.Count);
-        while (high - low > 1)
-        {
-            var middle = (low + high) / 2;
-            (low, high) = HeaderAt(_index[middle]).PublishMicros < publishMicros ? (middle, high) : (low, middle);
-        }
-
-        var position = _index.Count == 0 ? 0 : _index[low];
-        var offset = BaseOffset + ((long)low * IndexEvery);
+        var (position, record) = _index.Before(publishMicros, at => HeaderAt(at).PublishMicros);
+        var offset = BaseOffset + record;
         while (offset < EndOffset)
         {
             var (payload, micros) = HeaderAt(position);
@@ -190,23 +179,7 @@ internal sealed class LogSegment : IDisposable
     public void Sync() => _files.Sync(Path, _file);
 
     /// <summary>No more records: writes the index beside the file.</summary>
-    public void Seal()
-    {
-        var bytes = new byte[4 + 8 + 8 + 8 + 4 + (_index.Count * 8) + 4];
-        var span = bytes.AsSpan();
-        BinaryPrimitives.WriteUInt32LittleEndian(span, IndexMagic);
-        BinaryPrimitives.WriteInt64LittleEndian(span[4..], Count);
-        BinaryPrimitives.WriteInt64LittleEndian(span[12..], Length);
-        BinaryPrimitives.WriteInt64LittleEndian(span[20..], LastPublishMicros);
-        BinaryPrimitives.WriteInt32LittleEndian(span[28..], _index.Count);
-        for (var i = 0; i < _index.Count; i++)
-        {
-            BinaryPrimitives.WriteInt64LittleEndian(span[(32 + (i * 8))..], _index[i]);
-        }
-
-        BinaryPrimitives.WriteUInt32LittleEndian(span[^4..], Crc32.HashToUInt32(span[..^4]));
-        _files.Replace(IndexPath, bytes);
-    }
+    public void Seal() => _files.Replace(IndexPath, _index.ToBytes());
 
     public void Delete()
     {
@@ -240,43 +213,14 @@ internal sealed class LogSegment : IDisposable
 
     private InvalidDataException DamagedAt(long position) => new($"The log {Path} is damaged at byte {position}.");
 
-    private void Advance(int size)
-    {
-        if (Count % IndexEvery == 0)
-        {
-            _index.Add(Length);
-        }
-
-        Count++;
-        Length += size;
-    }
-
     private bool TryLoadIndex()
     {
-        if (!_files.Store.Exists(IndexPath))
+        if (!_files.Store.Exists(IndexPath) || SegmentIndex.Read(_files.Store.ReadAllBytes(IndexPath), _file.Length) is not { } index)
         {
             return false;
         }
 
-        var bytes = _files.Store.ReadAllBytes(IndexPath);
-        var span = bytes.AsSpan();
-        if (bytes.Length < 36
-            || BinaryPrimitives.ReadUInt32LittleEndian(span) != IndexMagic
-            || BinaryPrimitives.ReadUInt32LittleEndian(span[^4..]) != Crc32.HashToUInt32(span[..^4])
-            || BinaryPrimitives.ReadInt64LittleEndian(span[12..]) != _file.Length)
-        {
-            return false;
-        }
-
-        Count = BinaryPrimitives.ReadInt64LittleEndian(span[4..]);
-        Length = BinaryPrimitives.ReadInt64LittleEndian(span[12..]);
-        LastPublishMicros = BinaryPrimitives.ReadInt64LittleEndian(span[20..]);
-        var entries = BinaryPrimitives.ReadInt32LittleEndian(span[28..]);
-        for (var i = 0; i < entries; i++)
-        {
-            _index.Add(BinaryPrimitives.ReadInt64LittleEndian(span[(32 + (i * 8))..]));
-        }
-
+        _index = index;
         return true;
     }
 
@@ -322,8 +266,8 @@ internal sealed class LogSegment : IDisposable
                         return Length;
                     }
 
-                    LastPublishMicros = publishMicros;
-                    Advance(need);
+                    _index.LastPublishMicros = publishMicros;
+                    _index.Add(need);
                     continue;
                 }
             }

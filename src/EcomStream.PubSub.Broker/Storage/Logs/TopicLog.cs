@@ -6,39 +6,32 @@ namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
 /// The messages of one topic, append-only, in segments. An offset counts the topic's messages from 0. Message ids ascend with
-/// the offsets from a random number, which is drawn anew whenever the log may have lost messages that were published: so no
-/// two messages ever have the same id, whatever became of the topic, the folder or the disk. Thread-safe.
+/// the offsets from a random number, which is drawn again whenever the log may have lost published messages: no two messages
+/// ever have the same id, whatever happens to the topic, the folder or the disk. Thread-safe.
 /// </summary>
 internal sealed class TopicLog : IDisposable
 {
-    /// <summary>The most digits that a message id has.</summary>
-    public const int LongestMessageId = 19;
-
     // Ids have 19 digits, and so many may follow the first one.
     private const long LeastFirstId = 1_000_000_000_000_000_000;
     private const long MostIds = 1L << 62;
 
-    private readonly string _folder;
-    private readonly long _segmentBytes;
     private readonly TimeProvider _time;
-    private readonly BrokerFiles _files;
-    private readonly SyncMarker _marker;
+    private readonly SegmentList _segments;
     private readonly Lock _lock = new();
     private readonly Lock _syncing = new();
-    private readonly List<LogSegment> _segments = [];
     private int[] _sizes = [];
     private long _idsFrom;
     private long _lastPublishMicros;
+    private long _observedMicros;
     private long _end;
     private bool _unsynced;
 
-    private TopicLog(string folder, EmbeddedBrokerOptions options)
+    private TopicLog(SegmentList segments, TimeProvider time, ClosedMarker.NextMessage? next)
     {
-        _folder = folder;
-        _segmentBytes = options.SegmentBytes;
-        _time = options.Time;
-        _files = options.Files;
-        _marker = new SyncMarker(MarkerPath(folder), options.Files.Store);
+        (_segments, _time) = (segments, time);
+        _end = segments.Last.EndOffset;
+        _lastPublishMicros = segments.LastPublishMicros;
+        _idsFrom = next is not null && next.Offset == _end ? next.Id - next.Offset : RandomFirstId() - _end;
     }
 
     /// <summary>Offset that the next message gets.</summary>
@@ -51,7 +44,7 @@ internal sealed class TopicLog : IDisposable
         {
             lock (_lock)
             {
-                return _segments[0].BaseOffset;
+                return _segments.First.BaseOffset;
             }
         }
     }
@@ -79,34 +72,7 @@ internal sealed class TopicLog : IDisposable
     public static TopicLog Open(string folder, EmbeddedBrokerOptions options, ILogger logger, ClosedMarker.NextMessage? next = null)
     {
         options.Files.CreateFolder(folder);
-        var log = new TopicLog(folder, options);
-        var files = options.Files.Store.FilesIn(folder, ".log");
-        for (var i = 0; i < files.Count; i++)
-        {
-            if (i < files.Count - 1)
-            {
-                log._segments.Add(LogSegment.OpenSealed(files[i], options.Files));
-                continue;
-            }
-
-            log._segments.Add(LogSegment.OpenLast(files[i], options.Files, MarkerPath(folder), out var cut));
-            if (cut > 0)
-            {
-                logger.LogWarning("{File} ended in {Bytes} bytes of an unfinished write, which was never acknowledged; they are cut off", files[i], cut);
-            }
-        }
-
-        if (log._segments.Count == 0)
-        {
-            log._segments.Add(LogSegment.Create(folder, 0, options.Files));
-            log._marker.Write(0, 0);
-        }
-
-        log.CheckNoneIsMissing();
-        log._end = log._segments[^1].EndOffset;
-        log._lastPublishMicros = log._segments.Max(segment => segment.LastPublishMicros);
-        log._idsFrom = next is not null && next.Offset == log._end ? next.Id - next.Offset : RandomFirstId() - log._end;
-        return log;
+        return new TopicLog(SegmentList.Open(folder, options.SegmentBytes, options.Files, logger), options.Time, next);
     }
 
     /// <summary>
@@ -129,7 +95,7 @@ internal sealed class TopicLog : IDisposable
             }
 
             var first = _end;
-            var now = publishMicros ?? Math.Max(NowMicros, _lastPublishMicros + 1);
+            var now = publishMicros ?? Math.Max(NowMicros, Math.Max(_lastPublishMicros, _observedMicros) + 1);
             if (_sizes.Length < messages.Count)
             {
                 _sizes = new int[messages.Count];
@@ -139,8 +105,7 @@ internal sealed class TopicLog : IDisposable
             try
             {
                 var (count, used, last) = Stamp(messages, buffer, first, now);
-                var segment = SegmentFor(used, first);
-                segment.Append(buffer.AsSpan(0, used), _sizes.AsSpan(0, count), last);
+                _segments.For(used, first).Append(buffer.AsSpan(0, used), _sizes.AsSpan(0, count), last);
                 _lastPublishMicros = last;
                 _unsynced = true;
                 Volatile.Write(ref _end, first + count);
@@ -158,15 +123,7 @@ internal sealed class TopicLog : IDisposable
     {
         lock (_lock)
         {
-            for (var i = _segments.Count - 1; i >= 0; i--)
-            {
-                if (offset >= _segments[i].BaseOffset)
-                {
-                    return offset < _segments[i].EndOffset ? _segments[i] : null;
-                }
-            }
-
-            return null;
+            return _segments.Find(offset);
         }
     }
 
@@ -185,16 +142,13 @@ internal sealed class TopicLog : IDisposable
                 }
 
                 _unsynced = false;
-                last = _segments[^1];
+                last = _segments.Last;
                 length = last.Length;
             }
 
             try
             {
-                _files.SyncDirectory(Path.GetDirectoryName(_folder)!);
-                _files.SyncDirectory(_folder);
-                last.Sync();
-                _marker.Write(last.BaseOffset, length);
+                _segments.Sync(last, length);
                 IsStored = true;
             }
             catch (ObjectDisposedException)
@@ -219,15 +173,7 @@ internal sealed class TopicLog : IDisposable
         var micros = Micros(time);
         lock (_lock)
         {
-            foreach (var segment in _segments)
-            {
-                if (segment.Count > 0 && segment.LastPublishMicros >= micros)
-                {
-                    return segment.OffsetAt(micros);
-                }
-            }
-
-            return _end;
+            return _segments.FindPublishedSince(micros)?.OffsetAt(micros) ?? _end;
         }
     }
 
@@ -254,14 +200,14 @@ internal sealed class TopicLog : IDisposable
 
     /// <summary>
     /// The log at one instant: its end, and the time, microseconds since the Unix epoch. Every message appended later has a
-    /// later publish time, even if the clock is set back meanwhile.
+    /// later publish time, even if the clock is set back meanwhile, unless it is given an earlier one.
     /// </summary>
     public (long EndOffset, long NowMicros) Observe()
     {
         lock (_lock)
         {
-            _lastPublishMicros = Math.Max(_lastPublishMicros, NowMicros);
-            return (_end, _lastPublishMicros);
+            _observedMicros = Math.Max(Math.Max(_lastPublishMicros, _observedMicros), NowMicros);
+            return (_end, _observedMicros);
         }
     }
 
@@ -270,20 +216,16 @@ internal sealed class TopicLog : IDisposable
     {
         lock (_lock)
         {
-            return _segments.GetRange(0, _segments.Count - 1);
+            return _segments.Full;
         }
     }
 
-    /// <summary>Deletes the full segments whose messages all stand before an offset. Nobody may read them any more.</summary>
+    /// <summary>Deletes the full segments whose messages all stand before an offset. They must not be read any more.</summary>
     public void DeleteBefore(long offset)
     {
         lock (_lock)
         {
-            while (_segments.Count > 1 && _segments[0].EndOffset <= offset)
-            {
-                _segments[0].Delete();
-                _segments.RemoveAt(0);
-            }
+            _segments.DeleteBefore(offset);
         }
     }
 
@@ -291,16 +233,9 @@ internal sealed class TopicLog : IDisposable
     {
         lock (_lock)
         {
-            foreach (var segment in _segments)
-            {
-                segment.Dispose();
-            }
+            _segments.Dispose();
         }
-
-        _marker.Dispose();
     }
-
-    private static string MarkerPath(string folder) => Path.Combine(folder, "synced");
 
     private static long RandomFirstId()
     {
@@ -330,43 +265,6 @@ internal sealed class TopicLog : IDisposable
         }
 
         return (count, used, last);
-    }
-
-    // The last segment, or a new one if that is full.
-    private LogSegment SegmentFor(int bytes, long first)
-    {
-        var segment = _segments[^1];
-        if (segment.Length == 0 || segment.Length + bytes <= _segmentBytes)
-        {
-            return segment;
-        }
-
-        segment.Sync();
-        segment.Seal();
-        segment = LogSegment.Create(_folder, first, _files);
-
-        // The file before it is complete, so that the name of this one must not be lost alone.
-        _files.SyncDirectory(Path.GetDirectoryName(_folder)!);
-        _files.SyncDirectory(_folder);
-        _marker.Write(first, 0);
-        _segments.Add(segment);
-        return segment;
-    }
-
-    private void CheckNoneIsMissing()
-    {
-        for (var i = 1; i < _segments.Count; i++)
-        {
-            var (expected, found) = (_segments[i - 1].EndOffset, _segments[i].BaseOffset);
-            if (expected != found)
-            {
-                var path = _segments[i].Path;
-                Dispose();
-                var readable = string.Join(", ", _segments.Where(segment => segment.Count > 0).Select(segment => $"{segment.BaseOffset} to {segment.EndOffset - 1}"));
-                throw new BrokerStartException(
-                    $"The log is not whole before {path}: the message at offset {expected} is expected next, this file begins with {found}. The messages at the offsets {readable} can be read. Restore a copy of the broker's folder, or continue without the damaged messages with BrokerRepair.Repair.");
-            }
-        }
     }
 
     /// <summary>The id of a message that is appended, which is a decimal number of 19 digits.</summary>

@@ -1,7 +1,9 @@
+using EcomStream.PubSub.Broker.Resources;
+
 namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>One change of <see cref="BrokerMetadata"/>, as appended to the journal: an entry that is new or replaced, or one that is removed.</summary>
-internal sealed record MetadataChange
+internal sealed record MetadataChange : StoredRecord
 {
     /// <summary>The next free id, if the change takes one.</summary>
     public int? NextId { get; init; }
@@ -21,4 +23,6 @@ internal sealed record MetadataChange
     public int? RemovedSnapshot { get; init; }
 
     public int? RemovedSchema { get; init; }
+
+    protected override IEnumerable<StoredRecord?> Parts => [Topic, Subscription, Snapshot, Schema];
 }

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.IO.Hashing;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Logging;
@@ -9,15 +6,14 @@ namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
 /// Topics, subscriptions, snapshots and schemas on disk: broker.json holds all of them, and changes.broker.json what has changed since
-/// it was written, one line per change, so that a change costs the same however many there are. A line is the CRC-32 of its
-/// JSON in hexadecimal, a space, and the JSON. The first line names the broker.json that the changes belong to. Changes are
-/// serialized by the state of the broker; <see cref="Sync"/> may run beside them.
+/// it was written, one <see cref="JournalLine"/> per change, so that a change costs the same however many there are. The first line
+/// names the broker.json that the changes belong to. Changes are serialized by the state of the broker; <see cref="Sync"/> may
+/// run beside them. What a later version of the broker has written and this one does not know is kept.
 /// </summary>
 internal sealed class MetadataJournal : IDisposable
 {
     // The journal is folded into broker.json when it has this size and is larger than that.
     private const int CompactBytes = 1 << 20;
-    private const int ChecksumChars = 8;
 
     private static readonly JsonSerializerOptions _json = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
@@ -25,6 +21,7 @@ internal sealed class MetadataJournal : IDisposable
     private readonly string _path;
     private readonly BrokerFiles _files;
     private readonly SyncMarker _marker;
+    private readonly MetadataTables _tables;
     private readonly Lock _lock = new();
     private readonly Lock _syncing = new();
     private StoredFile? _file;
@@ -33,52 +30,43 @@ internal sealed class MetadataJournal : IDisposable
     private long _compactAt = CompactBytes;
     private bool _unsynced;
 
-    private MetadataJournal(string metadataPath, BrokerFiles files)
+    private MetadataJournal(string metadataPath, BrokerFiles files, BrokerMetadata stored)
     {
         _metadataPath = metadataPath;
         _path = Path.Combine(Path.GetDirectoryName(metadataPath)!, "changes." + Path.GetFileName(metadataPath));
         _files = files;
         _marker = new SyncMarker(_path + ".synced", files.Store);
+        _tables = new MetadataTables(stored);
+        _generation = stored.Journal;
     }
 
-    public int NextId { get; private set; } = 1;
+    public int NextId => _tables.NextId;
 
-    public Dictionary<int, BrokerMetadata.TopicEntry> Topics { get; } = [];
+    public IReadOnlyDictionary<int, BrokerMetadata.TopicEntry> Topics => _tables.Topics;
 
-    public Dictionary<int, BrokerMetadata.SubscriptionEntry> Subscriptions { get; } = [];
+    public IReadOnlyDictionary<int, BrokerMetadata.SubscriptionEntry> Subscriptions => _tables.Subscriptions;
 
-    public Dictionary<int, BrokerMetadata.SnapshotEntry> Snapshots { get; } = [];
+    public IReadOnlyDictionary<int, BrokerMetadata.SnapshotEntry> Snapshots => _tables.Snapshots;
 
-    public Dictionary<int, BrokerMetadata.SchemaEntry> Schemas { get; } = [];
+    public IReadOnlyDictionary<int, BrokerMetadata.SchemaEntry> Schemas => _tables.Schemas;
+
+    /// <summary>Whether a later version has written what this one does not know: there may be files that belong to it.</summary>
+    public bool HasUnknown { get; private set; }
 
     /// <exception cref="BrokerStartException">A file is damaged; the message names it.</exception>
     public static MetadataJournal Open(string metadataPath, BrokerFiles files, ILogger logger)
     {
-        var journal = new MetadataJournal(metadataPath, files);
-        var metadata = BrokerMetadata.Load(metadataPath, files.Store);
-        journal._generation = metadata.Journal;
-        journal.NextId = metadata.NextId;
-        foreach (var entry in metadata.Topics)
+        var journal = new MetadataJournal(metadataPath, files, BrokerMetadata.Load(metadataPath, files.Store));
+        var isThere = journal.Replay(logger);
+        var unknown = journal._tables.ToMetadata(journal._generation).UnknownFields().Distinct().Order(StringComparer.Ordinal).ToList();
+        if (unknown.Count > 0)
         {
-            journal.Topics.Add(entry.Id, entry);
+            journal.HasUnknown = true;
+            logger.LogWarning(
+                "{File} holds what this version of the broker does not know: {Fields}. It is kept, and has no effect", metadataPath, string.Join(", ", unknown));
         }
 
-        foreach (var entry in metadata.Subscriptions)
-        {
-            journal.Subscriptions.Add(entry.Id, entry);
-        }
-
-        foreach (var entry in metadata.Snapshots)
-        {
-            journal.Snapshots.Add(entry.Id, entry);
-        }
-
-        foreach (var entry in metadata.Schemas)
-        {
-            journal.Schemas.Add(entry.Id, entry);
-        }
-
-        if (journal.Replay(logger))
+        if (isThere)
         {
             journal.Compact();
         }
@@ -101,7 +89,7 @@ internal sealed class MetadataJournal : IDisposable
             }
 
             Write(JsonSerializer.SerializeToUtf8Bytes(change, _json));
-            Apply(change);
+            _tables.Apply(change);
             if (_length > _compactAt)
             {
                 try
@@ -166,16 +154,7 @@ internal sealed class MetadataJournal : IDisposable
         {
             // The changes of another generation do not count: the journal is obsolete as soon as broker.json is replaced.
             var generation = _generation + 1;
-            var metadata = new BrokerMetadata
-            {
-                Journal = generation,
-                NextId = NextId,
-                Topics = [.. Topics.Values.OrderBy(entry => entry.Id)],
-                Subscriptions = [.. Subscriptions.Values.OrderBy(entry => entry.Id)],
-                Snapshots = [.. Snapshots.Values.OrderBy(entry => entry.Id)],
-                Schemas = [.. Schemas.Values.OrderBy(entry => entry.Id)],
-            };
-            metadata.Save(_metadataPath, _files);
+            _tables.ToMetadata(generation).Save(_metadataPath, _files);
             _generation = generation;
             _file?.Dispose();
             _file = null;
@@ -209,11 +188,7 @@ internal sealed class MetadataJournal : IDisposable
 
     private void Write(byte[] json)
     {
-        var line = new byte[ChecksumChars + 1 + json.Length + 1];
-        Encoding.ASCII.GetBytes(Crc32.HashToUInt32(json).ToString("x8", CultureInfo.InvariantCulture), line);
-        line[ChecksumChars] = (byte)' ';
-        json.CopyTo(line, ChecksumChars + 1);
-        line[^1] = (byte)'\n';
+        var line = JournalLine.Of(json);
         try
         {
             _files.Write(_path, _file!, line, _length);
@@ -228,29 +203,6 @@ internal sealed class MetadataJournal : IDisposable
         _unsynced = true;
     }
 
-    private void Apply(MetadataChange change)
-    {
-        NextId = change.NextId ?? NextId;
-        Set(Topics, change.Topic?.Id, change.Topic, change.RemovedTopic);
-        Set(Subscriptions, change.Subscription?.Id, change.Subscription, change.RemovedSubscription);
-        Set(Snapshots, change.Snapshot?.Id, change.Snapshot, change.RemovedSnapshot);
-        Set(Schemas, change.Schema?.Id, change.Schema, change.RemovedSchema);
-    }
-
-    private static void Set<T>(Dictionary<int, T> entries, int? id, T? entry, int? removed)
-        where T : class
-    {
-        if (entry is not null)
-        {
-            entries[id!.Value] = entry;
-        }
-
-        if (removed is { } gone)
-        {
-            entries.Remove(gone);
-        }
-    }
-
     // Applies the changes since broker.json was written. Returns whether there is a journal to fold in.
     private bool Replay(ILogger logger)
     {
@@ -262,7 +214,7 @@ internal sealed class MetadataJournal : IDisposable
         var bytes = _files.Store.ReadAllBytes(_path);
         var at = 0;
         var isFirst = true;
-        while (TryReadLine(bytes, ref at, out var json))
+        while (JournalLine.TryRead(bytes, ref at, out var json))
         {
             if (isFirst)
             {
@@ -274,7 +226,7 @@ internal sealed class MetadataJournal : IDisposable
             }
             else
             {
-                Apply(JsonSerializer.Deserialize<MetadataChange>(json, _json)!);
+                _tables.Apply(JsonSerializer.Deserialize<MetadataChange>(json, _json)!);
             }
         }
 
@@ -290,23 +242,6 @@ internal sealed class MetadataJournal : IDisposable
             logger.LogWarning("{File} ended in {Bytes} bytes of an unfinished write; they are cut off", _path, bytes.Length - at);
         }
 
-        return true;
-    }
-
-    private static bool TryReadLine(byte[] bytes, ref int at, out ReadOnlySpan<byte> json)
-    {
-        json = default;
-        var rest = bytes.AsSpan(at);
-        var end = rest.IndexOf((byte)'\n');
-        if (end <= ChecksumChars + 1
-            || !uint.TryParse(rest[..ChecksumChars], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var checksum)
-            || Crc32.HashToUInt32(rest[(ChecksumChars + 1)..end]) != checksum)
-        {
-            return false;
-        }
-
-        json = rest[(ChecksumChars + 1)..end];
-        at += end + 1;
         return true;
     }
 }

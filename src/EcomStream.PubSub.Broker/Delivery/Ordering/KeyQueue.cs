@@ -48,11 +48,11 @@ internal sealed class KeyQueue(byte[] name)
 /// <summary>
 /// Who gets the messages of a key while some are outstanding: a stream, which keeps them in order, or a single response.
 /// </summary>
-/// <param name="signal">Wakes the stream; null for a response.</param>
-internal sealed class KeyOwner(AsyncSignal? signal)
+/// <param name="wake">Wakes the stream; null for a response.</param>
+internal sealed class KeyOwner(Action? wake)
 {
     /// <summary>Whether more may be delivered while some are outstanding, in a later response.</summary>
-    public bool IsStream => signal is not null;
+    public bool IsStream => wake is not null;
 
     /// <summary>Keys of which this owner has messages and may get more.</summary>
     public Queue<KeyQueue> Ready { get; } = new();
@@ -60,5 +60,5 @@ internal sealed class KeyOwner(AsyncSignal? signal)
     /// <summary>Messages that the first of them has given in a row.</summary>
     public int InRow { get; set; }
 
-    public void Wake() => signal?.Set();
+    public void Wake() => wake?.Invoke();
 }

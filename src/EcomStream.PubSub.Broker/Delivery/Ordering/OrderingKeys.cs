@@ -26,16 +26,10 @@ internal sealed class OrderingKeys
     private const int MaxWaitingOfKey = 1_000;
     private const int MaxWaiting = 100_000;
 
-    // Messages of one key in a row, while others are ready. Messages of a key are near each other in the log.
-    private const int InRow = 100;
-
     private readonly Dictionary<byte[], KeyQueue> _keys = new(Utf8Keys.Instance);
     private readonly Dictionary<byte[], KeyQueue>.AlternateLookup<ReadOnlySpan<byte>> _byName;
     private readonly Dictionary<long, KeyQueue> _keyOf = [];
-    private readonly PriorityQueue<KeyQueue, long> _later = new();
-
-    // For any owner: keys of which nothing is outstanding.
-    private readonly KeyOwner _anyone = new(null);
+    private readonly ReadyKeys _ready = new();
 
     public OrderingKeys() => _byName = _keys.GetAlternateLookup<ReadOnlySpan<byte>>();
 
@@ -71,12 +65,12 @@ internal sealed class OrderingKeys
         if (key.ParkedFrom >= 0 || key.Waiting.Count >= MaxWaitingOfKey)
         {
             key.ParkedFrom = key.ParkedFrom < 0 ? offset : key.ParkedFrom;
-            Ready(key);
+            _ready.Add(key);
             return Admission.Park;
         }
 
         Keep(key, offset);
-        Ready(key);
+        _ready.Add(key);
         return Admission.Wait;
     }
 
@@ -85,8 +79,29 @@ internal sealed class OrderingKeys
     /// <param name="offset">The message; -1 when parked messages of <paramref name="parked"/> have to be read first.</param>
     /// <param name="again">Whether it was delivered before.</param>
     /// <param name="parked">A key of which nothing is kept that waits (<see cref="Unpark"/>).</param>
-    public bool TryTake(KeyOwner owner, out long offset, out bool again, out KeyQueue? parked) =>
-        TryTakeFrom(owner, owner, out offset, out again, out parked) || TryTakeFrom(_anyone, owner, out offset, out again, out parked);
+    public bool TryTake(KeyOwner owner, out long offset, out bool again, out KeyQueue? parked)
+    {
+        (offset, again, parked) = (-1, false, null);
+        if (_ready.Next(owner) is not { } key)
+        {
+            return false;
+        }
+
+        if (key.Waiting.Count == 0)
+        {
+            parked = key;
+            return true;
+        }
+
+        offset = key.Waiting.Min;
+        key.Waiting.Remove(offset);
+        Waiting--;
+        key.Outstanding.Add(offset);
+        key.Owner = owner;
+        again = key.Returned.Remove(offset);
+        ReadyKeys.Took(key);
+        return true;
+    }
 
     /// <summary>A parked message is kept again.</summary>
     /// <returns>Whether there is room for another one.</returns>
@@ -182,11 +197,10 @@ internal sealed class OrderingKeys
 
         if (due > 0)
         {
-            key.NotBefore = due;
-            _later.Enqueue(key, due);
+            _ready.Delay(key, due);
         }
 
-        Ready(key);
+        _ready.Add(key);
         return returned;
     }
 
@@ -209,24 +223,8 @@ internal sealed class OrderingKeys
         }
     }
 
-    /// <summary>Readies the keys whose backoff has passed.</summary>
-    /// <returns>Whether there were any.</returns>
-    public bool ReleaseDue(long now)
-    {
-        var any = false;
-        while (_later.TryPeek(out var key, out var due) && due <= now)
-        {
-            _later.Dequeue();
-            if (key.NotBefore == due)
-            {
-                key.NotBefore = 0;
-                Ready(key);
-                any = true;
-            }
-        }
-
-        return any;
-    }
+    /// <inheritdoc cref="ReadyKeys.ReleaseDue"/>
+    public bool ReleaseDue(long now) => _ready.ReleaseDue(now);
 
     /// <summary>What stands before an offset is done with: adds it, and what was acked and waited for it.</summary>
     public void DropBefore(long end, List<long> acked)
@@ -248,50 +246,8 @@ internal sealed class OrderingKeys
 
         _keys.Clear();
         _keyOf.Clear();
-        _later.Clear();
-        _anyone.Ready.Clear();
+        _ready.Clear();
         Waiting = 0;
-    }
-
-    private bool TryTakeFrom(KeyOwner queue, KeyOwner owner, out long offset, out bool again, out KeyQueue? parked)
-    {
-        parked = null;
-        while (queue.Ready.TryPeek(out var key))
-        {
-            if (key.ReadyFor == queue && key.HasMore && key.MayGo(owner))
-            {
-                if (key.Waiting.Count == 0)
-                {
-                    (offset, again, parked) = (-1, false, key);
-                    return true;
-                }
-
-                offset = key.Waiting.Min;
-                key.Waiting.Remove(offset);
-                Waiting--;
-                key.Outstanding.Add(offset);
-                key.Owner = owner;
-                again = key.Returned.Remove(offset);
-                if (++queue.InRow >= InRow)
-                {
-                    // The others of the queue get their turns too.
-                    queue.InRow = 0;
-                    queue.Ready.Enqueue(queue.Ready.Dequeue());
-                }
-
-                return true;
-            }
-
-            queue.Ready.Dequeue();
-            if (key.ReadyFor == queue)
-            {
-                key.ReadyFor = null;
-                Ready(key);
-            }
-        }
-
-        (offset, again) = (-1, false);
-        return false;
     }
 
     private void Keep(KeyQueue key, long offset)
@@ -319,19 +275,7 @@ internal sealed class OrderingKeys
         }
         else
         {
-            Ready(key);
-        }
-    }
-
-    // Puts a key into the queue of whoever may get its next message: anyone, or the stream that has those before it.
-    private void Ready(KeyQueue key)
-    {
-        var owner = key.Outstanding.Count == 0 ? _anyone : key.Owner!;
-        if (key.ReadyFor != owner && key.HasMore && (owner == _anyone || owner.IsStream) && key.MayGo(owner))
-        {
-            key.ReadyFor = owner;
-            owner.Ready.Enqueue(key);
-            owner.Wake();
+            _ready.Add(key);
         }
     }
 }

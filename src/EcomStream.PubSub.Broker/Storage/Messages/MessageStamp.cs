@@ -11,8 +11,11 @@ namespace EcomStream.PubSub.Broker.Storage;
 /// </summary>
 internal static class MessageStamp
 {
+    /// <summary>The most digits that a message id has.</summary>
+    public const int LongestMessageId = 19;
+
     /// <summary>The most that <see cref="Write"/> writes, in bytes.</summary>
-    public const int LongestBytes = 2 + TopicLog.LongestMessageId + 2 + (1 + 10) + (1 + 5);
+    public const int LongestBytes = 2 + LongestMessageId + 2 + (1 + 10) + (1 + 5);
 
     private const byte SecondsTag = (Timestamp.SecondsFieldNumber << 3) | ProtobufWire.Varint;
     private const byte NanosTag = (Timestamp.NanosFieldNumber << 3) | ProtobufWire.Varint;
