@@ -34,6 +34,8 @@ public sealed class GoogleCloudOnBrokerTests : GoogleCloudContract
 
     protected override bool ServerNoticesCuts => true;
 
+    protected override bool ProbeTellsRetryPolicy => false;
+
     [Fact]
     public async Task With_exactly_once_delivery_the_ack_of_a_message_that_was_given_to_another_is_refused()
     {

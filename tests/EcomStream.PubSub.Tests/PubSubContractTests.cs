@@ -6,6 +6,8 @@ public sealed class EmbeddedBrokerContractTests : PubSubContract
 
     protected override bool ServerNoticesCuts => true;
 
+    protected override bool ProbeTellsRetryPolicy => false;
+
     protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
 }
 
