@@ -64,6 +64,28 @@ public sealed class GoogleCloudOnBrokerTests : GoogleCloudContract
     protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
 }
 
+/// <summary>The same with exactly-once delivery.</summary>
+public abstract class GoogleCloudExactlyOnceContract : ExactlyOnceContract
+{
+    protected override bool ClientLogsExactlyOnce => false;
+
+    protected override ISubscription Subscribe(PubSubConnection connection) => new GoogleCloudSubscription(connection, SubscriptionName);
+}
+
+[Collection(nameof(GoogleCloudContract))]
+public sealed class GoogleCloudExactlyOnceOnBrokerTests : GoogleCloudExactlyOnceContract
+{
+    protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
+}
+
+[Collection(nameof(GoogleCloudContract))]
+public sealed class GoogleCloudExactlyOnceOnEmulatorTests : GoogleCloudExactlyOnceContract
+{
+    protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());
+
+    protected override void SkipWithoutServer() => EmulatorServer.SkipWhereItIsNot();
+}
+
 [Collection(nameof(GoogleCloudContract))]
 public sealed class GoogleCloudOnEmulatorTests : GoogleCloudContract
 {
@@ -95,7 +117,5 @@ public sealed class GoogleCloudOnEmulatorTests : GoogleCloudContract
         await Eventually.True(() => receiver.Count == 1, "a message arrives on it");
     }
 
-    protected override void SkipWithoutServer() => Skip.If(
-        string.IsNullOrEmpty(Environment.GetEnvironmentVariable(EmulatorServer.Variable)),
-        $"Start Google's Pub/Sub emulator and set {EmulatorServer.Variable} to its host:port to run this test.");
+    protected override void SkipWithoutServer() => EmulatorServer.SkipWhereItIsNot();
 }

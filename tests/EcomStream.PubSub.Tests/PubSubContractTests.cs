@@ -21,7 +21,5 @@ public sealed class EmulatorContractTests : PubSubContract
 
     protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());
 
-    protected override void SkipWithoutServer() => Skip.If(
-        string.IsNullOrEmpty(Environment.GetEnvironmentVariable(EmulatorServer.Variable)),
-        $"Start Google's Pub/Sub emulator and set {EmulatorServer.Variable} to its host:port to run this test.");
+    protected override void SkipWithoutServer() => EmulatorServer.SkipWhereItIsNot();
 }
