@@ -98,7 +98,7 @@ public sealed partial class NodeFailureTests
         run.HasExited.ShouldBeFalse(run.Output);
         await stop.CancelAsync();
         var orders = (int)await publishing;
-        orders.ShouldBeGreaterThan(20 * Rate);
+        orders.ShouldBeGreaterThan(10 * Rate);
         (await run.ExitCodeAsync(TimeSpan.FromMinutes(5))).ShouldBe(0, run.Output);
 
         await using var written = new CassandraFactStore(new CassandraSettings
