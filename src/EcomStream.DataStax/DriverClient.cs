@@ -50,7 +50,7 @@ internal sealed class DriverClient : ICqlClient
             }
 
             tls?.Dispose();
-            if (DriverFaults.Of(failed, "connect") is { } fault)
+            if (DriverFaults.AtStart(failed, tls) is { } fault)
             {
                 throw fault;
             }

@@ -1,6 +1,8 @@
+using System.Net.Sockets;
 using Cassandra;
 using EcomStream.Cassandra.Seam;
 using EcomStream.Cql;
+using EcomStream.Cql.Protocol;
 
 namespace EcomStream.DataStax;
 
@@ -19,7 +21,7 @@ internal static class DriverFaults
 
         // No connection, no answer in time, or too many requests.
         DriverException => new CqlFault(FaultKind.Unavailable, $"{operation}: {error.Message}", error),
-        System.Net.Sockets.SocketException => new CqlFault(FaultKind.Unavailable, $"{operation}: {error.Message}", error),
+        SocketException => new CqlFault(FaultKind.Unavailable, $"{operation}: {error.Message}", error),
         CqlException native => new CqlFault(native.IsRetryable ? FaultKind.Unavailable : FaultKind.Denied, native.Message, native) { Setting = native.Setting },
 
         // DCAwareRoundRobinPolicy, of a datacenter that the cluster does not have.
@@ -27,6 +29,33 @@ internal static class DriverFaults
             new CqlFault(FaultKind.Denied, wrong.Message, wrong) { Setting = nameof(CqlSettings.LocalDatacenter) },
         _ => null,
     };
+
+    /// <summary>The fault of an exception at the start, with what to check.</summary>
+    /// <param name="error">What the driver threw.</param>
+    /// <param name="tls">The TLS of the connections; null for none.</param>
+    public static CqlFault? AtStart(Exception error, TlsHandshake? tls)
+    {
+        const string Operation = "connect";
+        if (error is not NoHostAvailableException { Errors: var tried } || Of(error, Operation) is not { Setting: null or nameof(CqlSettings.Tls) } fault)
+        {
+            return Of(error, Operation);
+        }
+
+        if (fault.Setting is not null)
+        {
+            var (node, refused) = tried.First(host => Has<System.Security.Authentication.AuthenticationException>([host.Value]));
+            var why = tls is { LastRefusal.Length: > 0 } ? tls.LastRefusal : refused.GetBaseException().Message;
+            return new CqlFault(fault.Kind, TlsHandshake.Failed(node.ToString(), why), error) { Setting = fault.Setting };
+        }
+
+        if (!tried.Values.Any(WasAccepted))
+        {
+            return fault;
+        }
+
+        var (hint, setting) = StartUp.WhyClosed(tls is not null);
+        return new CqlFault(fault.Kind, $"{fault.Message} {hint}", error) { Setting = setting };
+    }
 
     private static CqlFault OfHosts(NoHostAvailableException error, Exception?[] tried, string operation)
     {
@@ -41,11 +70,15 @@ internal static class DriverFaults
     }
 
     private static CqlFault OfLogin(AuthenticationException refused) =>
-        new(FaultKind.Denied, $"The credentials were refused: {refused.Message}", refused)
+        new(FaultKind.Denied, $"{refused.Host} rejected the credentials: {refused.Message} Check Username and Password.", refused)
         {
             ServerMessage = refused.Message,
             Setting = nameof(CqlSettings.Username),
         };
+
+    // The connection was there and was lost, and not because of a silent node.
+    private static bool WasAccepted(Exception error) =>
+        error.GetBaseException() is SocketException { SocketErrorCode: SocketError.NotConnected or SocketError.ConnectionReset or SocketError.Shutdown };
 
     private static bool Has<T>(Exception?[] errors)
         where T : Exception =>

@@ -49,6 +49,9 @@ public sealed class GoogleCloudSubscription : ISubscription
     public string FullName => _calls.Path;
 
     /// <inheritdoc/>
+    public bool GaveEverythingBack { get; private set; }
+
+    /// <inheritdoc/>
     public event Action<RefusedAcks>? AcksRefused;
 
     /// <inheritdoc/>
@@ -151,7 +154,7 @@ public sealed class GoogleCloudSubscription : ISubscription
 
         await _disposing.CancelAsync();
         await _receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await CloseAsync("acks", _ledger.FlushAsync);
+        var closed = await CloseAsync("acks", _ledger.FlushAsync);
         foreach (var entry in _ledger.Open())
         {
             entry.GiveBack?.Invoke();
@@ -163,9 +166,12 @@ public sealed class GoogleCloudSubscription : ISubscription
             sessions = [.. _sessions];
         }
 
-        await CloseAsync("nacks", stop => Task.WhenAll(sessions.Select(session => session.Completion)).WaitAsync(stop));
-        await CloseAsync("settlements", stop => Task.WhenAll(sessions.Select(session => session.DisposeAsync().AsTask())).WaitAsync(stop));
-        await CloseAsync("nacks", stop => _observer.WhenEndedAsync().WaitAsync(stop));
+        closed &= await CloseAsync("nacks", stop => Task.WhenAll(sessions.Select(session => session.Completion)).WaitAsync(stop));
+        closed &= await CloseAsync("settlements", stop => Task.WhenAll(sessions.Select(session => session.DisposeAsync().AsTask())).WaitAsync(stop));
+        closed &= await CloseAsync("nacks", stop => _observer.WhenEndedAsync().WaitAsync(stop));
+
+        // With a retry policy the broker holds back for a while what was nacked.
+        GaveEverythingBack = closed && _ledger.Outstanding.Messages == 0 && _observer.GivenBack.IsEverythingGivenBack(_probe.ReturnsAtOnce);
         _channel.Dispose();
         _disposing.Dispose();
     }
@@ -246,12 +252,13 @@ public sealed class GoogleCloudSubscription : ISubscription
         await session.DisposeAsync();
     }
 
-    private async Task CloseAsync(string what, Func<CancellationToken, Task> send)
+    private async Task<bool> CloseAsync(string what, Func<CancellationToken, Task> send)
     {
         using var patience = new CancellationTokenSource(_calls.Settings.Subscriber.CloseTimeout, _calls.Time);
         try
         {
             await send(patience.Token);
+            return true;
         }
         catch (OperationCanceledException)
         {
@@ -266,5 +273,7 @@ public sealed class GoogleCloudSubscription : ISubscription
         {
             _calls.Logger.LogWarning(failed, "The client of subscription {Subscription} ended with an error", _calls.Path);
         }
+
+        return false;
     }
 }

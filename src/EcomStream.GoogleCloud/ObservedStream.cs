@@ -187,6 +187,7 @@ internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>
 
     private async Task EndAsync(Task<bool> next)
     {
+        var isClean = false;
         try
         {
             await CompleteAsync().ConfigureAwait(false);
@@ -195,8 +196,12 @@ internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>
                 if (_call.ResponseStream.Current.ReceivedMessages is { Count: > 0 } messages)
                 {
                     await _calls.GiveBackAsync([.. messages.Select(message => message.AckId)], CancellationToken.None).ConfigureAwait(false);
+                    _observer.GivenBack.GaveBackUnseen();
                 }
             }
+
+            // The client may have left the last response that it was given.
+            isClean = _isTaken || _current is not { ReceivedMessages.Count: > 0 };
         }
         catch (Exception ended) when (ended is RpcException or TimeoutException or InvalidOperationException or ObjectDisposedException)
         {
@@ -204,6 +209,7 @@ internal sealed class ObservedStream : IClientStreamWriter<StreamingPullRequest>
         }
         finally
         {
+            _observer.GivenBack.StreamEnded(isClean);
             _call.Dispose();
         }
     }

@@ -12,6 +12,7 @@ namespace EcomStream.GoogleCloud;
 /// <summary>
 /// Observes the client's streams: which are open, whether the client has taken everything that arrived, and which messages
 /// it has received. The client reports a message only when its flow control calls the callback, and nothing of its streams.
+/// It also observes the requests that settle messages: the client reports those that fail as successful.
 /// </summary>
 /// <param name="calls">The subscription.</param>
 /// <param name="ledger">Where received messages are entered.</param>
@@ -48,6 +49,9 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
         }
     }
 
+    /// <summary>Whether the broker may lease anything to the client after it has ended.</summary>
+    public GiveBackRecord GivenBack { get; } = new();
+
     /// <summary>The owner of the entries of messages that are received from now on.</summary>
     public object Owner { get; set; } = new();
 
@@ -57,11 +61,35 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
         if (_entries.TryGetValue(message, out var entry))
         {
             // Of a subscription with exactly-once delivery it is entered now, when the service has confirmed the lease.
-            ledger.Add(entry);
+            if (ledger.Add(entry))
+            {
+                GivenBack.Confirmed();
+            }
+
             return entry;
         }
 
         throw new InvalidOperationException($"Message {message.MessageId} of {calls.Path} did not come from an observed stream.");
+    }
+
+    public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
+        TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
+    {
+        var (kind, ackIds) = request switch
+        {
+            AcknowledgeRequest ack => (LeaseRequest.Ack, ack.AckIds),
+            ModifyAckDeadlineRequest modify => (modify.AckDeadlineSeconds == 0 ? LeaseRequest.Nack : LeaseRequest.Extension, modify.AckIds),
+            _ => default,
+        };
+        if (ackIds is null)
+        {
+            return continuation(request, context);
+        }
+
+        GivenBack.Sending(kind, ackIds);
+        var call = continuation(request, context);
+        return new AsyncUnaryCall<TResponse>(
+            GivenBack.ObserveAsync(kind, ackIds, call.ResponseAsync), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
     }
 
     public override AsyncDuplexStreamingCall<TRequest, TResponse> AsyncDuplexStreamingCall<TRequest, TResponse>(
@@ -145,6 +173,8 @@ internal sealed class StreamObserver(SubscriptionCalls calls, OutstandingLedger 
 
             redelivered += received.DeliveryAttempt > 1 ? 1 : 0;
         }
+
+        GivenBack.ReceivedUnconfirmed(isConfirmedLater ? response.ReceivedMessages.Count : 0);
 
         PubSubMetrics.Consumed.Add(response.ReceivedMessages.Count, calls.Tags);
         if (redelivered > 0)

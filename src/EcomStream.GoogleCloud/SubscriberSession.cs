@@ -16,6 +16,9 @@ namespace EcomStream.GoogleCloud;
 /// </summary>
 internal sealed class SubscriberSession : SubscriptionHandler, IAsyncDisposable
 {
+    // The client nacks everything this long before it ends by itself.
+    private static readonly TimeSpan _nacksBeforeEnd = TimeSpan.FromSeconds(30);
+
     private readonly SubscriptionCalls _calls;
     private readonly OutstandingLedger _ledger;
     private readonly StreamObserver _observer;
@@ -31,6 +34,7 @@ internal sealed class SubscriberSession : SubscriptionHandler, IAsyncDisposable
         (_calls, _ledger, _observer, _output, _refused) = (calls, ledger, observer, output, refused);
         observer.Owner = this;
         var subscriber = calls.Settings.Subscriber;
+        observer.GivenBack.Started(subscriber.Streams);
         var invoker = calls.Channel.Intercept(observer);
         var settings = new SubscriberServiceApiSettings();
 
@@ -61,7 +65,12 @@ internal sealed class SubscriberSession : SubscriptionHandler, IAsyncDisposable
             return;
         }
 
-        _ = _client.StopAsync(new SubscriberClient.ShutdownOptions { Mode = SubscriberClient.ShutdownMode.WaitForProcessing }, _abandon.Token);
+        var options = new SubscriberClient.ShutdownOptions
+        {
+            Mode = SubscriberClient.ShutdownMode.WaitForProcessing,
+            Timeout = _calls.Settings.Subscriber.MaxExtension + _nacksBeforeEnd,
+        };
+        _ = _client.StopAsync(options, _abandon.Token);
     }
 
     /// <summary>Ends everything at once, after <see cref="Stop"/>.</summary>
@@ -154,7 +163,10 @@ internal sealed class SubscriberSession : SubscriptionHandler, IAsyncDisposable
         }
         finally
         {
-            _ledger.RemoveAllOf(this);
+            if (_ledger.RemoveAllOf(this) > 0)
+            {
+                _observer.GivenBack.Lost();
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ namespace EcomStream.Cassandra.Clusters.Tests;
 /// <summary>
 /// Starts and kills real clusters, one at a time, with the program that whoever runs the tests has named:
 /// <c>PROGRAM up single|ring|tls</c> (prints host:port, and for tls the file with the authority), <c>PROGRAM kill N</c>,
-/// <c>PROGRAM start N</c>. The tests that use it do not run beside one another.
+/// <c>PROGRAM start N</c>, <c>PROGRAM freeze N</c>, <c>PROGRAM thaw N</c>. The tests that use it do not run beside one another.
 /// </summary>
 internal static class CassandraClusters
 {
@@ -26,6 +26,12 @@ internal static class CassandraClusters
     public static Task KillAsync(int node) => RunAsync("kill", $"{node}");
 
     public static Task StartAsync(int node) => RunAsync("start", $"{node}");
+
+    /// <summary>The node stops running, and its connections stay open.</summary>
+    public static Task FreezeAsync(int node) => RunAsync("freeze", $"{node}");
+
+    /// <summary>A frozen node goes on.</summary>
+    public static Task ThawAsync(int node) => RunAsync("thaw", $"{node}");
 
     private static async Task<string> RunAsync(params string[] arguments)
     {

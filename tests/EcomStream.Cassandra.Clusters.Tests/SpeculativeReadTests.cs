@@ -24,7 +24,7 @@ public sealed class SpeculativeReadTests
     private static async Task<TimeSpan> LongestReadAsync(string endpoint, TimeSpan speculativeReadDelay)
     {
         await using var proxy = new TcpProxy(endpoint);
-        await using var store = new CassandraFactStore(new CassandraSettings
+        await using var store = StoreClient.Create(new CassandraSettings
         {
             ContactPoints = [proxy.Endpoint],
             Username = "admin",

@@ -13,7 +13,7 @@ public sealed class TlsTests
         var (endpoint, authority) = await CassandraClusters.UpAsync("tls");
         foreach (var compression in new[] { false, true })
         {
-            await using var store = new CassandraFactStore(Settings(endpoint, new CqlTls { CaFile = authority }) with { Compression = compression });
+            await using var store = StoreClient.Create(Settings(endpoint, new CqlTls { CaFile = authority }) with { Compression = compression });
             await store.InitializeAsync(default);
             await store.WriteAsync(
                 [.. Enumerable.Range(1, 3_000).Select(id => new FactWrite
@@ -73,7 +73,7 @@ public sealed class TlsTests
 
     private static async Task<Exception> Failure(CassandraSettings settings)
     {
-        await using var store = new CassandraFactStore(settings);
+        await using var store = StoreClient.Create(settings);
         return await Should.ThrowAsync<Exception>(async () => await store.InitializeAsync(default));
     }
 

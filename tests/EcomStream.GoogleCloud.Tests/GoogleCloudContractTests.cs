@@ -34,6 +34,8 @@ public sealed class GoogleCloudOnBrokerTests : GoogleCloudContract
 
     protected override bool ServerNoticesCuts => true;
 
+    protected override bool ProbeTellsRetryPolicy => false;
+
     [Fact]
     public async Task With_exactly_once_delivery_the_ack_of_a_message_that_was_given_to_another_is_refused()
     {
@@ -60,6 +62,28 @@ public sealed class GoogleCloudOnBrokerTests : GoogleCloudContract
     }
 
     protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
+}
+
+/// <summary>The same with exactly-once delivery.</summary>
+public abstract class GoogleCloudExactlyOnceContract : ExactlyOnceContract
+{
+    protected override bool ClientLogsExactlyOnce => false;
+
+    protected override ISubscription Subscribe(PubSubConnection connection) => new GoogleCloudSubscription(connection, SubscriptionName);
+}
+
+[Collection(nameof(GoogleCloudContract))]
+public sealed class GoogleCloudExactlyOnceOnBrokerTests : GoogleCloudExactlyOnceContract
+{
+    protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
+}
+
+[Collection(nameof(GoogleCloudContract))]
+public sealed class GoogleCloudExactlyOnceOnEmulatorTests : GoogleCloudExactlyOnceContract
+{
+    protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());
+
+    protected override void SkipWithoutServer() => EmulatorServer.SkipWhereItIsNot();
 }
 
 [Collection(nameof(GoogleCloudContract))]
@@ -93,7 +117,5 @@ public sealed class GoogleCloudOnEmulatorTests : GoogleCloudContract
         await Eventually.True(() => receiver.Count == 1, "a message arrives on it");
     }
 
-    protected override void SkipWithoutServer() => Skip.If(
-        string.IsNullOrEmpty(Environment.GetEnvironmentVariable(EmulatorServer.Variable)),
-        $"Start Google's Pub/Sub emulator and set {EmulatorServer.Variable} to its host:port to run this test.");
+    protected override void SkipWithoutServer() => EmulatorServer.SkipWhereItIsNot();
 }

@@ -42,6 +42,12 @@ public abstract class PubSubContract : IAsyncLifetime
     /// </summary>
     protected abstract bool ServerNoticesCuts { get; }
 
+    /// <summary>
+    /// Whether a probe asks for the subscription, which tells whether it has a retry policy. Of the embedded broker it asks
+    /// for the backlog, which includes what is leased.
+    /// </summary>
+    protected virtual bool ProbeTellsRetryPolicy => true;
+
     /// <summary>Whether messages without an ordering key arrive in the order in which one call published them.</summary>
     protected virtual bool ClientKeepsOrder => true;
 
@@ -483,11 +489,83 @@ public abstract class PubSubContract : IAsyncLifetime
         }
     }
 
-    [SkippableFact]
-    public async Task Stopping_ends_the_enumeration_and_what_was_received_can_still_be_settled()
+    [SkippableTheory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task After_the_disposal_it_is_known_whether_the_broker_leases_anything_to_the_reader(int streams)
+    {
+        SkipWithoutServer();
+        using var connection = Connect($"ecomstream.pubsub.subscriber.streams = {streams}");
+        await using (var unread = Subscribe(connection, SubscriptionName))
+        {
+            await unread.DisposeAsync();
+            unread.GaveEverythingBack.ShouldBeTrue("nothing was read");
+        }
+
+        await PublishAsync(connection, 100);
+        await using var subscription = Subscribe(connection, SubscriptionName);
+        await using (var receiver = new Receiver(subscription, delivery => delivery.Ack()))
+        {
+            await Eventually.True(() => receiver.Count == 100 && subscription.Status is { IsReading: true }, "all arrive");
+            subscription.GaveEverythingBack.ShouldBeFalse();
+        }
+
+        await subscription.DisposeAsync();
+        subscription.GaveEverythingBack.ShouldBeTrue();
+        await ShouldHoldNothingAsync(connection);
+    }
+
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Messages_that_are_nacked_at_the_disposal_are_given_back_if_the_subscription_has_no_retry_policy(bool isProbed)
     {
         SkipWithoutServer();
         using var connection = Connect();
+        await PublishAsync(connection, 10);
+        await using var subscription = Subscribe(connection, SubscriptionName);
+        await using (var receiver = new Receiver(subscription))
+        {
+            await Eventually.True(() => receiver.Count == 10, "all arrive");
+            if (isProbed)
+            {
+                await subscription.ProbeAsync(default);
+            }
+        }
+
+        await subscription.DisposeAsync();
+        subscription.GaveEverythingBack.ShouldBe(isProbed && ProbeTellsRetryPolicy);
+    }
+
+    [SkippableFact]
+    public async Task Without_a_connection_to_the_broker_at_the_disposal_not_everything_is_given_back()
+    {
+        SkipWithoutServer();
+        await using var proxy = new TcpProxy(Endpoint);
+        using var direct = Connect();
+        using var connection = PubSubConnection.Create(TestSettings.Of(
+            proxy.Endpoint, _project, "ecomstream.pubsub { subscriber.close-timeout = 2s, connection.request-timeout = 1s }"));
+        await PublishAsync(direct, 10);
+        await using var subscription = Subscribe(connection, SubscriptionName);
+        await using (var receiver = new Receiver(subscription))
+        {
+            await Eventually.True(() => receiver.Count == 10, "all arrive");
+            proxy.Refuse(true);
+            proxy.Cut();
+            AckAll(receiver);
+        }
+
+        await subscription.DisposeAsync();
+        subscription.GaveEverythingBack.ShouldBeFalse();
+    }
+
+    [SkippableTheory]
+    [InlineData("1h")]
+    [InlineData("20s")]
+    public async Task Stopping_ends_the_enumeration_and_what_was_received_can_still_be_settled(string maxExtension)
+    {
+        SkipWithoutServer();
+        using var connection = Connect($"ecomstream.pubsub.subscriber {{ ack-deadline = 10s, max-ack-deadline = 20s, max-extension = {maxExtension} }}");
         await using var subscription = Subscribe(connection, SubscriptionName);
         var receiver = new Receiver(subscription);
         await PublishAsync(connection, 50);

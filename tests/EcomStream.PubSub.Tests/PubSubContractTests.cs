@@ -6,6 +6,8 @@ public sealed class EmbeddedBrokerContractTests : PubSubContract
 
     protected override bool ServerNoticesCuts => true;
 
+    protected override bool ProbeTellsRetryPolicy => false;
+
     protected override async Task<IPubSubServer> StartServerAsync() => await EmbeddedServer.StartAsync();
 }
 
@@ -19,7 +21,5 @@ public sealed class EmulatorContractTests : PubSubContract
 
     protected override Task<IPubSubServer> StartServerAsync() => Task.FromResult<IPubSubServer>(new EmulatorServer());
 
-    protected override void SkipWithoutServer() => Skip.If(
-        string.IsNullOrEmpty(Environment.GetEnvironmentVariable(EmulatorServer.Variable)),
-        $"Start Google's Pub/Sub emulator and set {EmulatorServer.Variable} to its host:port to run this test.");
+    protected override void SkipWithoutServer() => EmulatorServer.SkipWhereItIsNot();
 }

@@ -54,5 +54,10 @@ public sealed class EmulatorServer : IPubSubServer
 
     public string Endpoint { get; } = Environment.GetEnvironmentVariable(Variable) ?? "";
 
+    /// <summary>Skips the test where nobody has started it.</summary>
+    public static void SkipWhereItIsNot() => Skip.If(
+        string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Variable)),
+        $"Start Google's Pub/Sub emulator and set {Variable} to its host:port to run this test.");
+
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

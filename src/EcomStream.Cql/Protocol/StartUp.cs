@@ -19,6 +19,8 @@ internal static class StartUp
     /// <summary>The oldest.</summary>
     public const byte OldestVersion = 4;
 
+    private const string Closed = "It accepted the connection and closed it before the first answer.";
+
     private static readonly string _clientVersion =
         typeof(StartUp).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
 
@@ -90,19 +92,21 @@ internal static class StartUp
 
             if (failed is CqlConnectionException && connection is not null)
             {
-                // A node that refuses a certificate ends the connection, which a client learns after its own handshake.
-                var hint = tls is null
-                    ? "The node may require TLS (set Tls), or it may be starting or stopping."
-                    : "The node may require a client certificate (check Tls.CertificateFile), or it may be starting or stopping.";
-                throw new CqlConnectionException($"{failed.Message} It accepted the connection and closed it before the first answer. {hint}", failed)
-                {
-                    Setting = tls is null ? nameof(CqlSettings.Tls) : $"{nameof(CqlSettings.Tls)}.{nameof(CqlTls.CertificateFile)}",
-                };
+                var (hint, setting) = WhyClosed(tls is not null);
+                throw new CqlConnectionException($"{failed.Message} {hint}", failed) { Setting = setting };
             }
 
             throw;
         }
     }
+
+    /// <summary>Why a node may have closed a connection before its first answer, and the setting to check.</summary>
+    /// <param name="hasTls">Whether the connection has TLS.</param>
+    public static (string Hint, string Setting) WhyClosed(bool hasTls) => hasTls
+        // A node that refuses a certificate ends the connection, which a client learns after its own handshake.
+        ? ($"{Closed} The node may require a client certificate (check Tls.CertificateFile), or it may be starting or stopping.",
+            $"{nameof(CqlSettings.Tls)}.{nameof(CqlTls.CertificateFile)}")
+        : ($"{Closed} The node may require TLS (set Tls), or it may be starting or stopping.", nameof(CqlSettings.Tls));
 
     private static async Task StartAsync(CqlConnection connection, CqlSettings settings, CancellationToken cancellationToken)
     {

@@ -50,6 +50,9 @@ internal sealed class TlsHandshake : IDisposable
         }
     }
 
+    /// <summary>Why <see cref="Accepts"/> refused a node the last time; empty when it has refused none.</summary>
+    public string LastRefusal { get; private set; } = "";
+
     /// <summary>What this client shows of itself; null for nothing.</summary>
     public X509Certificate2? ClientCertificate => _certificate;
 
@@ -64,7 +67,7 @@ internal sealed class TlsHandshake : IDisposable
     {
         if (node is null || TrustPolicy() is not { } policy)
         {
-            return Refusal(node, sent, errors).Length == 0;
+            return IsNone(Refusal(node, sent, errors));
         }
 
         policy.ExtraStore.AddRange(sent?.ChainPolicy.ExtraStore ?? []);
@@ -78,8 +81,19 @@ internal sealed class TlsHandshake : IDisposable
         var found = chain.Build(certificate)
             ? errors & ~SslPolicyErrors.RemoteCertificateChainErrors
             : errors | SslPolicyErrors.RemoteCertificateChainErrors;
-        return Refusal(node, chain, found).Length == 0;
+        return IsNone(Refusal(node, chain, found));
+
+        bool IsNone(string refusal)
+        {
+            LastRefusal = refusal.Length > 0 ? refusal : LastRefusal;
+            return refusal.Length == 0;
+        }
     }
+
+    /// <summary>What is to be said of a handshake that failed.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="why">A sentence.</param>
+    public static string Failed(string node, string why) => $"The TLS handshake with {node} failed: {why} Check that the node requires TLS, and the setting Tls.";
 
     /// <exception cref="CqlAuthenticationException">One side refuses the other, or they have no version of TLS in common.</exception>
     /// <exception cref="CqlConnectionException">The connection was lost in the middle of the handshake.</exception>
@@ -103,7 +117,7 @@ internal sealed class TlsHandshake : IDisposable
         catch (Exception failed) when (failed is AuthenticationException or IOException)
         {
             await tls.DisposeAsync();
-            var message = $"The TLS handshake with {node} failed: {(refusal.Length > 0 ? refusal : failed.Message)} Check that the node requires TLS, and the setting Tls.";
+            var message = Failed(node, refusal.Length > 0 ? refusal : failed.Message);
             throw failed is IOException && refusal.Length == 0
                 ? new CqlConnectionException(message, failed) { Setting = nameof(CqlSettings.Tls) }
                 : new CqlAuthenticationException(message, failed) { Setting = nameof(CqlSettings.Tls) };

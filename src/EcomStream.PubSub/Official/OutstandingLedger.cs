@@ -28,15 +28,15 @@ internal sealed class OutstandingLedger
         }
     }
 
-    /// <summary>Adds a message that was received. A delivery that is known already is ignored.</summary>
-    public void Add(OutstandingEntry entry)
+    /// <summary>Adds a message that was received.</summary>
+    /// <returns>False for a delivery that is known already.</returns>
+    public bool Add(OutstandingEntry entry)
     {
         lock (_lock)
         {
-            if (_entries.TryAdd(entry.AckId, entry))
-            {
-                _bytes += entry.Bytes;
-            }
+            var isNew = _entries.TryAdd(entry.AckId, entry);
+            _bytes += isNew ? entry.Bytes : 0;
+            return isNew;
         }
     }
 
@@ -69,14 +69,14 @@ internal sealed class OutstandingLedger
     }
 
     /// <summary>What received some of the messages has ended: nothing is known of them any more.</summary>
-    public void RemoveAllOf(object owner)
+    /// <returns>How many were removed.</returns>
+    public int RemoveAllOf(object owner)
     {
         lock (_lock)
         {
-            foreach (var entry in _entries.Values.Where(entry => ReferenceEquals(entry.Owner, owner)).ToList())
-            {
-                Remove(entry);
-            }
+            var removed = _entries.Values.Where(entry => ReferenceEquals(entry.Owner, owner)).ToList();
+            removed.ForEach(Remove);
+            return removed.Count;
         }
     }
 
