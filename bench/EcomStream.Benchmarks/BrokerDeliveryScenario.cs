@@ -34,22 +34,24 @@ internal static class BrokerDeliveryScenario
         using var folder = new BrokerProcess.Folder();
         using var broker = BrokerProcess.Start(folder.Path);
         var endpoint = await broker.EndpointAsync();
-        var ratios = _kinds.ToDictionary(kind => kind.Name, _ => new List<double>());
+        var ratios = _kinds.ToDictionary(kind => kind.Name, _ => new List<(double Rate, double Cpu)>());
         for (var run = 0; run <= runs; run++)
         {
             var project = $"bench-{Guid.NewGuid():n}";
             using var channel = GrpcChannel.ForAddress($"http://{endpoint}");
             await SetUpAsync(channel, project, messages);
-            var rates = new Dictionary<string, double>();
+            var results = new Dictionary<string, (double Rate, double Cpu)>();
             foreach (var (name, _) in _kinds)
             {
-                rates[name] = await DrainAsync(endpoint, project, name, messages);
+                var before = broker.Cpu;
+                var rate = await DrainAsync(endpoint, project, name, messages);
+                results[name] = (rate, (broker.Cpu - before).TotalMicroseconds / messages);
             }
 
-            Console.WriteLine($"  {string.Join(", ", rates.Select(rate => $"{rate.Key} {rate.Value,10:N0} messages/s ({rate.Value / rates["plain"]:0.00})"))}{(run == 0 ? "   (that was the warm-up)" : "")}");
-            foreach (var (name, rate) in rates.Where(_ => run > 0))
+            Console.WriteLine($"  {string.Join(", ", results.Select(result => $"{result.Key} {result.Value.Rate:N0} messages/s at {result.Value.Cpu:0.00} us of the broker's CPU"))}{(run == 0 ? "   (that was the warm-up)" : "")}");
+            foreach (var (name, result) in results.Where(_ => run > 0))
             {
-                ratios[name].Add(rate / rates["plain"]);
+                ratios[name].Add((result.Rate / results["plain"].Rate, result.Cpu));
             }
 
             await DeleteAsync(channel, project);
@@ -57,7 +59,7 @@ internal static class BrokerDeliveryScenario
 
         foreach (var (name, ratio) in ratios)
         {
-            Console.WriteLine($"median of {runs} runs on {Environment.ProcessorCount} cores, {name}: {ratio.Order().ElementAt(runs / 2):0.00} of plain");
+            Console.WriteLine($"median of {runs} runs on {Environment.ProcessorCount} cores, {name}: {Median(ratio.Select(r => r.Rate)):0.00} times the rate of plain, {Median(ratio.Select(r => r.Cpu)):0.00} us of the broker's CPU a message");
         }
     }
 
@@ -115,6 +117,8 @@ internal static class BrokerDeliveryScenario
         await subscription.FlushAsync(CancellationToken.None);
         return messages / clock.Elapsed.TotalSeconds;
     }
+
+    private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
 
     private static async Task DeleteAsync(GrpcChannel channel, string project)
     {

@@ -101,8 +101,8 @@ public sealed class ArchitectureTests
     {
         string[] folders =
         [
-            "Storage/Files", "Contracts", "Resources", "Storage/Acks", "Storage/Logs", "Storage/Metadata", "Filters", "Schemas", "Delivery", "Calls", "Faults",
-            "Topics", "State", "Fields", "Publishing", "Services", "Iam", "Push", "Rest", "Testing", "Server", "",
+            "Storage/Files", "Contracts", "Resources", "Storage/Acks", "Storage/Messages", "Storage/Logs", "Storage/Metadata", "Filters", "Schemas", "Delivery/Ordering", "Delivery",
+            "Calls", "Faults", "Topics", "State", "Fields", "Publishing", "Services", "Iam", "Push", "Rest", "Testing", "Server", "",
         ];
         var project = Path.Combine(SourceTree.Root, "src", Broker);
         var files = folders.Select(folder => Directory.GetFiles(Path.Combine(project, folder), "*.cs")).ToList();

@@ -21,20 +21,11 @@ namespace EcomStream.PubSub.Broker.Rest;
 /// </summary>
 internal sealed class RestApi
 {
-    private readonly RestMethods _methods;
+    // Made by the first call: the descriptors of the services take a good part of the time of a start.
+    private readonly Lazy<RestMethods> _methods;
 
-    public RestApi(BrokerState state, Durability durability, OpenStreams streams, FaultInjection faults, CallErrors errors)
-    {
-        _methods = new RestMethods(faults, errors)
-        {
-            Services = [Publisher.Descriptor, Subscriber.Descriptor, SchemaService.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor],
-        };
-        Publisher.BindService(_methods, new PublisherService(state, durability));
-        Subscriber.BindService(_methods, new SubscriberService(state, durability, streams));
-        SchemaService.BindService(_methods, new SchemasService(state, durability));
-        IAMPolicy.BindService(_methods, new IamService(state, durability));
-        Inspection.BindService(_methods, new InspectionService(state));
-    }
+    public RestApi(BrokerState state, Durability durability, OpenStreams streams, FaultInjection faults, CallErrors errors) =>
+        _methods = new Lazy<RestMethods>(() => Methods(state, durability, streams, faults, errors));
 
     public void Map(IEndpointRouteBuilder endpoints)
     {
@@ -48,7 +39,7 @@ internal sealed class RestApi
     {
         try
         {
-            var (route, method, value) = _methods.Find(http.Request.Method, http.Request.Path.Value ?? "") ?? throw Unknown(http);
+            var (route, method, value) = _methods.Value.Find(http.Request.Method, http.Request.Path.Value ?? "") ?? throw Unknown(http);
             var request = await RestRequests.ReadAsync(http.Request, route, method, value);
             var response = await method.CallAsync(request, new RestCallContext(http, method.FullName));
             await RestAnswers.WriteAsync(http, StatusCodes.Status200OK, JsonFormatter.Default.Format(response));
@@ -70,6 +61,20 @@ internal sealed class RestApi
             // It is logged where it was thrown.
             await RestAnswers.WriteAsync(http, new RpcException(new Status(StatusCode.Unknown, "Unexpected error; the broker's log names it.")));
         }
+    }
+
+    private static RestMethods Methods(BrokerState state, Durability durability, OpenStreams streams, FaultInjection faults, CallErrors errors)
+    {
+        var methods = new RestMethods(faults, errors)
+        {
+            Services = [Publisher.Descriptor, Subscriber.Descriptor, SchemaService.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor],
+        };
+        Publisher.BindService(methods, new PublisherService(state, durability));
+        Subscriber.BindService(methods, new SubscriberService(state, durability, streams));
+        SchemaService.BindService(methods, new SchemasService(state, durability));
+        IAMPolicy.BindService(methods, new IamService(state, durability));
+        Inspection.BindService(methods, new InspectionService(state));
+        return methods;
     }
 
     private static RpcException Unknown(HttpContext http) =>

@@ -28,9 +28,9 @@ internal static class BrokerServer
 {
     private const int MaxStreamsPerConnection = 10_000;
 
-    // What reflection describes.
-    private static readonly Google.Protobuf.Reflection.ServiceDescriptor[] _services =
-        [Publisher.Descriptor, Subscriber.Descriptor, SchemaService.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor];
+    // What reflection describes. Not made at the start, of which the descriptors would take a good part.
+    private static readonly Lazy<Google.Protobuf.Reflection.ServiceDescriptor[]> _services = new(() =>
+        [Publisher.Descriptor, Subscriber.Descriptor, SchemaService.Descriptor, IAMPolicy.Descriptor, Inspection.Descriptor, Health.Descriptor, ServerReflection.Descriptor]);
 
     public static WebApplication Build(
         EmbeddedBrokerOptions options, IPAddress address, BrokerState state, Durability durability, OpenStreams streams, PushTokens tokens,
@@ -49,8 +49,8 @@ internal static class BrokerServer
         builder.Services.AddSingleton(errors);
         builder.Services.AddSingleton(faults);
         builder.Services.AddSingleton(health);
-        builder.Services.AddSingleton(new ReflectionServiceImpl(_services));
-        builder.Services.AddSingleton(new ReflectionV1ServiceImpl(_services));
+        builder.Services.AddSingleton(_ => new ReflectionServiceImpl(_services.Value));
+        builder.Services.AddSingleton(_ => new ReflectionV1ServiceImpl(_services.Value));
         builder.Services.AddGrpc(grpc =>
         {
             grpc.Interceptors.Add<FaultInjection>();

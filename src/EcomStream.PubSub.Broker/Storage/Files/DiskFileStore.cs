@@ -11,7 +11,7 @@ internal sealed class DiskFileStore : FileStore
     // errno.h: the errors of fsync that mean lost data. Others say that a directory cannot be synced on this file system.
     private const int InputOutputError = 5;
     private const int NoSpace = 28;
-    private const int QuotaExceeded = 122;
+    private static readonly int _quotaExceeded = OperatingSystem.IsMacOS() ? 69 : 122;
 
     public override StoredFile Open(string path, FileMode mode) =>
         new DiskFile(File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete));
@@ -49,7 +49,7 @@ internal sealed class DiskFileStore : FileStore
 
         var error = Fsync(descriptor) == 0 ? 0 : Marshal.GetLastPInvokeError();
         _ = Close(descriptor);
-        if (error is InputOutputError or NoSpace or QuotaExceeded)
+        if (error is InputOutputError or NoSpace || error == _quotaExceeded)
         {
             throw new IOException(Marshal.GetPInvokeErrorMessage(error));
         }
