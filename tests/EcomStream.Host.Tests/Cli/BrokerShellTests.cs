@@ -51,6 +51,47 @@ public sealed class BrokerShellTests : IDisposable
     }
 
     [Fact]
+    public async Task Damaged_messages_are_reported_and_repaired_in_the_folder_of_a_broker_that_does_not_run()
+    {
+        const string Topic = "projects/shop/topics/orders";
+        var data = Path.Combine(_folder.FullName, "data");
+        var seed = Path.Combine(_folder.FullName, "seed.json");
+        await File.WriteAllTextAsync(seed, """{ "topics": [{ "name": "projects/shop/topics/orders" }] }""");
+        var options = new EmbeddedBrokerOptions { DataDirectory = Path.Combine(data, "broker"), SeedFile = seed };
+        await using (var broker = await EmbeddedBroker.StartAsync(options))
+        {
+            for (var message = 0; message < 3; message++)
+            {
+                broker.Publish(Topic, new BrokerMessage { Data = new byte[100] });
+            }
+
+            var inUse = await RunAsync("--dry-run");
+            inUse.Code.ShouldBe(2, inUse.Out);
+        }
+
+        (await RunAsync("--dry-run")).Lines.ShouldBe(["no damage"]);
+        var log = Directory.GetFiles(data, "*.log", SearchOption.AllDirectories).ShouldHaveSingleItem();
+        var bytes = await File.ReadAllBytesAsync(log);
+        bytes[bytes.Length / 2] ^= 0x10;
+        await File.WriteAllBytesAsync(log, bytes);
+
+        var check = await RunAsync("--dry-run");
+        (check.Code, check.Lines.Length).ShouldBe((3, 2), check.Out + check.Error);
+        check.Lines[0].ShouldStartWith($"{log} is damaged at byte ");
+        check.Lines[0].ShouldEndWith("1 messages from offset 1 on");
+        check.Lines[1].ShouldStartWith("would lose 1 messages");
+        (await Should.ThrowAsync<BrokerStartException>(() => EmbeddedBroker.StartAsync(options))).Message.ShouldContain("ecomstream broker repair");
+
+        (await RunAsync()).Lines[1].ShouldStartWith("lost 1 messages");
+        (await RunAsync("--dry-run")).Lines.ShouldBe(["no damage"]);
+        await using var again = await EmbeddedBroker.StartAsync(options);
+        again.Publish(Topic, new BrokerMessage { Data = new byte[100] });
+        (await CommandLineRun.Of("broker", "repair", "--data", Path.Combine(_folder.FullName, "none"))).Code.ShouldBe(2);
+
+        Task<CommandLineRun> RunAsync(params string[] more) => CommandLineRun.Of(["broker", "repair", "--data", data, .. more]);
+    }
+
+    [Fact]
     public async Task A_broker_that_does_not_run_is_named()
     {
         var run = await CommandLineRun.In(

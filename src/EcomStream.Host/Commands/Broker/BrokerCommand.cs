@@ -37,6 +37,7 @@ internal static class BrokerCommand
             command.Subcommands.Add(shell);
         }
 
+        command.Subcommands.Add(BrokerRepairCommand.Create(context));
         var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
         common.AddTo(command);
         http.AddTo(command);

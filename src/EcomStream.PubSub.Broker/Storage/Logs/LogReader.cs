@@ -142,5 +142,5 @@ internal sealed class LogReader(TopicLog log)
     }
 
     private InvalidDataException Damaged() => new(
-        $"The log {_segment!.Path} is damaged at byte {_position - (_filled - _at)} (offset {_next}). Stop the broker and continue without the damaged messages with BrokerRepair.Repair.");
+        $"The log {_segment!.Path} is damaged at byte {_position - (_filled - _at)} (offset {_next}). Stop the broker and continue without the damaged messages: ecomstream broker repair, or BrokerRepair.Repair.");
 }

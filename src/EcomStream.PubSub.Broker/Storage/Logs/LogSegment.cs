@@ -193,7 +193,7 @@ internal sealed class LogSegment : IDisposable
     private string IndexPath => System.IO.Path.ChangeExtension(Path, ".index");
 
     private static BrokerStartException Damaged(string path, long at) => new(
-        $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or continue without the damaged messages with BrokerRepair.Repair.");
+        $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or continue without the damaged messages: ecomstream broker repair, or BrokerRepair.Repair.");
 
     public static string PathOf(string folder, long baseOffset) =>
         System.IO.Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");

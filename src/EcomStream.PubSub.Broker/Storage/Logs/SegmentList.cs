@@ -144,7 +144,7 @@ internal sealed class SegmentList : IDisposable
                 Dispose();
                 var readable = string.Join(", ", _segments.Where(segment => segment.Count > 0).Select(segment => $"{segment.BaseOffset} to {segment.EndOffset - 1}"));
                 throw new BrokerStartException(
-                    $"The log is not whole before {path}: the message at offset {expected} is expected next, this file begins with {found}. The messages at the offsets {readable} can be read. Restore a copy of the broker's folder, or continue without the damaged messages with BrokerRepair.Repair.");
+                    $"The log is not whole before {path}: the message at offset {expected} is expected next, this file begins with {found}. The messages at the offsets {readable} can be read. Restore a copy of the broker's folder, or continue without the damaged messages: ecomstream broker repair, or BrokerRepair.Repair.");
             }
         }
     }
