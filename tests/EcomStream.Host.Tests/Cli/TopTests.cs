@@ -17,11 +17,11 @@ public sealed class TopTests(RunningHost host) : IClassFixture<RunningHost>
                 var json = await host.Ask(new(), "top", "--once", "--format", "json");
                 json.Code.ShouldBe(0, json.Error);
                 flow = JsonDocument.Parse(json.Lines.ShouldHaveSingleItem()).RootElement;
-                return flow.GetProperty("totals").GetProperty("received").GetInt64() == 103;
+                return flow.GetProperty("totals").GetProperty("received").GetInt64() >= 103;
             },
             "the host has received its messages",
             TimeSpan.FromSeconds(60));
-        FlowView.Parse(flow, host.Address).Totals.Received.ShouldBe(103);
+        FlowView.Parse(flow, host.Address).Totals.Received.ShouldBeGreaterThanOrEqualTo(103);
 
         var table = await host.Ask(new(), "top", "--once");
         table.Code.ShouldBe(0, table.Error);
