@@ -138,6 +138,31 @@ public sealed class UnmatchedListingTests
     }
 
     [Fact]
+    public async Task A_row_that_changes_while_its_order_is_listed_is_in_the_listing()
+    {
+        await using var store = InMemoryStores.Create(_client);
+        await store.InitializeAsync(default);
+        var row = RefusalTests.Unmatched(5, 1).Become(UnmatchedState.Waiting, 1);
+        await store.WriteUnmatchedAsync([row], default);
+
+        // A newer message arrives between any two reads.
+        var isWriting = false;
+        _client.Refuse = (statement, _) =>
+        {
+            if (statement.Kind == "SELECT" && !isWriting)
+            {
+                isWriting = true;
+                row = row with { PublishTimeMicros = row.PublishTimeMicros + 1 };
+                store.WriteUnmatchedAsync([row], default).AsTask().GetAwaiter().GetResult();
+                isWriting = false;
+            }
+
+            return null;
+        };
+        (await store.ListUnmatchedAsync(new UnmatchedQuery { OrderId = 5 }, default).ToListAsync()).ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public async Task Rows_that_were_there_before_the_listing_are_listed_by_reading_all_and_get_their_entries_when_it_is_made()
     {
         using var log = new LogLines();

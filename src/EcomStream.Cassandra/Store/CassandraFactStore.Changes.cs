@@ -1,3 +1,4 @@
+using EcomStream.Cassandra.Tables;
 using EcomStream.Core;
 
 namespace EcomStream.Cassandra;
@@ -48,7 +49,8 @@ public sealed partial class CassandraFactStore
         var counts = new Dictionary<(long Hour, DeadLetterReason Reason, UnmatchedState State), long>();
         var keys = query.OrderId is null
             ? Listing().UnorderedAsync(query, cancellationToken)
-            : KeysAsync(query with { Limit = int.MaxValue }, cancellationToken);
+            : ListUnmatchedAsync(query with { Limit = int.MaxValue }, cancellationToken)
+                .Select(row => new UnmatchedKey(UnmatchedCursor.Of(row), row.State, row.Reason));
         await foreach (var key in Translated(keys).WithCancellation(cancellationToken))
         {
             var group = (UnmatchedCount.HourOf(key.Place.PublishTimeMicros), key.Reason, key.State);

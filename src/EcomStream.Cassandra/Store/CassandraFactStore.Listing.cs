@@ -25,20 +25,37 @@ public sealed partial class CassandraFactStore
     public async IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(
         UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        if (query.OrderId is { } orderId)
+        {
+            // One partition, and one read of each row: one that is changing is there before and after.
+            foreach (var row in (await ReadUnmatchedAsync([orderId], cancellationToken))
+                .Where(row => query.Matches(UnmatchedCursor.Of(row), row.State, row.Reason))
+                .OrderBy(UnmatchedCursor.Of, Comparer<UnmatchedCursor>.Create(query.Compare))
+                .Take(query.Limit))
+            {
+                yield return row;
+            }
+
+            yield break;
+        }
+
         var left = query.Limit;
-        var places = query.OrderId is null && _byTime is { } byTime && _isListed
-            ? new TimeListing(Opened.Client, byTime, _settings.PageSize, ReplicasOfBucket).PlacesAsync(query, cancellationToken)
-            : KeysAsync(query, cancellationToken).Select(key => (key.Place, ListingStatements.Kind(key.State, key.Reason)));
+        var listing = _isListed && _byTime is { } byTime ? new TimeListing(Opened.Client, byTime, _settings.PageSize, ReplicasOfBucket) : null;
+        var places = listing?.PlacesAsync(query, cancellationToken)
+            ?? Listing().KeysAsync(query, cancellationToken).Select(key => (key.Place, ListingStatements.All));
         await foreach (var chunk in Translated(places).Chunk(Math.Clamp(left, 1, FetchRows)).WithCancellation(cancellationToken))
         {
             var rows = (await ReadUnmatchedRowsAsync([.. chunk.Select(entry => (entry.Place.OrderId, entry.Place.PaymentKey))], cancellationToken))
                 .ToDictionary(row => (row.OrderId, row.PaymentKey));
             foreach (var (place, kind) in chunk)
             {
-                // What has changed since it was listed is listed elsewhere, or no longer asked for.
+                // What has changed since its key was read is no longer asked for; what has changed since its entry was written
+                // has another one.
                 if (rows.TryGetValue((place.OrderId, place.PaymentKey), out var row)
-                    && row.PublishTimeMicros == place.PublishTimeMicros
-                    && (kind == ListingStatements.All || kind == ListingStatements.Kind(row.State, row.Reason)))
+                    && (query.States.Count == 0 || query.States.Contains(row.State))
+                    && (query.Reasons.Count == 0 || query.Reasons.Contains(row.Reason))
+                    && (listing is null || (row.PublishTimeMicros == place.PublishTimeMicros
+                        && (kind == ListingStatements.All || kind == ListingStatements.Kind(row.State, row.Reason)))))
                 {
                     yield return row;
                     if (--left <= 0)
@@ -81,29 +98,6 @@ public sealed partial class CassandraFactStore
         catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
         {
             LogNoListing(_logger, ListingTable, refused.Message);
-        }
-    }
-
-    private async IAsyncEnumerable<UnmatchedKey> KeysAsync(UnmatchedQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        if (query.OrderId is { } orderId)
-        {
-            // One partition: no scan.
-            foreach (var key in (await ReadUnmatchedAsync([orderId], cancellationToken))
-                .Select(row => new UnmatchedKey(UnmatchedCursor.Of(row), row.State, row.Reason))
-                .Where(key => query.Matches(key.Place, key.State, key.Reason))
-                .OrderBy(key => key.Place, Comparer<UnmatchedCursor>.Create(query.Compare))
-                .Take(query.Limit))
-            {
-                yield return key;
-            }
-
-            yield break;
-        }
-
-        await foreach (var key in Listing().KeysAsync(query, cancellationToken))
-        {
-            yield return key;
         }
     }
 
