@@ -77,12 +77,13 @@ internal static class EmbeddedScenario
             $"  store back: drained in {resumed.Elapsed.TotalSeconds:0.0} s, {place.CompleteRows():N0} complete rows, peak working set of all {Megabytes(end.PeakWorkingSet64)}");
     }
 
-    public static async Task UntilDrained(JoinProcess process, HostSettings settings)
+    /// <summary>Completes when at most <paramref name="atMost"/> messages of both subscriptions are unacked.</summary>
+    public static async Task UntilDrained(JoinProcess process, HostSettings settings, long atMost = 0)
     {
         var names = new[] { settings.Pipeline.OrdersSubscription, settings.Pipeline.PaymentsSubscription }
             .Select(settings.PubSub.SubscriptionName)
             .ToArray();
-        while (names.Any(name => process.Broker!.GetSubscriptionStats(name)?.Backlog != 0))
+        while (names.Sum(name => process.Broker!.GetSubscriptionStats(name)!.Value.Backlog) > atMost)
         {
             await Task.Delay(10);
             if (process.Pipeline.Completion.IsCompleted)

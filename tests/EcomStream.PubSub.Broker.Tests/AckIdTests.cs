@@ -46,7 +46,7 @@ public sealed class AckIdTests : IDisposable
         await client.PublishAsync("1");
         var id = (await client.PullAsync()).Single().AckId;
         using var stream = client.Subscriber.StreamingPull();
-        await stream.RequestStream.WriteAsync(new StreamingPullRequest { Subscription = Second, StreamAckDeadlineSeconds = 10, AckIds = { id } });
+        await BrokerClient.OpenAsync(stream, new StreamingPullRequest { Subscription = Second, StreamAckDeadlineSeconds = 10, AckIds = { id } });
 
         (await StatusOf(stream)).ShouldBe(StatusCode.InvalidArgument);
         Backlog(client, Second).ShouldBe(1);
@@ -85,7 +85,7 @@ public sealed class AckIdTests : IDisposable
     {
         await using var client = await StartAsync(exactlyOnce: true);
         using var stream = client.Subscriber.StreamingPull();
-        await stream.RequestStream.WriteAsync(new StreamingPullRequest { Subscription = Second, StreamAckDeadlineSeconds = 10 });
+        await BrokerClient.OpenAsync(stream, new StreamingPullRequest { Subscription = Second, StreamAckDeadlineSeconds = 10 });
         await stream.ResponseHeadersAsync;
         var request = new StreamingPullRequest();
         request.AckIds.AddRange(Enumerable.Range(0, 10_000).Select(i => $"{i}-5f5e100000000-2-123456789"));

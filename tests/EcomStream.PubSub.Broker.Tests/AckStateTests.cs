@@ -8,7 +8,7 @@ public sealed class AckStateTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void It_agrees_with_a_plain_set_whatever_the_order_of_the_acks(int seed)
+    public void The_state_agrees_with_a_set_of_offsets_for_every_order_of_acks(int seed)
     {
         var random = new Random(seed);
         var state = new AckState(10);

@@ -121,13 +121,29 @@ internal sealed class BrokerClient : IAsyncDisposable
     public async Task<AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse>> StreamAsync(int maxMessages = 0, int seconds = 10)
     {
         var call = Subscriber.StreamingPull();
-        await call.RequestStream.WriteAsync(new StreamingPullRequest
+        await OpenAsync(call, new StreamingPullRequest
         {
             Subscription = Subscription,
             StreamAckDeadlineSeconds = seconds,
             MaxOutstandingMessages = maxMessages,
         });
         return call;
+    }
+
+    /// <summary>
+    /// Writes the first request of a stream. A server that refuses the call may have ended it before the request is on the
+    /// wire; then the write fails, and reading the responses gives the status.
+    /// </summary>
+    public static async Task OpenAsync(AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> call, StreamingPullRequest first)
+    {
+        try
+        {
+            await call.RequestStream.WriteAsync(first);
+        }
+        catch (RpcException)
+        {
+            // The reader of the call gets the status that the server sent.
+        }
     }
 
     public static string Text(ReceivedMessage message) => Encoding.UTF8.GetString(message.Message.Data.Span);

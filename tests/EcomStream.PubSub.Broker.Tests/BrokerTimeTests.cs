@@ -48,7 +48,7 @@ public sealed class BrokerTimeTests
     }
 
     [Fact]
-    public async Task Backoffs_end_and_retention_passes_when_the_clock_is_moved()
+    public async Task Backoffs_and_retention_end_when_the_clock_is_moved()
     {
         await using var client = await StartWithBackoffAsync();
         await client.PublishAsync("a");

@@ -10,7 +10,7 @@ namespace EcomStream.PubSub.Broker.Tests;
 public sealed class InMemoryTests(ITestOutputHelper output)
 {
     [Fact]
-    public async Task It_starts_in_less_than_300_ms()
+    public async Task A_broker_in_memory_starts_in_less_than_300_ms()
     {
         // The first start of a process loads and compiles the server. Of the others the best counts: the machine has other work.
         await using (await StartAsync())

@@ -13,7 +13,7 @@ public sealed class MessageIdTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task Not_after_a_topic_is_created_again()
+    public async Task No_id_repeats_after_a_topic_is_created_again()
     {
         await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
         await PublishAsync(client);
@@ -46,7 +46,7 @@ public sealed class MessageIdTests : IDisposable
     }
 
     [Fact]
-    public async Task Not_in_two_topics()
+    public async Task No_id_repeats_in_another_topic()
     {
         await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
         await PublishAsync(client);
@@ -56,7 +56,7 @@ public sealed class MessageIdTests : IDisposable
     }
 
     [Fact]
-    public async Task Not_after_the_folder_is_moved_away()
+    public async Task No_id_repeats_after_the_folder_is_moved_away()
     {
         await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
         {
@@ -69,7 +69,7 @@ public sealed class MessageIdTests : IDisposable
     }
 
     [Fact]
-    public async Task Not_after_a_power_cut()
+    public async Task No_id_repeats_after_a_power_cut()
     {
         await using var client = await BrokerClient.StartReadyAsync(_folder.Path);
         await PublishAsync(client);
@@ -85,7 +85,7 @@ public sealed class MessageIdTests : IDisposable
     }
 
     [Fact]
-    public async Task Not_after_a_power_cut_that_took_a_whole_run()
+    public async Task No_id_repeats_after_a_power_cut_that_took_a_whole_run()
     {
         await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
         {
@@ -104,7 +104,7 @@ public sealed class MessageIdTests : IDisposable
     }
 
     [Fact]
-    public async Task Not_after_a_copy_of_the_folder_is_restored()
+    public async Task No_id_repeats_after_a_copy_of_the_folder_is_restored()
     {
         await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
         {

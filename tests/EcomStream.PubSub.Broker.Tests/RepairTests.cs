@@ -1,3 +1,5 @@
+using Google.Cloud.PubSub.V1;
+
 namespace EcomStream.PubSub.Broker.Tests;
 
 /// <summary>A log with damaged messages is read around them after a repair, and everything else keeps its place.</summary>
@@ -70,6 +72,72 @@ public sealed class RepairTests : IDisposable
         var repaired = BrokerRepair.Repair(_folder.Path).ShouldHaveSingleItem();
         (repaired.File, repaired.LostMessages).ShouldBe((logs[1], lost));
         await ShouldHoldAllButAsync([.. Offsets(repaired)]);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public async Task Messages_whose_acks_are_damaged_are_delivered_again_and_all_other_acks_stay(int frame)
+    {
+        await PublishAsync();
+        await using (var client = await BrokerClient.StartAsync(_folder.Path, o => o with { SegmentBytes = 10_000 }))
+        {
+            // After the frame with the cursor: three frames that ack two messages each.
+            var all = await client.PullAsync();
+            for (var i = 0; i < 6; i += 2)
+            {
+                await client.AckAsync([all[10 + i], all[100 + i]]);
+            }
+        }
+
+        var path = Directory.GetFiles(_folder.Path, "*.acks", SearchOption.AllDirectories).ShouldHaveSingleItem();
+        var bytes = await File.ReadAllBytesAsync(path);
+        var (at, size) = frame == 0 ? (0, 24) : (24 + (40 * (frame - 1)), 40);
+        bytes[at + 12] ^= 0x10;
+        await File.WriteAllBytesAsync(path, bytes);
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain("ecomstream broker repair");
+
+        var found = BrokerRepair.Check(_folder.Path).ShouldHaveSingleItem();
+        found.ShouldBe(new LogDamage(path, at, size, 0, 0) { IsOfAcks = true });
+        (await File.ReadAllBytesAsync(path)).ShouldBe(bytes);
+        BrokerRepair.Repair(_folder.Path).ShouldBe([found]);
+        BrokerRepair.Check(_folder.Path).ShouldBeEmpty();
+        (await File.ReadAllBytesAsync(path + ".damaged")).ShouldBe(bytes);
+        await ShouldHoldAllButAsync(frame == 0 ? [10, 12, 14, 100, 102, 104] : [10, 14, 100, 104]);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_damaged_acks_of_a_snapshot_are_repaired(bool isEmpty)
+    {
+        await PublishAsync();
+        await using (var client = await BrokerClient.StartAsync(_folder.Path, o => o with { SegmentBytes = 10_000 }))
+        {
+            await client.Subscriber.CreateSnapshotAsync(new CreateSnapshotRequest { Name = "projects/p/snapshots/before", Subscription = BrokerClient.Subscription });
+        }
+
+        var path = Directory.GetFiles(Path.Combine(_folder.Path, "snapshots"), "*.acks").ShouldHaveSingleItem();
+        var bytes = await File.ReadAllBytesAsync(path);
+        bytes[12] ^= 0x10;
+        await File.WriteAllBytesAsync(path, isEmpty ? [] : bytes);
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain("ecomstream broker repair");
+
+        BrokerRepair.Check(_folder.Path).ShouldHaveSingleItem().File.ShouldBe(path);
+        BrokerRepair.Repair(_folder.Path).ShouldHaveSingleItem().IsOfAcks.ShouldBeTrue();
+        BrokerRepair.Check(_folder.Path).ShouldBeEmpty();
+        await ShouldHoldAllButAsync();
+    }
+
+    [Fact]
+    public async Task A_file_of_acks_that_was_never_synced_is_not_damaged()
+    {
+        await PublishAsync(ackEvery: 10);
+        var path = Directory.GetFiles(_folder.Path, "*.acks", SearchOption.AllDirectories).ShouldHaveSingleItem();
+        await File.WriteAllBytesAsync(path, new byte[24]);
+        File.Delete(path + ".synced");
+        BrokerRepair.Repair(_folder.Path).ShouldBeEmpty();
+        await ShouldHoldAllButAsync();
     }
 
     [Fact]

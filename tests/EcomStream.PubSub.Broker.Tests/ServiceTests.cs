@@ -224,7 +224,7 @@ public sealed class ServiceTests : IDisposable
         (await StatusOf(() => client.Subscriber.PullAsync(new PullRequest { Subscription = "projects/p/subscriptions/none", MaxMessages = 1 }).ResponseAsync))
             .ShouldBe(StatusCode.NotFound);
         using var stream = client.Subscriber.StreamingPull();
-        await stream.RequestStream.WriteAsync(new StreamingPullRequest { Subscription = "projects/p/subscriptions/none", StreamAckDeadlineSeconds = 10 });
+        await BrokerClient.OpenAsync(stream, new StreamingPullRequest { Subscription = "projects/p/subscriptions/none", StreamAckDeadlineSeconds = 10 });
         (await StatusOf(() => stream.ResponseStream.MoveNext(CancellationToken.None))).ShouldBe(StatusCode.NotFound);
     }
 
@@ -365,7 +365,7 @@ public sealed class ServiceTests : IDisposable
         await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = "projects/p/subscriptions/second", Topic = BrokerClient.Topic });
         using var stopped = await client.StreamAsync();
         using var deleted = client.Subscriber.StreamingPull();
-        await deleted.RequestStream.WriteAsync(new StreamingPullRequest { Subscription = "projects/p/subscriptions/second", StreamAckDeadlineSeconds = 10 });
+        await BrokerClient.OpenAsync(deleted, new StreamingPullRequest { Subscription = "projects/p/subscriptions/second", StreamAckDeadlineSeconds = 10 });
         await Task.WhenAll(stopped.ResponseHeadersAsync, deleted.ResponseHeadersAsync);
 
         await client.Subscriber.DeleteSubscriptionAsync(new DeleteSubscriptionRequest { Subscription = "projects/p/subscriptions/second" });

@@ -102,9 +102,13 @@ public sealed class TestControlTests : IDisposable
     public async Task A_fault_of_StreamingPull_ends_the_stream_when_it_is_opened()
     {
         await using var client = await BrokerClient.StartReadyAsync("", o => o with { InMemory = true });
-        client.Broker.InjectFault(new BrokerFault(BrokerFault.AnyMethod) { Status = StatusCode.PermissionDenied, Times = 1 });
-        using var refused = await client.StreamAsync();
-        (await StatusOf(refused)).ShouldBe(StatusCode.PermissionDenied);
+        const int Streams = 200;
+        client.Broker.InjectFault(new BrokerFault(BrokerFault.AnyMethod) { Status = StatusCode.PermissionDenied, Times = Streams });
+        await Parallel.ForAsync(0, Streams, async (_, _) =>
+        {
+            using var refused = await client.StreamAsync();
+            (await StatusOf(refused)).ShouldBe(StatusCode.PermissionDenied);
+        });
         await client.PublishAsync("a");
         using var stream = await client.StreamAsync();
         (await stream.ResponseStream.MoveNext(CancellationToken.None)).ShouldBeTrue();

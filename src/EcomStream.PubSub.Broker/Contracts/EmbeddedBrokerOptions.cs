@@ -43,7 +43,7 @@ public sealed record EmbeddedBrokerOptions
     public bool Lenient { get; init; }
 
     /// <summary>
-    /// A JSON file of topics and subscriptions that are created at the start if they are missing, each as the REST API takes it:
+    /// A JSON file of schemas, topics and subscriptions that are created at the start if they are missing, each as the REST API takes it:
     /// <c>{"topics": [{"name": "projects/p/topics/t"}], "subscriptions": [...]}</c>; null for none.
     /// </summary>
     public string? SeedFile { get; init; }

@@ -20,18 +20,8 @@ internal sealed partial class BrokerState
             CheckSchema(settings.Schema);
 
             var entry = new BrokerMetadata.TopicEntry(_metadata.NextId, name, false) { Settings = settings };
+            _metadata.Append(new MetadataChange { NextId = entry.Id + 1, Topic = entry });
             var topic = OpenTopic(entry);
-            try
-            {
-                _metadata.Append(new MetadataChange { NextId = entry.Id + 1, Topic = entry });
-            }
-            catch
-            {
-                topic.Dispose();
-                _options.Files.Store.DeleteFolder(_folder.TopicFolder(entry.Id));
-                throw;
-            }
-
             _topicsById[entry.Id] = topic;
             _topics[name] = topic;
             return topic;
@@ -88,30 +78,18 @@ internal sealed partial class BrokerState
             var topic = Topic(topicName);
             CheckDeadLetterTopic(settings);
             var id = _metadata.NextId;
-            AckLog? acks = null;
-            BrokerSubscription subscription;
-            try
+            var subscription = topic.Add(() =>
             {
-                subscription = topic.Add(() =>
+                var end = topic.Log.EndOffset;
+                var entry = new BrokerMetadata.SubscriptionEntry(id, name, topic.Id, settings.AckDeadlineSeconds)
                 {
-                    var end = topic.Log.EndOffset;
-                    var entry = new BrokerMetadata.SubscriptionEntry(id, name, topic.Id, settings.AckDeadlineSeconds)
-                    {
-                        Settings = settings,
-                        RetainedFrom = end,
-                        Start = end,
-                    };
-                    acks = AckLog.Create(_folder.AckPath(id), new AckState(end), _options.Files);
-                    _metadata.Append(new MetadataChange { NextId = id + 1, Subscription = entry });
-                    return new BrokerSubscription(entry, topic, acks, Time, NameOfSubscription);
-                });
-            }
-            catch
-            {
-                acks?.Dispose();
-                DeleteFiles(AckLog.FilesOf(_folder.AckPath(id)));
-                throw;
-            }
+                    Settings = settings,
+                    RetainedFrom = end,
+                    Start = end,
+                };
+                _metadata.Append(new MetadataChange { NextId = id + 1, Subscription = entry });
+                return new BrokerSubscription(entry, topic, AckLog.New(_folder.AckPath(id), new AckState(end), _options.Files), Time, NameOfSubscription);
+            });
 
             _subscriptions[name] = subscription;
             SubscriptionsChanged?.Invoke();

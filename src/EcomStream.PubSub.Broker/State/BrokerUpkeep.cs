@@ -97,7 +97,7 @@ internal sealed class BrokerUpkeep(BrokerState state, EmbeddedBrokerOptions opti
         }
         catch (Exception error)
         {
-            logger.LogError(error, "The leases or dead letters of {Subscription} could not be kept up; this is tried again", subscription.Name);
+            logger.LogError(error, "Expiring leases or forwarding dead letters of {Subscription} failed; it is retried", subscription.Name);
         }
     }
 

@@ -10,7 +10,7 @@ public sealed class ExactlyOnceConformanceTests : ConformanceTest
 {
     [SkippableTheory]
     [OnBoth(References.ExactlyOnce)]
-    public Task An_ack_in_time_succeeds_and_holds(ServerKind kind) => On(kind, async pubsub =>
+    public Task An_ack_before_the_deadline_succeeds_and_the_message_is_not_redelivered(ServerKind kind) => On(kind, async pubsub =>
     {
         await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
         await pubsub.PublishAsync("a");
@@ -66,34 +66,21 @@ public sealed class ExactlyOnceConformanceTests : ConformanceTest
     [OnBoth(References.Rpc)]
     public Task A_stream_confirms_acks_and_extensions(ServerKind kind) => On(kind, async pubsub =>
     {
-        await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
-        await pubsub.PublishAsync("a", "b", "c");
-        var received = await pubsub.PullExactlyAsync(3);
-        await pubsub.NackAsync(received[1]);
-        using var stream = await pubsub.StreamAsync();
-        await stream.RequestStream.WriteAsync(new StreamingPullRequest
-        {
-            AckIds = { received[0].AckId, received[1].AckId },
-            ModifyDeadlineAckIds = { received[2].AckId, received[1].AckId },
-            ModifyDeadlineSeconds = { 20, 20 },
-        });
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        StreamingPullResponse all = new();
+        var (received, confirmed) = await SettleOnStreamAsync(kind, pubsub);
 
-        // A server may confirm the ids of one request in several responses. The emulator does not confirm every extension.
-        while (all.AcknowledgeConfirmation is not { } acks || acks.AckIds.Count + acks.InvalidAckIds.Count < 2
-            || (kind == ServerKind.Broker && (all.ModifyAckDeadlineConfirmation is not { } extensions || extensions.AckIds.Count + extensions.InvalidAckIds.Count < 2)))
+        // On a busy machine the emulator sometimes confirms an empty list.
+        for (var attempt = 1; kind == ServerKind.Emulator && confirmed.AcknowledgeConfirmation.CalculateSize() == 0 && attempt < 5; attempt++)
         {
-            (await stream.ResponseStream.MoveNext(deadline.Token)).ShouldBeTrue();
-            all.MergeFrom(stream.ResponseStream.Current);
+            await using var another = await PubSubUnderTest.StartAsync(kind);
+            (received, confirmed) = await SettleOnStreamAsync(kind, another);
         }
 
-        all.AcknowledgeConfirmation.AckIds.ShouldBe([received[0].AckId]);
-        all.AcknowledgeConfirmation.InvalidAckIds.ShouldBe([received[1].AckId]);
+        confirmed.AcknowledgeConfirmation.AckIds.ShouldBe([received[0].AckId]);
+        confirmed.AcknowledgeConfirmation.InvalidAckIds.ShouldBe([received[1].AckId]);
         if (kind == ServerKind.Broker)
         {
-            all.ModifyAckDeadlineConfirmation.AckIds.ShouldBe([received[2].AckId]);
-            all.ModifyAckDeadlineConfirmation.InvalidAckIds.ShouldBe([received[1].AckId]);
+            confirmed.ModifyAckDeadlineConfirmation.AckIds.ShouldBe([received[2].AckId]);
+            confirmed.ModifyAckDeadlineConfirmation.InvalidAckIds.ShouldBe([received[1].AckId]);
         }
     });
 
@@ -109,4 +96,34 @@ public sealed class ExactlyOnceConformanceTests : ConformanceTest
         await pubsub.AckAsync(received[0]);
         await pubsub.AckAsync(received[1]);
     });
+
+    // Acks one of three messages, extends another, and does both with the lost lease of the third.
+    private static async Task<(IReadOnlyList<ReceivedMessage> Received, StreamingPullResponse Confirmed)> SettleOnStreamAsync(
+        ServerKind kind, PubSubUnderTest pubsub)
+    {
+        await pubsub.MakeAsync(s => s.EnableExactlyOnceDelivery = true);
+        await pubsub.PublishAsync("a", "b", "c");
+        var received = await pubsub.PullExactlyAsync(3);
+        await pubsub.NackAsync(received[1]);
+        using var stream = await pubsub.StreamAsync();
+        await stream.RequestStream.WriteAsync(new StreamingPullRequest
+        {
+            AckIds = { received[0].AckId, received[1].AckId },
+            ModifyDeadlineAckIds = { received[2].AckId, received[1].AckId },
+            ModifyDeadlineSeconds = { 20, 20 },
+        });
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        StreamingPullResponse all = new();
+
+        // A server may confirm the ids of one request in several responses. The emulator does not confirm every extension.
+        while (all.AcknowledgeConfirmation is not { } acks
+            || (acks.AckIds.Count + acks.InvalidAckIds.Count < 2 && !(kind == ServerKind.Emulator && acks.CalculateSize() == 0))
+            || (kind == ServerKind.Broker && (all.ModifyAckDeadlineConfirmation is not { } extensions || extensions.AckIds.Count + extensions.InvalidAckIds.Count < 2)))
+        {
+            (await stream.ResponseStream.MoveNext(deadline.Token)).ShouldBeTrue();
+            all.MergeFrom(stream.ResponseStream.Current);
+        }
+
+        return (received, all);
+    }
 }

@@ -90,7 +90,7 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
         var request = new PublishRequest { Topic = Topic };
         request.Messages.AddRange(messages);
 
-        // What a server refuses to read it may never answer.
+        // A server may never answer a request that it refuses to read. gRPC compares a deadline with the system's clock.
         return (await Publisher.PublishAsync(request, deadline: DateTime.UtcNow + Patience)).MessageIds;
     }
 
@@ -141,7 +141,7 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
         var first = new StreamingPullRequest { Subscription = Subscription, StreamAckDeadlineSeconds = 10 };
         settings?.Invoke(first);
         var call = Subscriber.StreamingPull();
-        await call.RequestStream.WriteAsync(first);
+        await BrokerClient.OpenAsync(call, first);
         return call;
     }
 

@@ -18,17 +18,17 @@ internal static class BrokerCommand
         port.Aliases.Add("-p");
         var fsync = new Option<string?>("--fsync")
         {
-            Description = "When files are synced, and so what a power cut loses. always: nothing; interval: what came within --fsync-interval; never: what the system has not written. ecomstream.broker.fsync when left out",
+            Description = "When files are synced, which determines what a power cut loses. always: nothing; interval: the last --fsync-interval; never: what the operating system has not written. ecomstream.broker.fsync when left out",
             HelpName = "interval|always|never",
         };
         var interval = Options.Duration("--fsync-interval", "The interval of --fsync interval; ecomstream.broker.fsync-interval when left out");
         var segment = Options.Number(
-            "--segment-bytes", DefaultSegmentBytes, "Size at which a file of messages is closed and the next one is begun, in bytes; space is freed in whole files", 1 << 10);
+            "--segment-bytes", DefaultSegmentBytes, "Size in bytes at which a file of messages is closed and the next one is created; disk space is freed in whole files", 1 << 10);
         var lenient = new Option<bool>("--lenient")
         {
-            Description = "Keep and return fields of topics and subscriptions that have no effect here, with a warning, instead of rejecting them",
+            Description = "Keep and return unsupported fields of topics and subscriptions, with a warning, instead of rejecting them; they have no effect",
         };
-        var seed = new Option<string?>("--seed") { Description = "JSON file of topics and subscriptions that are created at the start if they are missing", HelpName = "file" };
+        var seed = new Option<string?>("--seed") { Description = "JSON file of schemas, topics and subscriptions that are created at the start if they are missing", HelpName = "file" };
         var admin = new Option<bool>("--admin-api") { Description = "Answer /admin/v1, for tests: anyone who reaches the port can inject faults and delete everything" };
         var inMemory = new Option<bool>("--in-memory") { Description = "Keep everything in memory, for tests: it is gone when the broker stops" };
         var command = new Command("broker", "Run the embedded Pub/Sub broker on its own") { host, port, fsync, interval, segment, lenient, inMemory, seed, admin };

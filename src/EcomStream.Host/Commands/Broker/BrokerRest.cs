@@ -63,11 +63,11 @@ internal sealed class BrokerRest : IDisposable
         }
         catch (HttpRequestException error)
         {
-            throw new CommandFailedException($"The broker at {_endpoint} is unavailable: {error.Message}");
+            throw new CommandFailedException($"The broker at {_endpoint} is unavailable: {error.Message}. Start it with `ecomstream broker`, or set PUBSUB_EMULATOR_HOST to its address.");
         }
         catch (JsonException)
         {
-            throw new CommandFailedException($"What listens at {_endpoint} does not answer as Pub/Sub does.");
+            throw new CommandFailedException($"The server at {_endpoint} is not a Pub/Sub server: its answer is not JSON. Set PUBSUB_EMULATOR_HOST to the address of one.");
         }
     }
 

@@ -25,7 +25,7 @@ internal static class BrokerShell
         });
 
     private static Command Subscriptions(CommandContext context) =>
-        Create(context, new Command("subscriptions", "List the subscriptions of a running broker, each with its topic and where it pushes to"), async (_, broker, stop) =>
+        Create(context, new Command("subscriptions", "List the subscriptions of a running broker, each with its topic and its push endpoint"), async (_, broker, stop) =>
         {
             foreach (var subscription in await broker.ListAsync("subscriptions", stop))
             {
@@ -62,8 +62,8 @@ internal static class BrokerShell
     private static Command Peek(CommandContext context)
     {
         var subscription = new Argument<string>("subscription") { Description = "Subscription: its id or its full name" };
-        var max = Options.Number("--max", 10, "The most messages", 1, 1_000);
-        return Create(context, new Command("peek", "Show the oldest messages that a subscription has not acked, and take none") { subscription, max }, async (result, broker, stop) =>
+        var max = Options.Number("--max", 10, "Maximum number of messages", 1, 1_000);
+        return Create(context, new Command("peek", "Show the oldest unacked messages of a subscription without leasing them") { subscription, max }, async (result, broker, stop) =>
         {
             var peeked = await broker.CallAsync(
                 HttpMethod.Get, $"{broker.Name("subscriptions", result.GetValue(subscription)!)}:peek?maxMessages={result.GetValue(max)}", null, stop);
@@ -77,7 +77,7 @@ internal static class BrokerShell
     private static Command Pull(CommandContext context)
     {
         var subscription = new Argument<string>("subscription") { Description = "Subscription: its id or its full name" };
-        var max = Options.Number("--max", 10, "The most messages", 1, 1_000);
+        var max = Options.Number("--max", 10, "Maximum number of messages", 1, 1_000);
         var ack = new Option<bool>("--ack") { Description = "Ack the messages; without it they are given back at once, which counts as a failed delivery" };
         return Create(context, new Command("pull", "Pull messages of a subscription of a running broker") { subscription, max, ack }, async (result, broker, stop) =>
         {

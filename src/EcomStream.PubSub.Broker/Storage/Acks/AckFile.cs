@@ -13,11 +13,14 @@ internal sealed class AckFile : IDisposable
     private readonly SyncMarker _marker;
     private readonly Lock _syncing = new();
     private StoredFile? _file;
+
+    // Of a file that is not created yet.
+    private byte[]? _firstFrame;
     private long _length;
     private long _compactAt = CompactBytes;
     private bool _unsynced;
 
-    private AckFile(string path, StoredFile file, long length, BrokerFiles files)
+    private AckFile(string path, StoredFile? file, long length, BrokerFiles files)
     {
         (_path, _file, _length, _files) = (path, file, length, files);
         _marker = new SyncMarker(MarkerPath(path), files.Store);
@@ -26,24 +29,13 @@ internal sealed class AckFile : IDisposable
     /// <summary>Whether it has grown so that it is worth replacing.</summary>
     public bool IsLarge => _length > _compactAt;
 
-    /// <summary>Makes a file. It is durable after <see cref="Sync(Lock)"/>.</summary>
-    /// <exception cref="IOException">The disk is full or broken; there is no file.</exception>
-    public static AckFile Create(string path, ReadOnlySpan<byte> firstFrame, BrokerFiles files)
-    {
-        var file = files.Create(path);
-        try
-        {
-            files.Write(path, file, firstFrame, 0);
-        }
-        catch
-        {
-            file.Dispose();
-            files.Store.Delete(path);
-            throw;
-        }
-
-        return new AckFile(path, file, firstFrame.Length, files);
-    }
+    /// <summary>
+    /// A new file. It is created with the first ack: many subscriptions never get one, and files take time to create.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="firstFrame">Its first frame.</param>
+    /// <param name="files">How it is written.</param>
+    public static AckFile New(string path, byte[] firstFrame, BrokerFiles files) => new(path, null, 0, files) { _firstFrame = firstFrame };
 
     /// <summary>Opens a file and cuts off what follows its intact frames.</summary>
     /// <param name="path">The file.</param>
@@ -65,7 +57,7 @@ internal sealed class AckFile : IDisposable
     public void Append(ReadOnlySpan<byte> frame)
     {
         // After a replacement that failed it is not open.
-        var file = _file ??= _files.Open(_path);
+        var file = _file ??= _firstFrame is { } first ? Create(first) : _files.Open(_path);
         try
         {
             _files.Write(_path, file, frame, _length);
@@ -88,11 +80,12 @@ internal sealed class AckFile : IDisposable
         {
             _files.Replace(_path, firstFrame, CloseFile);
             _length = firstFrame.Length;
+            _firstFrame = null;
             _unsynced = false;
         }
         finally
         {
-            _file ??= _files.Open(_path);
+            _file ??= _firstFrame is null ? _files.Open(_path) : null;
         }
     }
 
@@ -136,6 +129,24 @@ internal sealed class AckFile : IDisposable
     {
         _file?.Dispose();
         _marker.Dispose();
+    }
+
+    private StoredFile Create(byte[] firstFrame)
+    {
+        var file = _files.Create(_path);
+        try
+        {
+            _files.Write(_path, file, firstFrame, 0);
+        }
+        catch
+        {
+            file.Dispose();
+            _files.Store.Delete(_path);
+            throw;
+        }
+
+        (_firstFrame, _length) = (null, firstFrame.Length);
+        return file;
     }
 
     private void CloseFile()

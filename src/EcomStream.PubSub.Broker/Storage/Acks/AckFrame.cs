@@ -14,7 +14,10 @@ internal sealed class AckFrame
 
     private const int RunBytes = 16;
 
-    private byte[] _buffer = new byte[4096];
+    private const int LeastBytes = 4096;
+    private const int UsualBytes = 64 << 10;
+
+    private byte[] _buffer = new byte[LeastBytes];
     private int _used;
 
     /// <summary>Begins a frame.</summary>
@@ -22,9 +25,10 @@ internal sealed class AckFrame
     public void Begin(int runs)
     {
         var most = HeaderBytes + (runs * RunBytes);
-        if (_buffer.Length < most)
+        if (_buffer.Length < most || (_buffer.Length > UsualBytes && most <= UsualBytes))
         {
-            _buffer = new byte[most];
+            // The buffer of one large request is not kept for the life of the subscription.
+            _buffer = new byte[Math.Max(most, LeastBytes)];
         }
 
         _used = HeaderBytes;
@@ -71,17 +75,20 @@ internal sealed class AckFrame
         BinaryPrimitives.ReadInt64LittleEndian(runs[((index * RunBytes) + 8)..]));
 
     /// <summary>Whether an intact frame begins anywhere.</summary>
-    public static bool AnyIntact(ReadOnlySpan<byte> data)
+    public static bool AnyIntact(ReadOnlySpan<byte> data) => FirstIntact(data) < data.Length;
+
+    /// <summary>Where the first intact frame begins; the length of the data if there is none.</summary>
+    public static int FirstIntact(ReadOnlySpan<byte> data)
     {
-        for (; data.Length >= HeaderBytes + RunBytes; data = data[1..])
+        for (var at = 0; at + HeaderBytes + RunBytes <= data.Length; at++)
         {
-            if (IsIntact(data, out _))
+            if (IsIntact(data[at..], out _))
             {
-                return true;
+                return at;
             }
         }
 
-        return false;
+        return data.Length;
     }
 
     /// <summary>Tells a file from the one that replaces it: the first frame is never written again.</summary>

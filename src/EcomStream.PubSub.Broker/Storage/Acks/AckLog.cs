@@ -14,12 +14,11 @@ internal sealed class AckLog : IDisposable
 
     public AckState State => _acks.State;
 
-    /// <summary>Makes the acks of a new subscription. They are durable after <see cref="Sync(Lock)"/>.</summary>
-    /// <exception cref="IOException">The disk is full or broken; there is no file.</exception>
-    public static AckLog Create(string path, AckState state, BrokerFiles files)
+    /// <summary>The acks of a new subscription, whose file is created with the first one.</summary>
+    public static AckLog New(string path, AckState state, BrokerFiles files)
     {
         var acks = new StoredAcks(state);
-        return new AckLog(AckFile.Create(path, acks.ToFrame(state), files), acks);
+        return new AckLog(AckFile.New(path, acks.ToFrame(state), files), acks);
     }
 
     /// <summary>Writes a copy of acks, for a snapshot; it is durable.</summary>
@@ -29,8 +28,8 @@ internal sealed class AckLog : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="files">How it is written.</param>
     /// <param name="start">
-    /// The first message of the subscription, from which it begins when the file was never synced; null when the file must
-    /// be there.
+    /// The first message of the subscription, from which it begins when the file was never created or never synced; null
+    /// when the file must be there.
     /// </param>
     /// <exception cref="BrokerStartException">The file is missing, or damaged in its middle.</exception>
     public static AckLog Open(string path, BrokerFiles files, long? start = null)
@@ -38,27 +37,47 @@ internal sealed class AckLog : IDisposable
         if (!files.Store.Exists(path))
         {
             return start is { } first
-                ? Create(path, new AckState(first), files)
+                ? New(path, new AckState(first), files)
                 : throw new BrokerStartException($"The acks {path} are missing. Restore a copy of the broker's folder, or move the folder away to begin anew.");
         }
 
         var bytes = files.Store.ReadAllBytes(path);
         var acks = StoredAcks.Read(bytes, out var end);
-        if (acks is null && start is { } begin && !files.Store.Exists(AckFile.MarkerPath(path)) && !AckFrame.AnyIntact(bytes))
+        var isDamaged = IsDamaged(bytes, end, path, files.Store, mayBeNew: start is not null);
+        if (acks is null && !isDamaged && start is { } begin)
         {
             // A power cut took the file before it was synced for the first time.
-            return Create(path, new AckState(begin), files);
+            return New(path, new AckState(begin), files);
         }
 
-        var mayBeUnsynced = bytes.Length >= AckFrame.HeaderBytes
-            && SyncMarker.Read(files.Store, AckFile.MarkerPath(path), AckFrame.Generation(bytes)) <= end;
-        if (acks is null || (!mayBeUnsynced && AckFrame.AnyIntact(bytes.AsSpan(end))))
+        if (acks is null || isDamaged)
         {
             throw new BrokerStartException(
-                $"The acks {path} are damaged at byte {end}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+                $"The acks {path} are damaged at byte {end}. Restore a copy of the broker's folder, or let `ecomstream broker repair` "
+                + "read around the damage: messages whose acks cannot be read are delivered again.");
         }
 
         return new AckLog(AckFile.Open(path, end, files), acks);
+    }
+
+    /// <summary>
+    /// Whether a part of a file is unreadable that a power cut cannot have taken. It can take what was written after the last
+    /// sync, which is all of a file that was never synced.
+    /// </summary>
+    /// <param name="bytes">The content of the file.</param>
+    /// <param name="end">Bytes of the intact frames at its beginning.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="store">The store that has the file.</param>
+    /// <param name="mayBeNew">Whether the file may have been written without a sync: that of a subscription may, a snapshot's may not.</param>
+    public static bool IsDamaged(ReadOnlySpan<byte> bytes, int end, string path, FileStore store, bool mayBeNew)
+    {
+        if (end == 0)
+        {
+            return !mayBeNew || store.Exists(AckFile.MarkerPath(path)) || AckFrame.AnyIntact(bytes);
+        }
+
+        var mayBeUnsynced = SyncMarker.Read(store, AckFile.MarkerPath(path), AckFrame.Generation(bytes)) <= end;
+        return !mayBeUnsynced && AckFrame.AnyIntact(bytes[end..]);
     }
 
     /// <summary>Acks messages: to the file first, then in memory.</summary>

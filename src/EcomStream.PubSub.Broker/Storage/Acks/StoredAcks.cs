@@ -26,20 +26,29 @@ internal sealed class StoredAcks(AckState state)
         end = 0;
         while (AckFrame.TryRead(file, ref end, out var runs))
         {
-            var run = 0;
-            if (acks is null)
-            {
-                acks = new StoredAcks(new AckState(AckFrame.Run(runs, run++).Count));
-            }
-
-            for (; run < AckFrame.CountRuns(runs); run++)
-            {
-                var (first, count) = AckFrame.Run(runs, run);
-                acks.Apply(first, count);
-            }
+            var isFirst = acks is null;
+            acks ??= new StoredAcks(new AckState(0));
+            acks.Apply(runs, isFirst);
         }
 
         return acks;
+    }
+
+    /// <summary>Applies the runs of a frame.</summary>
+    /// <param name="runs">Its runs.</param>
+    /// <param name="isFirst">Whether it is the first one of the file, which begins with the cursor.</param>
+    public void Apply(ReadOnlySpan<byte> runs, bool isFirst)
+    {
+        if (isFirst)
+        {
+            State = new AckState(AckFrame.Run(runs, 0).Count);
+        }
+
+        for (var run = isFirst ? 1 : 0; run < AckFrame.CountRuns(runs); run++)
+        {
+            var (first, count) = AckFrame.Run(runs, run);
+            Apply(first, count);
+        }
     }
 
     /// <summary>All of it as the first frame of a file.</summary>

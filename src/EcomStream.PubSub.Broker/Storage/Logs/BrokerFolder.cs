@@ -77,6 +77,12 @@ internal sealed class BrokerFolder : IDisposable
     /// <summary>The folders of all topics.</summary>
     public IEnumerable<string> TopicFolders() => Directory.GetDirectories(Path.Combine(_path, "topics")).Order(StringComparer.Ordinal);
 
+    /// <summary>The files with the acks of all subscriptions.</summary>
+    public IEnumerable<string> AckPaths() => AckPaths("subscriptions");
+
+    /// <summary>The files with the acks of all snapshots.</summary>
+    public IEnumerable<string> SnapshotPaths() => AckPaths("snapshots");
+
     /// <summary>Whether there are messages of any topic.</summary>
     public bool HasMessages() =>
         Directory.EnumerateFiles(Path.Combine(_path, "topics"), "*.log", SearchOption.AllDirectories).Any(file => new FileInfo(file).Length > 0);
@@ -87,4 +93,6 @@ internal sealed class BrokerFolder : IDisposable
         && (!known.Contains(id) || path.EndsWith(".new", StringComparison.Ordinal)));
 
     public void Dispose() => _ownership?.Dispose();
+
+    private IEnumerable<string> AckPaths(string folder) => Directory.GetFiles(Path.Combine(_path, folder), "*.acks").Order(StringComparer.Ordinal);
 }

@@ -24,7 +24,7 @@ internal static class LogRepair
         var paths = Directory.GetFiles(folder, "*.log").Order(StringComparer.Ordinal).ToArray();
         for (var i = 0; i < paths.Length; i++)
         {
-            var next = i + 1 < paths.Length ? LogSegment.OffsetOf(paths[i + 1]) : Unknown;
+            var next = i + 1 < paths.Length ? SegmentName.OffsetOf(paths[i + 1]) : Unknown;
             var segment = Read(paths[i], next);
             found.AddRange(segment.Damages);
             if (files is not null && segment.Damages.Any(damage => damage.File == paths[i]))
@@ -46,7 +46,7 @@ internal static class LogRepair
     private static Segment Read(string path, long next)
     {
         var bytes = File.ReadAllBytes(path);
-        var segment = new Segment(path, LogSegment.OffsetOf(path), bytes);
+        var segment = new Segment(path, SegmentName.OffsetOf(path), bytes);
         var at = 0;
         while (at < bytes.Length)
         {
@@ -148,7 +148,7 @@ internal static class LogRepair
             if (next != Unknown && missing > 0)
             {
                 var first = next - missing;
-                Damages.Add(new LogDamage(LogSegment.PathOf(Path.GetDirectoryName(path)!, first), 0, 0, first, missing));
+                Damages.Add(new LogDamage(SegmentName.PathOf(Path.GetDirectoryName(path)!, first), 0, 0, first, missing));
             }
         }
 

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
@@ -10,16 +8,17 @@ internal sealed class LogSegment : IDisposable
 {
     private const int WindowBytes = 4096;
 
-    private readonly StoredFile _file;
     private readonly BrokerFiles _files;
+    private StoredFile? _created;
     private SegmentIndex _index = new();
+    private bool _isDisposed;
 
-    private LogSegment(string path, long baseOffset, StoredFile file, BrokerFiles files)
+    private LogSegment(string path, long baseOffset, StoredFile? file, BrokerFiles files)
     {
         Path = path;
         _files = files;
         BaseOffset = baseOffset;
-        _file = file;
+        _created = file;
     }
 
     /// <summary>The file.</summary>
@@ -40,16 +39,19 @@ internal sealed class LogSegment : IDisposable
     /// <inheritdoc cref="SegmentIndex.LastPublishMicros"/>
     public long LastPublishMicros => _index.LastPublishMicros;
 
-    public static LogSegment Create(string folder, long baseOffset, BrokerFiles files)
-    {
-        var path = PathOf(folder, baseOffset);
-        return new LogSegment(path, baseOffset, files.Create(path), files);
-    }
+    /// <summary>Whether its file was created.</summary>
+    public bool HasFile => _created is not null;
+
+    /// <summary>The first segment of a log that never had a message: many topics never get one, and files take time to create.</summary>
+    public static LogSegment WithoutFile(string folder, BrokerFiles files) => new(SegmentName.PathOf(folder, 0), 0, null, files);
+
+    public static LogSegment Create(string folder, long baseOffset, BrokerFiles files) =>
+        new(SegmentName.PathOf(folder, baseOffset), baseOffset, files.Create(SegmentName.PathOf(folder, baseOffset)), files);
 
     /// <summary>Opens a segment that others follow, by its index; without a usable index it is read through.</summary>
     public static LogSegment OpenSealed(string path, BrokerFiles files)
     {
-        var segment = new LogSegment(path, OffsetOf(path), files.Open(path), files);
+        var segment = new LogSegment(path, SegmentName.OffsetOf(path), files.Open(path), files);
         if (!segment.TryLoadIndex() && segment.Scan() is { } damagedAt)
         {
             segment.Dispose();
@@ -69,8 +71,8 @@ internal sealed class LogSegment : IDisposable
     /// </exception>
     public static LogSegment OpenLast(string path, BrokerFiles files, string markerPath, out long cut)
     {
-        var segment = new LogSegment(path, OffsetOf(path), files.Open(path), files);
-        var size = segment._file.Length;
+        var segment = new LogSegment(path, SegmentName.OffsetOf(path), files.Open(path), files);
+        var size = segment.File.Length;
         segment.Scan();
         cut = size - segment.Length;
         if (cut > 0)
@@ -82,10 +84,18 @@ internal sealed class LogSegment : IDisposable
                 throw Damaged(path, segment.Length);
             }
 
-            segment._file.SetLength(segment.Length);
+            segment.File.SetLength(segment.Length);
         }
 
         return segment;
+    }
+
+    /// <summary>Creates the file of a segment without one.</summary>
+    /// <exception cref="ObjectDisposedException">The log was closed.</exception>
+    public void CreateFile()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _created = _files.Create(Path);
     }
 
     /// <summary>Appends sealed records.</summary>
@@ -94,11 +104,11 @@ internal sealed class LogSegment : IDisposable
     {
         try
         {
-            _files.Write(Path, _file, records, Length);
+            _files.Write(Path, File, records, Length);
         }
         catch
         {
-            _file.SetLength(Length);
+            File.SetLength(Length);
             throw;
         }
 
@@ -111,7 +121,7 @@ internal sealed class LogSegment : IDisposable
     }
 
     public int Read(long position, Span<byte> buffer) =>
-        _file.Read(buffer[..(int)Math.Min(buffer.Length, Math.Max(0, Length - position))], position);
+        Length == 0 ? 0 : File.Read(buffer[..(int)Math.Min(buffer.Length, Math.Max(0, Length - position))], position);
 
     /// <summary>A position at or before the record with this offset, and that record's offset.</summary>
     public (long Position, long Offset) Nearest(long offset)
@@ -153,7 +163,7 @@ internal sealed class LogSegment : IDisposable
             if (position - start > filled - LogRecord.HeaderBytes)
             {
                 start = position;
-                filled = _file.Read(buffer, position);
+                filled = File.Read(buffer, position);
                 if (filled < LogRecord.HeaderBytes)
                 {
                     throw DamagedAt(position);
@@ -176,37 +186,34 @@ internal sealed class LogSegment : IDisposable
         }
     }
 
-    public void Sync() => _files.Sync(Path, _file);
+    public void Sync() => _files.Sync(Path, File);
 
     /// <summary>No more records: writes the index beside the file.</summary>
-    public void Seal() => _files.Replace(IndexPath, _index.ToBytes());
+    public void Seal() => _files.Replace(SegmentName.IndexPathOf(Path), _index.ToBytes());
 
     public void Delete()
     {
         Dispose();
-        _files.Store.Delete(IndexPath);
+        _files.Store.Delete(SegmentName.IndexPathOf(Path));
         _files.Store.Delete(Path);
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _created?.Dispose();
+    }
 
-    private string IndexPath => System.IO.Path.ChangeExtension(Path, ".index");
+    // Nothing but an append is asked of a segment without messages.
+    private StoredFile File => _created ?? throw new InvalidOperationException($"{Path} was not created.");
 
     private static BrokerStartException Damaged(string path, long at) => new(
         $"The log {path} is damaged at byte {at}, with messages behind it. Restore a copy of the broker's folder, or continue without the damaged messages: ecomstream broker repair, or BrokerRepair.Repair.");
 
-    public static string PathOf(string folder, long baseOffset) =>
-        System.IO.Path.Combine(folder, baseOffset.ToString("D20", CultureInfo.InvariantCulture) + ".log");
-
-    public static long OffsetOf(string path) =>
-        long.TryParse(System.IO.Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
-            ? offset
-            : throw new BrokerStartException($"{path} is not a log of the broker: move it away.");
-
     private (int PayloadLength, long PublishMicros) HeaderAt(long position)
     {
         Span<byte> header = stackalloc byte[LogRecord.HeaderBytes];
-        return _file.Read(header, position) == header.Length
+        return File.Read(header, position) == header.Length
             ? LogRecord.Header(header)
             : throw DamagedAt(position);
     }
@@ -215,7 +222,7 @@ internal sealed class LogSegment : IDisposable
 
     private bool TryLoadIndex()
     {
-        if (!_files.Store.Exists(IndexPath) || SegmentIndex.Read(_files.Store.ReadAllBytes(IndexPath), _file.Length) is not { } index)
+        if (!_files.Store.Exists(SegmentName.IndexPathOf(Path)) || SegmentIndex.Read(_files.Store.ReadAllBytes(SegmentName.IndexPathOf(Path)), File.Length) is not { } index)
         {
             return false;
         }
@@ -229,7 +236,7 @@ internal sealed class LogSegment : IDisposable
     {
         var rest = new byte[bytes];
         var filled = 0;
-        while (filled < rest.Length && _file.Read(rest.AsSpan(filled), Length + filled) is > 0 and var read)
+        while (filled < rest.Length && File.Read(rest.AsSpan(filled), Length + filled) is > 0 and var read)
         {
             filled += read;
         }
@@ -241,7 +248,7 @@ internal sealed class LogSegment : IDisposable
     // Reads whole records from the start. Returns where the first one that is not intact stands; null when all are.
     private long? Scan()
     {
-        var size = _file.Length;
+        var size = File.Length;
         var buffer = new byte[1 << 20];
         long filled = 0, start = 0;
         while (Length < size)
@@ -283,7 +290,7 @@ internal sealed class LogSegment : IDisposable
             }
 
             start = Length;
-            filled = _file.Read(buffer, start);
+            filled = File.Read(buffer, start);
         }
 
         return null;

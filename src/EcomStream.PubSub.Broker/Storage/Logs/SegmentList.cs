@@ -27,7 +27,7 @@ internal sealed class SegmentList : IDisposable
     /// <summary>Those that get no more messages.</summary>
     public IReadOnlyList<LogSegment> Full => _segments.GetRange(0, _segments.Count - 1);
 
-    /// <summary>Opens the segments in a folder.</summary>
+    /// <summary>Opens the segments in a folder. Without any there is one whose file is created with the first message.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="segmentBytes">The size from which a segment is full.</param>
     /// <param name="files">How they are written.</param>
@@ -36,7 +36,7 @@ internal sealed class SegmentList : IDisposable
     public static SegmentList Open(string folder, long segmentBytes, BrokerFiles files, ILogger logger)
     {
         var list = new SegmentList(folder, segmentBytes, files);
-        var paths = files.Store.FilesIn(folder, ".log");
+        var paths = files.Store.FolderExists(folder) ? files.Store.FilesIn(folder, ".log") : [];
         for (var i = 0; i < paths.Count; i++)
         {
             if (i < paths.Count - 1)
@@ -54,8 +54,7 @@ internal sealed class SegmentList : IDisposable
 
         if (list._segments.Count == 0)
         {
-            list._segments.Add(LogSegment.Create(folder, 0, files));
-            list._marker.Write(0, 0);
+            list._segments.Add(LogSegment.WithoutFile(folder, files));
         }
 
         list.CheckNoneIsMissing();
@@ -85,6 +84,13 @@ internal sealed class SegmentList : IDisposable
     /// <param name="first">The offset of the first message in them.</param>
     public LogSegment For(int bytes, long first)
     {
+        if (!Last.HasFile)
+        {
+            _files.CreateFolder(_folder);
+            Last.CreateFile();
+            _marker.Write(Last.BaseOffset, 0);
+        }
+
         if (Last.Length == 0 || Last.Length + bytes <= _segmentBytes)
         {
             return Last;

@@ -64,16 +64,13 @@ internal sealed class TopicLog : IDisposable
         }
     }
 
-    /// <param name="folder">Its folder; created if it is missing.</param>
+    /// <param name="folder">Its folder; created with the first message if it is missing.</param>
     /// <param name="options">How it is written.</param>
     /// <param name="logger">Where what was repaired is logged.</param>
     /// <param name="next">The id that the log goes on with, if none of its messages is lost.</param>
     /// <exception cref="BrokerStartException">The log is damaged; the message says where.</exception>
-    public static TopicLog Open(string folder, EmbeddedBrokerOptions options, ILogger logger, ClosedMarker.NextMessage? next = null)
-    {
-        options.Files.CreateFolder(folder);
-        return new TopicLog(SegmentList.Open(folder, options.SegmentBytes, options.Files, logger), options.Time, next);
-    }
+    public static TopicLog Open(string folder, EmbeddedBrokerOptions options, ILogger logger, ClosedMarker.NextMessage? next = null) =>
+        new(SegmentList.Open(folder, options.SegmentBytes, options.Files, logger), options.Time, next);
 
     /// <summary>
     /// Appends messages, in order, each with an id and a publish time of its own, and hands them to the operating system.
