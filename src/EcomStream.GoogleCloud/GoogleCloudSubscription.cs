@@ -132,7 +132,7 @@ public sealed class GoogleCloudSubscription : ISubscription
             await Task.Delay(_probePoll, _calls.Time, cancellationToken);
         }
 
-        return probe;
+        return probe.Backlog is null ? probe : probe with { ReceivedMessages = _ledger.Open().Select(entry => entry.MessageId).Distinct().Count() };
     }
 
     /// <inheritdoc/>

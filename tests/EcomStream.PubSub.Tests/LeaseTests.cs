@@ -92,7 +92,7 @@ public sealed class LeaseTests : ScriptedServerTests
     }
 
     [Fact]
-    public async Task Extensions_that_fail_say_so_once_and_then_ever_more_seldom()
+    public async Task Extensions_that_fail_are_logged_once_and_then_at_growing_intervals()
     {
         var extensions = 0;
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);

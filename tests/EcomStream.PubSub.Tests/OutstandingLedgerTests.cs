@@ -72,7 +72,7 @@ public sealed class OutstandingLedgerTests
     }
 
     [Fact]
-    public void Asking_for_what_is_no_longer_known_holds_up_no_flush()
+    public void An_ack_that_is_no_longer_known_does_not_delay_a_flush()
     {
         var entry = Add("a", 1);
         _ledger.RemoveAllOf(_session);

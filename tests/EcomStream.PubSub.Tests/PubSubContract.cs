@@ -22,8 +22,8 @@ public abstract class PubSubContract : IAsyncLifetime
     // What the emulator sends in one response, which is held as a whole once it has begun.
     private const int MostInOneResponse = 10_000;
 
-    // Six ack deadlines, or three: a lease ends at ten seconds.
-    private static readonly TimeSpan _longWait = TimeSpan.FromSeconds(TestSize.Of(full: 60, part: 30));
+    // Four ack deadlines, or three: a lease ends at ten seconds.
+    private static readonly TimeSpan _longWait = TimeSpan.FromSeconds(TestSize.Of(full: 40, part: 30));
 
     private readonly string _project = $"test-{Guid.NewGuid():N}";
     private IPubSubServer? _server;

@@ -39,7 +39,7 @@ public sealed class PubSubSetupTests
     public async Task A_subscription_that_is_as_planned_has_no_differences() => (await CheckAsync()).ShouldBeEmpty();
 
     [Fact]
-    public async Task Everything_that_keeps_messages_away_is_named()
+    public async Task Every_setting_that_keeps_messages_from_arriving_is_named()
     {
         _found.Detached = true;
         _found.Filter = "attributes:shop";

@@ -270,7 +270,7 @@ public sealed class ServerAnswersTests : ScriptedServerTests
     }
 
     [Fact]
-    public async Task Quiet_streams_that_the_server_ends_every_now_and_then_are_opened_again_at_once_and_an_outage_is_told_ever_more_seldom()
+    public async Task Quiet_streams_that_the_server_ends_are_opened_again_at_once_and_an_outage_is_logged_at_growing_intervals()
     {
         var (streams, isOut) = (0, false);
         var ends = new SemaphoreSlim(0);

@@ -5,13 +5,13 @@ public sealed class SettleTimesTests
     private readonly SettleTimes _times = new();
 
     [Fact]
-    public void Nothing_settled_is_no_time() => _times.Percentile99.ShouldBe(TimeSpan.Zero);
+    public void Without_settled_messages_the_time_to_settle_is_zero() => _times.Percentile99.ShouldBe(TimeSpan.Zero);
 
     [Theory]
     [InlineData(99, 1, 2)]
     [InlineData(98, 2, 30)]
     [InlineData(0, 1, 30)]
-    public void It_is_what_99_of_100_have_taken_in_whole_seconds_rounded_up(int quick, int slow, int seconds)
+    public void The_time_to_settle_is_the_99th_percentile_in_whole_seconds_rounded_up(int quick, int slow, int seconds)
     {
         _times.Record(TimeSpan.FromSeconds(1.2), quick);
         _times.Record(TimeSpan.FromSeconds(29.1), slow);
@@ -20,7 +20,7 @@ public sealed class SettleTimesTests
     }
 
     [Fact]
-    public void It_is_never_more_than_the_longest_lease()
+    public void The_time_to_settle_is_at_most_the_longest_lease()
     {
         _times.Record(TimeSpan.FromHours(5), 10);
 

@@ -1,5 +1,7 @@
 using System.Text;
 using EcomStream.Core;
+using EcomStream.TestSupport;
+using Google.Cloud.PubSub.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Time.Testing;
 
@@ -13,9 +15,7 @@ public sealed class SubscriptionStatusTests
     {
         await using var server = await EmbeddedServer.StartAsync();
         using var connection = PubSubConnection.Create(TestSettings.Of(server.Endpoint));
-        var admin = new PubSubAdmin(connection);
-        await admin.EnsureTopicAsync("orders", default);
-        await admin.EnsureSubscriptionAsync("orders-sub", "orders", default);
+        var admin = await MakeSubscriptionAsync(connection);
         (await admin.GetSubscriptionStatusAsync("orders-sub", default))!.Value.UnackedMessages.ShouldBe(0);
 
         var before = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;
@@ -28,6 +28,37 @@ public sealed class SubscriptionStatusTests
         status.UnackedMessages.ShouldBe(2);
         status.OldestUnackedPublishTimeMicros.ShouldBeInRange(before, status.NowMicros);
         (status.LeasedMessages, status.LatestLeaseExpiryMicros).ShouldBe((0, 0));
+    }
+
+    [Fact]
+    public async Task A_message_that_is_outstanding_in_two_deliveries_counts_once_and_a_settled_one_does_not_count()
+    {
+        await using var server = await EmbeddedServer.StartAsync();
+        using var connection = PubSubConnection.Create(TestSettings.Of(server.Endpoint));
+        await MakeSubscriptionAsync(connection);
+        await using var publisher = new PubSubPublisher(connection);
+        await publisher.PublishAsync("orders", [Message("1"), Message("2")], default);
+        await using var subscription = new PubSubSubscription(connection, "orders-sub");
+        await using var receiver = new Receiver(subscription);
+        await Eventually.True(() => receiver.Count == 2, "both arrive");
+        var probe = await subscription.ProbeAsync(default);
+        (probe.Backlog!.Value.UnackedMessages, probe.ReceivedMessages).ShouldBe((2, 2));
+
+        // Another client nacks it.
+        await connection.Subscriber.ModifyAckDeadlineAsync(new ModifyAckDeadlineRequest
+        {
+            Subscription = connection.Settings.SubscriptionName("orders-sub"),
+            AckIds = { ((PubSubDelivery)receiver.Deliveries[0]).AckId },
+        });
+        await Eventually.True(() => receiver.Count == 3, "it is delivered again");
+        probe = await subscription.ProbeAsync(default);
+        (probe.Backlog!.Value.UnackedMessages, probe.ReceivedMessages).ShouldBe((2, 2));
+
+        // Both deliveries of it.
+        receiver.Deliveries.Where(delivery => delivery.MessageId == receiver.Deliveries[0].MessageId).ToList().ForEach(delivery => delivery.Ack());
+        await subscription.FlushAsync(default);
+        probe = await subscription.ProbeAsync(default);
+        (probe.Backlog!.Value.UnackedMessages, probe.ReceivedMessages).ShouldBe((1, 1));
     }
 
     [Fact]
@@ -97,6 +128,14 @@ public sealed class SubscriptionStatusTests
         var error = await Should.ThrowAsync<PubSubAdminException>(() => new PubSubAdmin(connection).GetSubscriptionStatusAsync("missing", default));
         error.Message.ShouldContain("projects/test/subscriptions/missing");
         error.Message.ShouldContain("NOT_FOUND");
+    }
+
+    private static async Task<PubSubAdmin> MakeSubscriptionAsync(PubSubConnection connection)
+    {
+        var admin = new PubSubAdmin(connection);
+        await admin.EnsureTopicAsync("orders", default);
+        await admin.EnsureSubscriptionAsync("orders-sub", "orders", default);
+        return admin;
     }
 
     private static OutgoingMessage Message(string text) => new(Encoding.UTF8.GetBytes(text), new Dictionary<string, string>());

@@ -45,7 +45,7 @@ internal sealed class LeasedBatches(TimeProvider time)
         }
     }
 
-    /// <summary>Takes out those that were received so long ago.</summary>
+    /// <summary>Removes and returns those that were received at least some time ago.</summary>
     /// <param name="now">The timestamp.</param>
     /// <param name="age">How long ago.</param>
     public List<LeasedBatch> TakeOlderThan(long now, TimeSpan age)

@@ -119,12 +119,25 @@ internal sealed class PubSubDelivery : Delivery
         return answer.Task;
     }
 
-    /// <summary>Its settlement is over.</summary>
-    public void Complete(AckResult result)
+    /// <summary>Sets the result of settled deliveries. The first result of a delivery is kept. Not for concurrent calls.</summary>
+    public static void Complete(IReadOnlyList<PubSubDelivery> deliveries, AckResult result)
     {
-        if (Interlocked.CompareExchange(ref _result, (int)result, NoResult) == NoResult)
+        for (var i = 0; i < deliveries.Count; i++)
         {
-            Volatile.Read(ref _answer)?.TrySetResult(result);
+            var delivery = deliveries[i];
+            if (delivery._result == NoResult)
+            {
+                Volatile.Write(ref delivery._result, (int)result);
+            }
+        }
+
+        // Orders the writes above before the reads below, once for the whole list. A concurrent AckAsync sees the result, or the
+        // loop below sees its answer.
+        Interlocked.MemoryBarrier();
+        for (var i = 0; i < deliveries.Count; i++)
+        {
+            var delivery = deliveries[i];
+            Volatile.Read(ref delivery._answer)?.TrySetResult((AckResult)delivery._result);
         }
     }
 

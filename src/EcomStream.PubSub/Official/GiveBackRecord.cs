@@ -65,7 +65,7 @@ internal sealed class GiveBackRecord
         }
     }
 
-    /// <summary>Messages were received and are no longer known, without a settlement.</summary>
+    /// <summary>Messages that were received were forgotten before they were acked or nacked.</summary>
     public void Lost()
     {
         lock (_lock)

@@ -45,7 +45,7 @@ public sealed class PubSubPublisher : IPublisher
                     $"Publishing {batch.Length} messages to {path} on {_settings.Endpoint} was answered with "
                     + $"{response.MessageIds.Count} message ids. Check that the endpoint is a Pub/Sub server.")
                 {
-                    Accepted = [.. Enumerable.Range(0, ids.Count)],
+                    Accepted = First(ids.Count),
                     IsUncertain = true,
                 };
             }
@@ -99,11 +99,14 @@ public sealed class PubSubPublisher : IPublisher
         }
         catch (RpcException error)
         {
-            throw PubSubErrors.Publishing(batch.Messages.Count, batch.Topic, _connection, error, [.. Enumerable.Range(0, published)], isUncertain);
+            throw PubSubErrors.Publishing(batch.Messages.Count, batch.Topic, _connection, error, First(published), isUncertain);
         }
         catch (OperationCanceledException cancelled) when (published > 0)
         {
-            throw new PublishCanceledException([.. Enumerable.Range(0, published)], cancelled);
+            throw new PublishCanceledException(First(published), cancelled);
         }
     }
+
+    // The indexes of the messages that were published by earlier requests of a call.
+    private static int[] First(int published) => [.. Enumerable.Range(0, published)];
 }

@@ -37,7 +37,7 @@ public sealed class PubSubSubscription : ISubscription
         _settler = new Settler(_calls, _leases, _flow);
         var clientId = Guid.NewGuid().ToString();
         _streams = new StreamSet(_calls, _flow, _leases, _settler, clientId);
-        _probe = new BrokerProbe(_calls, clientId, () => Status.StreamsReopened);
+        _probe = new BrokerProbe(_calls, clientId, () => _streams.Reopened);
     }
 
     /// <inheritdoc/>
@@ -123,7 +123,13 @@ public sealed class PubSubSubscription : ISubscription
     }
 
     /// <inheritdoc/>
-    public ValueTask<SubscriptionProbe> ProbeAsync(CancellationToken cancellationToken) => _probe.RunAsync(cancellationToken);
+    public async ValueTask<SubscriptionProbe> ProbeAsync(CancellationToken cancellationToken)
+    {
+        var answer = await _probe.RunAsync(cancellationToken);
+        return answer.Backlog is { } backlog && _flow.Outstanding.Messages >= backlog.UnackedMessages
+            ? answer with { ReceivedMessages = CountReceived() }
+            : answer;
+    }
 
     /// <inheritdoc/>
     public OutstandingMessage? OldestOutstanding()
@@ -249,5 +255,13 @@ public sealed class PubSubSubscription : ISubscription
                 _calls.Settings.Subscriber.CloseTimeout);
             return false;
         }
+    }
+
+    private int? CountReceived()
+    {
+        var open = _leases.Open();
+        return open.Length == _flow.Outstanding.Messages
+            ? open.Where(delivery => delivery is { IsSettled: false, IsLost: false }).Select(delivery => delivery.MessageId).Distinct().Count()
+            : null;
     }
 }

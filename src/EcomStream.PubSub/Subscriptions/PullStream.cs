@@ -133,9 +133,17 @@ internal sealed class PullStream(
         {
             // Completes when the request is on the wire. The answer's headers are no sign: servers may send them with
             // the first message only.
-            await call.RequestStream.WriteAsync(initialRequest, stop);
-            Opened();
-            writing = WriteAsync(call.RequestStream, patience, reading, closing.Token);
+            try
+            {
+                await call.RequestStream.WriteAsync(initialRequest, stop);
+                Opened();
+                writing = WriteAsync(call.RequestStream, patience, reading, closing.Token);
+            }
+            catch (RpcException) when (!stop.IsCancellationRequested)
+            {
+                // The server has ended the call already. The error may be a mere "cancelled"; reading gives the server's.
+            }
+
             while (await NextAsync(call.ResponseStream))
             {
                 received();

@@ -56,11 +56,12 @@ internal sealed class SettleRequests(SubscriptionCalls calls, LeaseKeeper leases
     private async Task SendAsync(ArraySegment<PubSubDelivery> deliveries, bool ack)
     {
         leases.HasNacked |= !ack;
+        var result = AckResult.Unknown;
         try
         {
             var refused = await SendUntilAnsweredAsync(deliveries, ack);
             (ack ? PubSubMetrics.Acked : PubSubMetrics.Nacked).Add(deliveries.Count - refused, calls.Tags);
-            Complete(deliveries, ack ? AckResult.Accepted : AckResult.Unknown);
+            result = ack ? AckResult.Accepted : AckResult.Unknown;
         }
         catch (OperationCanceledException)
         {
@@ -70,23 +71,14 @@ internal sealed class SettleRequests(SubscriptionCalls calls, LeaseKeeper leases
         {
             leases.Remove(deliveries);
             flow.Release(deliveries);
-            Complete(deliveries, AckResult.Unknown);
-        }
-    }
-
-    // The first result of a delivery counts.
-    private static void Complete(IReadOnlyCollection<PubSubDelivery> deliveries, AckResult result)
-    {
-        foreach (var delivery in deliveries)
-        {
-            delivery.Complete(result);
+            PubSubDelivery.Complete(deliveries, result);
         }
     }
 
     private void Refused(IReadOnlyList<PubSubDelivery> deliveries, bool ack, string reason, Exception? error = null)
     {
         PubSubMetrics.Refused.Add(deliveries.Count, calls.Tags);
-        Complete(deliveries, ack ? AckResult.Refused : AckResult.Unknown);
+        PubSubDelivery.Complete(deliveries, ack ? AckResult.Refused : AckResult.Unknown);
         leases.MayHoldOthers |= !ack;
         calls.Logger.LogError(
             error,
