@@ -26,7 +26,7 @@ public sealed record ContactPoint(string Host, int Port)
         host = host.TrimStart('[').TrimEnd(']').Trim();
         if (host.Length == 0)
         {
-            throw new CqlConfigurationException($"'{text}' is no contact point: it must be host or host:port.");
+            throw new CqlConfigurationException($"'{text}' is not a contact point: it must be host or host:port.");
         }
 
         if (port.Length == 0)
@@ -36,7 +36,7 @@ public sealed record ContactPoint(string Host, int Port)
 
         return int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is > 0 and <= 65_535
             ? new ContactPoint(host, number)
-            : throw new CqlConfigurationException($"'{text}' is no contact point: '{port}' is no port.");
+            : throw new CqlConfigurationException($"'{text}' is not a contact point: '{port}' is not a port.");
     }
 
     /// <summary>All its addresses.</summary>

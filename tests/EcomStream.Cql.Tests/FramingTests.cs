@@ -86,5 +86,5 @@ public sealed class FramingTests
     [InlineData(":9042")]
     [InlineData("")]
     public void What_is_no_contact_point_is_refused_with_its_text(string text) =>
-        Should.Throw<CqlConfigurationException>(() => ContactPoint.Parse(text)).Message.ShouldContain($"'{text}' is no contact point");
+        Should.Throw<CqlConfigurationException>(() => ContactPoint.Parse(text)).Message.ShouldContain($"'{text}' is not a contact point");
 }

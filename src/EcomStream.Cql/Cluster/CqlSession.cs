@@ -6,10 +6,24 @@ using Microsoft.Extensions.Logging;
 namespace EcomStream.Cql.Cluster;
 
 /// <summary>
-/// A cluster as one thing to ask: requests go to a node that holds their partition, and to another one when that fails
-/// in a way that another may not. Everything that is sent must be idempotent.
+/// Sends requests to a cluster: to the connected nodes of the local datacenter in turn, or to the replicas of a partition
+/// where the caller knows them. A request that fails with a retryable error is sent to the next node. Statements must be
+/// idempotent.
 /// </summary>
-internal sealed partial class CqlSession : IAsyncDisposable
+/// <example>
+/// <code>
+/// await using var session = await CqlSession.ConnectAsync(
+///     new CqlSettings { ContactPoints = ["127.0.0.1"], Keyspace = "shop" }, NullLogger.Instance, TimeProvider.System, stop);
+/// await foreach (var page in session.ExecuteAllAsync("SELECT name FROM shop.items WHERE id = ?", [7L], pageSize: 100, stop))
+/// {
+///     while (page.Next())
+///     {
+///         Console.WriteLine(page.Text(0));
+///     }
+/// }
+/// </code>
+/// </example>
+public sealed partial class CqlSession : IAsyncDisposable
 {
     private const int ValuesFlag = 0x01;
     private const int SkipMetadataFlag = 0x02;
@@ -25,18 +39,24 @@ internal sealed partial class CqlSession : IAsyncDisposable
 
     private CqlSession(ClusterContext context, ControlConnection control) => (_context, _control) = (context, control);
 
-    public byte Version => _context.Version;
+    internal byte Version => _context.Version;
 
-    public IReadOnlyCollection<CqlNode> Nodes => _control.Nodes;
+    internal IReadOnlyCollection<CqlNode> Nodes => _control.Nodes;
 
     /// <summary>Calls back when a node may have lost what it confirmed lately: disconnected, down, removed or re-addressed.</summary>
-    public void OnNodeLost(Action<CqlNode> lost) => _context.NodeLost += lost;
+    internal void OnNodeLost(Action<CqlNode> lost) => _context.NodeLost += lost;
 
+    /// <summary>The datacenter whose nodes coordinate.</summary>
     public string LocalDatacenter => _control.LocalDatacenter;
 
     /// <summary>Connects to the first contact point that answers, learns the cluster from it, and connects to its nodes.</summary>
+    /// <param name="settings">The cluster and how it is used.</param>
+    /// <param name="logger">Logs lost connections and warnings of the server.</param>
+    /// <param name="time">The clock of time-outs, delays and heartbeats.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="CqlAuthenticationException">The credentials or certificates are wrong.</exception>
     /// <exception cref="CqlNoNodeException">No contact point answers.</exception>
+    /// <exception cref="CqlConfigurationException">The local datacenter does not exist or is ambiguous, or the server lacks LZ4.</exception>
     public static async Task<CqlSession> ConnectAsync(
         CqlSettings settings, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -56,10 +76,10 @@ internal sealed partial class CqlSession : IAsyncDisposable
     }
 
     /// <summary>The nodes that hold a token of the settings' keyspace.</summary>
-    public ReplicaSet ReplicasOf(long token) => _control.Tokens.ReplicasOf(token);
+    internal ReplicaSet ReplicasOf(long token) => _control.Tokens.ReplicasOf(token);
 
     /// <summary>Prepares a statement, once.</summary>
-    public async ValueTask<PreparedStatement> PrepareAsync(string cql, CancellationToken cancellationToken)
+    internal async ValueTask<PreparedStatement> PrepareAsync(string cql, CancellationToken cancellationToken)
     {
         if (_statements.TryGetValue(cql, out var known))
         {
@@ -71,10 +91,16 @@ internal sealed partial class CqlSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Runs CQL without values, on the node of the control connection where possible. A schema change goes to that one
+    /// Runs CQL without values, on the node of the control connection where possible. A schema change or truncation goes to that one
     /// node, with <see cref="CqlSettings.SchemaTimeout"/>, and returns when the nodes agree on the schema: sent to a
     /// second node while the first still executes it, it would race with itself.
     /// </summary>
+    /// <param name="cql">The statement.</param>
+    /// <param name="cancellationToken">Cancels the call; the server may execute the statement all the same.</param>
+    /// <param name="pageSize">Rows per page; 0 for all rows.</param>
+    /// <param name="pagingState"><see cref="RowSet.PagingState"/> of the previous page; null for the first one.</param>
+    /// <returns>A page of rows; empty for a statement that returns none.</returns>
+    /// <exception cref="CqlException">A non-retryable error, or the errors of all nodes that were tried.</exception>
     public async Task<RowSet> QueryAsync(string cql, CancellationToken cancellationToken, int pageSize = 0, byte[]? pagingState = null)
     {
         if (IsSchemaChange(cql))
@@ -99,7 +125,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
     /// <param name="pageSize">Rows per page; 0 for all.</param>
     /// <param name="pagingState">What the page before returned.</param>
     /// <exception cref="CqlException">As of <see cref="SendAsync"/>.</exception>
-    public async Task<RowSet> ReadAsync(
+    internal async Task<RowSet> ReadAsync(
         PreparedStatement statement,
         string name,
         ReplicaSet replicas,
@@ -110,11 +136,28 @@ internal sealed partial class CqlSession : IAsyncDisposable
         RowSet.Read(
             await SendAsync(Execute(statement, name, values, pageSize, pagingState), replicas, speculative: true, cancellationToken), statement);
 
-    /// <summary>Runs a prepared statement with values as objects, all pages.</summary>
+    /// <summary>Prepares a statement, once, runs it with values as objects, and returns all pages.</summary>
+    /// <param name="cql">The statement, with a question mark for each value.</param>
+    /// <param name="values">The values, of the .NET types that <see cref="CqlTypeCode"/> names.</param>
+    /// <param name="pageSize">Rows per page; 0 for all rows.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ArgumentException">The statement changes the schema, or has another number of parameters.</exception>
+    /// <exception cref="InvalidCastException">A value is not of the type of its parameter.</exception>
+    /// <exception cref="CqlException">A non-retryable error, or the errors of all nodes that were tried.</exception>
     public async IAsyncEnumerable<RowSet> ExecuteAllAsync(
         string cql, object?[] values, int pageSize, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        if (IsSchemaChange(cql))
+        {
+            throw new ArgumentException($"A schema change must be sent with {nameof(QueryAsync)}, which sends it to one node only.", nameof(cql));
+        }
+
         var statement = await PrepareAsync(cql, cancellationToken);
+        if (values.Length != statement.Parameters.Count)
+        {
+            throw new ArgumentException($"The statement has {statement.Parameters.Count} parameters, and {values.Length} values were given.", nameof(values));
+        }
+
         byte[]? next = null;
         do
         {
@@ -142,8 +185,8 @@ internal sealed partial class CqlSession : IAsyncDisposable
     /// <param name="replicas">The nodes that hold its partition; null when it does not matter.</param>
     /// <param name="speculative">Whether a second node is asked when the first one is slow: for reads.</param>
     /// <param name="cancellationToken">Gives it up; it may be carried out all the same.</param>
-    /// <exception cref="CqlException">The error that no other node would mend, or what each node said.</exception>
-    public async Task<CqlResponse> SendAsync(CqlRequest request, ReplicaSet? replicas, bool speculative, CancellationToken cancellationToken)
+    /// <exception cref="CqlException">A non-retryable error, or the errors of all nodes that were tried.</exception>
+    internal async Task<CqlResponse> SendAsync(CqlRequest request, ReplicaSet? replicas, bool speculative, CancellationToken cancellationToken)
     {
         var began = Began(request);
         var deadline = Deadline();
@@ -166,7 +209,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
     /// Begins a write, and completes when there is room for another one; where its node fails, it goes on to the next one, as
     /// with <see cref="SendAsync"/>. <paramref name="ended"/> is called once, with the error if there was one.
     /// </summary>
-    public ValueTask BeginAsync(CqlRequest request, ReplicaSet replicas, Action<Exception?> ended, CancellationToken cancellationToken)
+    internal ValueTask BeginAsync(CqlRequest request, ReplicaSet replicas, Action<Exception?> ended, CancellationToken cancellationToken)
     {
         var write = new GroupedWrite(this, request, replicas, ended, Began(request), Deadline());
         if (First(replicas) is { } node && node.ConnectionFor(request) is { } connection)
@@ -217,6 +260,7 @@ internal sealed partial class CqlSession : IAsyncDisposable
     internal void Ended(CqlRequest request, long began, Exception failure) =>
         CqlMetrics.Ended(OperationOf(request.Opcode), _context.Time.GetElapsedTime(began), failure);
 
+    /// <summary>Closes its connections.</summary>
     public async ValueTask DisposeAsync()
     {
         await _control.DisposeAsync();
@@ -373,9 +417,12 @@ internal sealed partial class CqlSession : IAsyncDisposable
     private static bool IsSchemaChange(string cql)
     {
         var text = cql.AsSpan().TrimStart();
-        return text.StartsWith("CREATE ", StringComparison.OrdinalIgnoreCase)
-            || text.StartsWith("ALTER ", StringComparison.OrdinalIgnoreCase)
-            || text.StartsWith("DROP ", StringComparison.OrdinalIgnoreCase);
+        var end = text.IndexOfAny(" \t\r\n");
+        return end > 0 && text[..end] is var keyword
+            && (keyword.Equals("CREATE", StringComparison.OrdinalIgnoreCase)
+                || keyword.Equals("ALTER", StringComparison.OrdinalIgnoreCase)
+                || keyword.Equals("DROP", StringComparison.OrdinalIgnoreCase)
+                || keyword.Equals("TRUNCATE", StringComparison.OrdinalIgnoreCase));
     }
 
     private async Task<RowSet> ChangeSchemaAsync(string cql, CancellationToken cancellationToken)

@@ -6,10 +6,15 @@ using System.Text;
 namespace EcomStream.Cql.Protocol;
 
 /// <summary>A CQL decimal: <see cref="Unscaled"/> times ten to the power of minus <see cref="Scale"/>.</summary>
-internal readonly record struct CqlDecimal(BigInteger Unscaled, int Scale);
+/// <param name="Unscaled">Its digits.</param>
+/// <param name="Scale">Digits after the decimal point; negative for trailing zeros before it.</param>
+public readonly record struct CqlDecimal(BigInteger Unscaled, int Scale);
 
 /// <summary>A CQL duration.</summary>
-internal readonly record struct CqlDuration(int Months, int Days, long Nanoseconds);
+/// <param name="Months">Months.</param>
+/// <param name="Days">Days.</param>
+/// <param name="Nanoseconds">Nanoseconds.</param>
+public readonly record struct CqlDuration(int Months, int Days, long Nanoseconds);
 
 /// <summary>
 /// Values of all types as .NET objects (native_protocol_v5.spec, section 6), for statements that are not on the hot

@@ -35,7 +35,7 @@ internal readonly record struct EnvelopeHeader(byte Version, EnvelopeFlags Flags
         if ((bytes[0] & ResponseBit) == 0 || header.Length is < 0 or > LongestBody)
         {
             throw new CqlProtocolException(
-                $"What the server sent is no response of the native protocol (first byte 0x{bytes[0]:x2}, length {header.Length}). Is it Cassandra's native port, and does it ask for TLS?");
+                $"The answer of the server is not a response of the native protocol (first byte 0x{bytes[0]:x2}, length {header.Length}). Is it Cassandra's native port, and does it ask for TLS?");
         }
 
         return header;

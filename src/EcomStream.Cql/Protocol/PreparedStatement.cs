@@ -29,7 +29,7 @@ internal sealed record PreparedStatement(string Cql, byte[] Id, IReadOnlyList<Cq
         var reader = new ByteReader(body);
         if ((ResultKind)reader.Int() != ResultKind.Prepared)
         {
-            throw new CqlProtocolException($"The answer to PREPARE {cql} is no prepared statement.");
+            throw new CqlProtocolException($"The answer to PREPARE {cql} is not a prepared statement.");
         }
 
         var id = reader.ShortBytes();

@@ -5,9 +5,9 @@ namespace EcomStream.Cql.Protocol;
 
 /// <summary>
 /// The rows of one page (native_protocol_v5.spec, section 4.2.5.2), read forward. Values are decoded when they are
-/// asked for, from the body as it came.
+/// asked for.
 /// </summary>
-internal sealed class RowSet
+public sealed class RowSet
 {
     private readonly byte[] _body;
     private readonly (int Start, int Length)[] _values;
@@ -22,11 +22,13 @@ internal sealed class RowSet
         _position = position;
     }
 
+    /// <summary>A page without rows or columns.</summary>
     public static RowSet Empty { get; } = new([], ResultMetadata.None, null, 0, 0, 0);
 
+    /// <summary>The columns of each row.</summary>
     public IReadOnlyList<CqlColumn> Columns { get; }
 
-    /// <summary>What asks for the next page; null on the last one.</summary>
+    /// <summary>The paging state of the next page; null on the last one.</summary>
     public byte[]? PagingState { get; }
 
     /// <summary>Rows on this page.</summary>
@@ -35,7 +37,7 @@ internal sealed class RowSet
     /// <summary>Reads a RESULT of any kind; all but Rows are empty.</summary>
     /// <param name="response">The answer.</param>
     /// <param name="statement">The statement that was executed without asking for metadata; null where it was asked for.</param>
-    public static RowSet Read(CqlResponse response, PreparedStatement? statement = null)
+    internal static RowSet Read(CqlResponse response, PreparedStatement? statement = null)
     {
         var reader = new ByteReader(response.Body);
         if (response.Opcode != Opcode.Result || (ResultKind)reader.Int() != ResultKind.Rows)
@@ -87,28 +89,38 @@ internal sealed class RowSet
         return true;
     }
 
+    /// <summary>Whether a column of the row has no value.</summary>
     public bool IsNull(int column) => _values[column].Length < 0;
 
     /// <summary>The value's bytes; empty for a null.</summary>
     public ReadOnlySpan<byte> Bytes(int column) => _values[column] is (var start, > 0 and var length) ? _body.AsSpan(start, length) : default;
 
-    /// <summary>A bigint; null for a null and for an empty value.</summary>
+    /// <summary>A bigint; null for a null and for a value of another size.</summary>
     public long? Int64OrNull(int column) => _values[column].Length == sizeof(long) ? BinaryPrimitives.ReadInt64BigEndian(Bytes(column)) : null;
 
+    /// <summary>A bigint.</summary>
+    /// <exception cref="CqlProtocolException">It is null, or its size is not that of the type.</exception>
     public long Int64(int column) => Int64OrNull(column) ?? throw Missing(column);
 
-    /// <summary>An int; null for a null and for an empty value.</summary>
+    /// <summary>An int; null for a null and for a value of another size.</summary>
     public int? Int32OrNull(int column) => _values[column].Length == sizeof(int) ? BinaryPrimitives.ReadInt32BigEndian(Bytes(column)) : null;
 
+    /// <summary>An int.</summary>
+    /// <exception cref="CqlProtocolException">It is null, or its size is not that of the type.</exception>
     public int Int32(int column) => Int32OrNull(column) ?? throw Missing(column);
 
+    /// <summary>A double; null for a null and for a value of another size.</summary>
     public double? DoubleOrNull(int column) => _values[column].Length == sizeof(double) ? BinaryPrimitives.ReadDoubleBigEndian(Bytes(column)) : null;
 
+    /// <summary>A text; null for a null.</summary>
     public string? TextOrNull(int column) => IsNull(column) ? null : Encoding.UTF8.GetString(Bytes(column));
 
+    /// <summary>A text.</summary>
+    /// <exception cref="CqlProtocolException">It is null.</exception>
     public string Text(int column) => TextOrNull(column) ?? throw Missing(column);
 
-    /// <summary>The value as an object of its type; null for a null.</summary>
+    /// <summary>The value as an object (see <see cref="CqlTypeCode"/>); null for a null, and for an empty value of a type that has no empty value.</summary>
+    /// <exception cref="CqlProtocolException">Its bytes are not a value of the type, or .NET has no such value.</exception>
     public object? Value(int column) => IsNull(column) ? null : CqlValue.Decode(Columns[column].Type, Bytes(column));
 
     private CqlProtocolException Missing(int column) => new($"Column {Columns[column].Name} has no value, or one of an unexpected size.");
