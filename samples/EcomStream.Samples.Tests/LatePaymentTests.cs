@@ -3,7 +3,7 @@ using EcomStream.Testing;
 
 namespace EcomStream.Samples.Tests;
 
-/// <summary>A test of one's own: a payment whose order is late, on a clock that the test moves.</summary>
+/// <summary>A payment whose order is late, on a clock that the test moves.</summary>
 public sealed class LatePaymentTests() : TestKit(PipelineHarness.Configuration("ecomstream.unmatched.grace = 30s"))
 {
     [Fact]

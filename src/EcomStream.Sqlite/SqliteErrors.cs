@@ -44,7 +44,7 @@ internal static class SqliteErrors
         TooBig => Rejected(error, doing, path),
         Constraint or Mismatch => new StoreUnavailableException(
             $"{doing} {path}: SQLite refused a row, and would refuse others: {error.Message}. Check the constraints and triggers of its tables.", error),
-        Full => new StoreUnavailableException($"{doing} {path}: the disk is full. Free space; writing goes on by itself.", error),
+        Full => new StoreUnavailableException($"{doing} {path}: the disk is full. Free space; writing continues by itself.", error),
         CannotOpen => new StoreUnavailableException(
             $"{doing} {path}: the file cannot be opened. Check that its folder exists and may be written.", error),
         Readonly => new StoreUnavailableException($"{doing} {path}: the file or its disk is read-only.", error),

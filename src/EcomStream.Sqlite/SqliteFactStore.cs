@@ -145,14 +145,14 @@ public sealed partial class SqliteFactStore : IFactStore
         }, cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadHealableAsync(
+    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnjoinedAsync(
         IReadOnlyList<long> orderIds, int limit, CancellationToken cancellationToken) =>
         await On(_reading, "Reading", () =>
         {
             var rows = new List<UnmatchedPayment>();
             foreach (var orderId in orderIds.Distinct())
             {
-                Reader.Unmatched.ReadHealable(orderId, limit, rows);
+                Reader.Unmatched.ReadUnjoined(orderId, limit, rows);
             }
 
             return rows;
@@ -183,13 +183,13 @@ public sealed partial class SqliteFactStore : IFactStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
+    public async IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         (long, string)? after = null;
         while (true)
         {
-            var page = await On(_reading, "Listing", () => Reader.Unmatched.HealablePage(after, PageSize), cancellationToken);
+            var page = await On(_reading, "Listing", () => Reader.Unmatched.UnjoinedPage(after, PageSize), cancellationToken);
             foreach (var (payment, _) in page)
             {
                 yield return payment;

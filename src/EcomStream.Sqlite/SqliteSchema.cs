@@ -17,6 +17,9 @@ internal static class SqliteSchema
     /// <summary>The rows that an order would heal, as <c>UnmatchedStates.IsHealable</c> says it. The index needs the same words.</summary>
     public const string Healable = "(state = 'waiting' OR (state = 'dead-lettered' AND reason = 'no-matching-order'))";
 
+    /// <summary>The rows of unjoined payments, as <c>UnmatchedStates.IsUnjoined</c> says it.</summary>
+    public const string Unjoined = "(state = 'waiting' OR (state IN ('dead-lettered', 'discarded') AND reason = 'no-matching-order'))";
+
     private const string Create = $$"""
         CREATE TABLE IF NOT EXISTS orders_payments_facts (
             order_id INTEGER PRIMARY KEY,

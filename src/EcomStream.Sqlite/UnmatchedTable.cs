@@ -11,14 +11,14 @@ internal sealed class UnmatchedTable : IDisposable
 
     // "+" keeps SQLite from using the index by state (https://sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_):
     // with it, every page by key reads and sorts all rows of the state, a second for a million of them.
-    private static readonly string _healableByKey = SqliteSchema.Healable.Replace("state", "+state", StringComparison.Ordinal);
+    private static readonly string _unjoinedByKey = SqliteSchema.Unjoined.Replace("state", "+state", StringComparison.Ordinal);
 
     private readonly SqliteConnection _connection;
     private readonly UndecodableRows _undecodable;
     private readonly Statement _upsert;
     private readonly Statement _readByOrder;
     private readonly Statement _readByKey;
-    private readonly Statement _readHealable;
+    private readonly Statement _readUnjoined;
     private readonly Statement _deleteFinished;
 
     public UnmatchedTable(SqliteConnection connection, UndecodableRows undecodable)
@@ -37,12 +37,11 @@ internal sealed class UnmatchedTable : IDisposable
         _readByOrder = new Statement(connection, $"SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1");
         _readByKey = new Statement(connection, $"SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1 AND payment_key = ?2");
 
-        // "waiting" comes before "dead-lettered".
-        _readHealable = new Statement(
+        _readUnjoined = new Statement(
             connection,
             $"""
-            SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1 AND {SqliteSchema.Healable}
-            ORDER BY state DESC, publish_time, payment_key LIMIT ?2
+            SELECT {Columns} FROM unmatched_payments WHERE order_id = ?1 AND {SqliteSchema.Unjoined}
+            ORDER BY CASE state WHEN 'waiting' THEN 0 WHEN 'dead-lettered' THEN 1 ELSE 2 END, publish_time, payment_key LIMIT ?2
             """);
         _deleteFinished = new Statement(
             connection,
@@ -95,7 +94,7 @@ internal sealed class UnmatchedTable : IDisposable
     }
 
     /// <summary>Adds the rows that an order would heal to <paramref name="rows"/>: those that wait first, each group by publish time.</summary>
-    public void ReadHealable(long orderId, int limit, List<UnmatchedPayment> rows) => Read(_readHealable.Bind(1, orderId).Bind(2, limit), rows);
+    public void ReadUnjoined(long orderId, int limit, List<UnmatchedPayment> rows) => Read(_readUnjoined.Bind(1, orderId).Bind(2, limit), rows);
 
     /// <summary>One page of a listing, oldest publish time first, after the row with the given keys.</summary>
     /// <returns>Its rows without the undecodable ones, and the place of its last row; null when there are no more.</returns>
@@ -142,8 +141,8 @@ internal sealed class UnmatchedTable : IDisposable
     public List<UnmatchedCount> Count(UnmatchedQuery query)
     {
         const long Hour = UnmatchedCount.MicrosPerHour;
-        var states = query.States.Count > 0 ? $" AND state IN ({string.Join(", ", query.States.Select(state => $"'{state.ToText()}'"))})" : "";
-        var reasons = query.Reasons.Count > 0 ? $" AND reason IN ({string.Join(", ", query.Reasons.Select(reason => $"'{reason.ToAttribute()}'"))})" : "";
+        var states = AndIn("state", query.States.Select(state => state.ToText()));
+        var reasons = AndIn("reason", query.Reasons.Select(reason => reason.ToAttribute()));
         using var count = new Statement(
             _connection,
             $"SELECT publish_time - (publish_time % {Hour} + {Hour}) % {Hour} AS hour, reason, state, count(*) FROM unmatched_payments"
@@ -166,30 +165,30 @@ internal sealed class UnmatchedTable : IDisposable
         return counts;
     }
 
-    /// <summary>One page of the healable rows, by key, after the row with the given key.</summary>
-    public List<(HealablePayment Payment, string Key)> HealablePage((long OrderId, string Key)? after, int size)
+    /// <summary>One page of the unjoined payments, by key, after the row with the given key.</summary>
+    public List<(UnjoinedPayment Payment, string Key)> UnjoinedPage((long OrderId, string Key)? after, int size)
     {
-        using var list = new Statement(_connection, HealablePageSql(after is not null));
+        using var list = new Statement(_connection, UnjoinedPageSql(after is not null));
         list.Bind(1, size);
         if (after is { } last)
         {
             list.Bind(2, last.OrderId).Bind(3, last.Key);
         }
 
-        var page = new List<(HealablePayment, string)>();
+        var page = new List<(UnjoinedPayment, string)>();
         while (list.Step())
         {
-            page.Add((new HealablePayment(list.Int64(0), UnmatchedStates.OfRow(list.Text(2)), list.Int64(3)), list.Text(1)));
+            page.Add((new UnjoinedPayment(list.Int64(0), UnmatchedStates.OfRow(list.Text(2)), list.Int64(3)), list.Text(1)));
         }
 
         return page;
     }
 
-    /// <summary>The statement of <see cref="HealablePage"/>: the number of rows, and the last key of the page before.</summary>
-    internal static string HealablePageSql(bool continues) =>
+    /// <summary>The statement of <see cref="UnjoinedPage"/>: the number of rows, and the last key of the page before.</summary>
+    internal static string UnjoinedPageSql(bool continues) =>
         $"""
         SELECT order_id, payment_key, state, publish_time FROM unmatched_payments
-        WHERE {_healableByKey}
+        WHERE {_unjoinedByKey}
             {(continues ? "AND (order_id, payment_key) > (?2, ?3)" : "")}
         ORDER BY order_id, payment_key LIMIT ?1
         """;
@@ -202,6 +201,13 @@ internal sealed class UnmatchedTable : IDisposable
     {
         _deleteFinished.Bind(1, changedBeforeMicros).Bind(2, limit).Execute();
         return SQLitePCL.raw.sqlite3_changes(_connection.Handle);
+    }
+
+    // Nothing where no value is asked for.
+    private static string AndIn(string column, IEnumerable<string> values)
+    {
+        var list = string.Join(", ", values.Select(value => $"'{value}'"));
+        return list.Length > 0 ? $" AND {column} IN ({list})" : "";
     }
 
     private static string Condition(UnmatchedQuery query) =>
@@ -234,7 +240,7 @@ internal sealed class UnmatchedTable : IDisposable
         _upsert.Dispose();
         _readByOrder.Dispose();
         _readByKey.Dispose();
-        _readHealable.Dispose();
+        _readUnjoined.Dispose();
         _deleteFinished.Dispose();
     }
 

@@ -151,13 +151,13 @@ public sealed class InMemoryFactStore : IFactStore, ICleanStopStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
+    public async IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Before(StoreOperation.List, cancellationToken);
-        foreach (var row in _unmatched.Values.Where(row => row.IsHealable))
+        foreach (var row in _unmatched.Values.Where(row => row.IsUnjoined))
         {
-            yield return new HealablePayment(row.OrderId, row.State, row.PublishTimeMicros);
+            yield return new UnjoinedPayment(row.OrderId, row.State, row.PublishTimeMicros);
         }
     }
 

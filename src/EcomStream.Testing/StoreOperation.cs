@@ -20,7 +20,7 @@ public enum StoreOperation
     /// <summary><see cref="IFactStore.ReadUnmatchedAsync"/>.</summary>
     ReadUnmatched,
 
-    /// <summary><see cref="IFactStore.ListUnmatchedAsync"/> and <see cref="IFactStore.ListHealableAsync"/>.</summary>
+    /// <summary><see cref="IFactStore.ListUnmatchedAsync"/> and <see cref="IFactStore.ListUnjoinedAsync"/>.</summary>
     List,
 
     /// <summary><see cref="ICleanStopStore.SetCleanStopAsync"/>.</summary>

@@ -1,4 +1,5 @@
 using EcomStream.Core;
+using EcomStream.Testing;
 using EcomStream.TestSupport;
 
 namespace EcomStream.Actors.Tests;
@@ -116,6 +117,107 @@ public sealed class FailureIsolationTests
     }
 
     [Fact]
+    public async Task A_discarded_payment_that_is_redelivered_after_its_order_stays_discarded()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        var discarded = await DiscardAsync(pipeline);
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        await pipeline.Drained();
+        pipeline.Payments.Redeliver(discarded);
+        await pipeline.Drained();
+        pipeline.Store.Facts[1].Payment.ShouldBeNull();
+        pipeline.Store.Unmatched.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Discarded);
+
+        // A newer message of the payment is news, and is joined.
+        pipeline.Payments.Publish(Shop.PaymentData(1), publishTimeMicros: Timestamps.Micros(DateTimeOffset.UtcNow) + 1_000_001);
+        await Eventually.True(() => pipeline.Store.Facts[1].Payment is not null, "the newer message is joined");
+    }
+
+    [Fact]
+    public async Task A_discarded_payment_that_is_redelivered_just_before_its_order_stays_discarded()
+    {
+        // It waits in memory when the order comes: its row is not looked at for that long otherwise.
+        await using var pipeline = PipelineFixture.Start("ecomstream.unmatched.park-after = 2s, ecomstream.unmatched.grace = 3s");
+        var discarded = await DiscardAsync(pipeline);
+        pipeline.Payments.Redeliver(discarded);
+        await Task.Delay(100);
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        await pipeline.Drained();
+        pipeline.Store.Facts[1].Payment.ShouldBeNull();
+        pipeline.Store.Unmatched.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Discarded);
+    }
+
+    [Fact]
+    public async Task A_payment_that_was_discarded_before_the_start_stays_discarded_when_its_order_is_there()
+    {
+        await using var publishedBefore = new InMemorySubscription("payments-sub");
+        var store = new InMemoryFactStore();
+        var payment = Shop.Payment(publishedBefore, 1);
+        await store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1)], CancellationToken.None);
+        await using var pipeline = PipelineFixture.Start(store: store);
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        await pipeline.Drained();
+        pipeline.Payments.Publish(payment.Delivery.Data.ToArray(), publishTimeMicros: payment.Delivery.PublishTimeMicros);
+        await pipeline.Drained();
+        store.Facts[1].Payment.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_payment_of_two_that_was_discarded_stays_discarded_when_the_other_one_is_healed()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        pipeline.Payments.Publish(Shop.PaymentData(1, 1), publishTimeMicros: 2_000_001);
+        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "the first payment is dead-lettered");
+        var newest = pipeline.Payments.Publish(Shop.PaymentData(1, 2), publishTimeMicros: 3_000_001);
+        await Eventually.True(() => pipeline.DeadLetters.Count == 2, "the second payment is dead-lettered");
+        var row = pipeline.Store.Unmatched.Single(row => row.PaymentKey == "2");
+        await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
+
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        await Eventually.True(() => pipeline.Store.Facts.TryGetValue(1, out var fact) && fact.Payment is not null, "the first payment is healed");
+        await pipeline.Drained();
+        pipeline.Payments.Redeliver(newest);
+        await pipeline.Drained();
+        pipeline.Store.Facts[1].Payment!.PaymentId.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_payment_that_is_discarded_while_another_one_of_its_order_waits_is_not_joined()
+    {
+        await using var pipeline = PipelineFixture.Start("ecomstream.unmatched.grace = 3s");
+        var now = Timestamps.Micros(DateTimeOffset.UtcNow);
+        pipeline.Payments.Publish(Shop.PaymentData(1, 1), publishTimeMicros: now - 2_500_000);
+        await Eventually.True(() => pipeline.Store.Unmatched.Count == 1, "the first payment has its row");
+        pipeline.Payments.Publish(Shop.PaymentData(1, 2), publishTimeMicros: now);
+        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "the first payment is dead-lettered, the second one waits");
+        var row = pipeline.Store.Unmatched.Single(row => row.PaymentKey == "1");
+        await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        await pipeline.Drained();
+        await Eventually.True(() => pipeline.Store.Unmatched.Any(row => row.State == UnmatchedState.Healed), "the second payment is healed");
+        pipeline.Store.Facts[1].Payment!.PaymentId.ShouldBe(2);
+        pipeline.Store.Unmatched.Single(row => row.PaymentKey == "1").State.ShouldBe(UnmatchedState.Discarded);
+        pipeline.DeadLetters.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_malformed_message_that_an_operator_discarded_is_not_dead_lettered_again()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        var malformed = pipeline.Payments.Publish("bad"u8.ToArray());
+        await Eventually.True(() => pipeline.Publisher.Published.Count == 1, "it is dead-lettered");
+        pipeline.Payments.Redeliver(malformed);
+        await pipeline.Drained();
+        var row = pipeline.Store.Unmatched.Single();
+        await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
+        pipeline.Payments.Redeliver(malformed);
+        await pipeline.Drained();
+        pipeline.Store.Unmatched.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Discarded);
+        pipeline.Publisher.Published.Count.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task A_dead_letter_of_a_payment_carries_its_original_bytes_and_attributes()
     {
         await using var pipeline = PipelineFixture.Start();
@@ -149,5 +251,15 @@ public sealed class FailureIsolationTests
         // Without an order both wait, each in a row of its own.
         pipeline.Payments.Publish(["""{"order_id": 2, "payment_id": "pi_A"}"""u8.ToArray(), """{"order_id": 2}"""u8.ToArray()]);
         await Eventually.True(() => pipeline.Store.Unmatched.Count(row => row.OrderId == 2) == 2, "both have rows");
+    }
+
+    // A payment without an order that was dead-lettered and then discarded by another program.
+    private static async Task<InMemoryDelivery> DiscardAsync(PipelineFixture pipeline)
+    {
+        var payment = pipeline.Payments.Publish(Shop.PaymentData(1));
+        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "it is dead-lettered");
+        var row = pipeline.Store.Unmatched.Single();
+        await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
+        return payment;
     }
 }

@@ -44,6 +44,21 @@ public sealed class PipelineLifecycleTests
     }
 
     [Fact]
+    public async Task A_shard_that_stops_before_it_processes_ParkAll_logs_no_dead_letter()
+    {
+        using var system = ActorSystem.Create("drained", ConfigurationFactory.ParseString("akka.loglevel = OFF"));
+        var pipeline = EcomStreamPipeline.Start(system, Ports(new InMemoryFactStore()));
+        await pipeline.Started;
+        await pipeline.DrainAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        using var undelivered = Inbox.Create(system);
+        system.EventStream.Subscribe(undelivered.Receiver, typeof(Akka.Event.DeadLetter));
+        system.EventStream.Subscribe(undelivered.Receiver, typeof(Akka.Event.SuppressedDeadLetter));
+
+        _ = pipeline.Shards.FlushAsync(new CancellationToken(canceled: true));
+        undelivered.ReceiveWhere(message => message is Akka.Event.AllDeadLetters { Message: ParkAll }, TimeSpan.FromSeconds(10)).ShouldBeOfType<Akka.Event.SuppressedDeadLetter>();
+    }
+
+    [Fact]
     public async Task Settings_that_are_added_after_the_pipeline_are_used()
     {
         var started = new TaskCompletionSource<EcomStreamPipeline>();

@@ -54,17 +54,34 @@ public sealed class SmallPartsTests
     public void A_row_that_is_found_does_not_hide_what_the_index_knows()
     {
         var index = new UnmatchedIndex();
-        index.Add(new HealablePayment(1, UnmatchedState.Waiting, 30));
-        index.Add(new HealablePayment(1, UnmatchedState.DeadLettered, 10));
-        index.Add(new HealablePayment(1, UnmatchedState.Waiting, 20));
-        index.Add(new HealablePayment(1, UnmatchedState.Waiting, 40));
-        index.Add(new HealablePayment(2, UnmatchedState.DeadLettered, 10));
+        index.Add(new UnjoinedPayment(1, UnmatchedState.Waiting, 30));
+        index.Add(new UnjoinedPayment(1, UnmatchedState.DeadLettered, 10));
+        index.Add(new UnjoinedPayment(1, UnmatchedState.Waiting, 20));
+        index.Add(new UnjoinedPayment(1, UnmatchedState.Waiting, 40));
+        index.Add(new UnjoinedPayment(2, UnmatchedState.DeadLettered, 10));
         index.Waiting.ShouldBe(1);
         index.Count.ShouldBe(2);
         index.IsWaiting(2).ShouldBeFalse();
         index.TakeDue(19, limit: 9).ShouldBeEmpty();
         index.TakeDue(20, limit: 9).ShouldBe([1]);
         index.TakeDue(100, limit: 9).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void The_index_keeps_orders_with_discarded_payments_apart_from_those_that_an_order_would_heal()
+    {
+        var index = new UnmatchedIndex();
+        index.MayHaveDiscarded(1).ShouldBeFalse();
+        index.Add(new UnjoinedPayment(1, UnmatchedState.Discarded, 30));
+        index.MayHaveDiscarded(1).ShouldBeTrue();
+        index.Contains(1).ShouldBeFalse();
+        index.Count.ShouldBe(0);
+
+        // Another program may discard the payment of order 2 at any time.
+        index.SetDeadLettered(2);
+        index.MayHaveDiscarded(2).ShouldBeTrue();
+        index.Remove(2);
+        index.MayHaveDiscarded(2).ShouldBeFalse();
     }
 
     [Fact]

@@ -15,7 +15,7 @@ public sealed class SubscriptionWatermarkTests
     public SubscriptionWatermarkTests() => _watermark = new SubscriptionWatermark(_clock, TimeSpan.FromSeconds(2));
 
     [Fact]
-    public void It_is_unknown_while_the_subscription_cannot_be_read()
+    public void The_watermark_is_unknown_while_the_subscription_cannot_be_read()
     {
         _status = _status with { IsReading = false };
         Update(0);
@@ -112,7 +112,7 @@ public sealed class SubscriptionWatermarkTests
     }
 
     [Fact]
-    public void It_is_unknown_until_the_longest_lease_of_a_lost_reader_has_run_out()
+    public void The_watermark_is_unknown_until_the_longest_lease_of_a_lost_reader_has_run_out()
     {
         Update(0);
         Probe(5, lease: 60);
@@ -170,15 +170,26 @@ public sealed class SubscriptionWatermarkTests
         Read(2).Hold.ShouldBe(WatermarkHold.Backlog);
 
         // Exactly the messages in flight here are unacked: everything was received.
-        _watermark.Probed(new SubscriptionProbe(BrokerAhead + (2 * Second), null, new SubscriptionBacklog(3, 1, 3)), 2 * Second, 2 * Second, outstanding: 3);
+        _watermark.Probed(
+            new SubscriptionProbe(BrokerAhead + (2 * Second), null, new SubscriptionBacklog(3, 1, 3)) { ReceivedMessages = 3 }, 2 * Second, 2 * Second);
         Read(3).Micros.ShouldBe(BrokerAhead + (2 * Second));
+
+        // One more is unacked than is known to be in flight here.
+        _watermark.Probed(
+            new SubscriptionProbe(BrokerAhead + (3 * Second), null, new SubscriptionBacklog(3, BrokerAhead, 3)) { ReceivedMessages = 2 }, 3 * Second, 3 * Second);
+        Read(3).Micros.ShouldBe(BrokerAhead);
+
+        // Some may have been received and not handed out.
+        _watermark.Probed(
+            new SubscriptionProbe(BrokerAhead + (3 * Second), null, new SubscriptionBacklog(3, BrokerAhead, 3)) { ReceivedMessages = 3 }, 3 * Second, 3 * Second, wasFull: true);
+        Read(3).Micros.ShouldBe(BrokerAhead);
         Probe(3, lease: 60, backlog: new SubscriptionBacklog(0, 0, 0));
         Read(4).Micros.ShouldBe(BrokerAhead + (3 * Second));
         Read(4).IsCaughtUp.ShouldBeTrue();
     }
 
     [Fact]
-    public void It_is_the_oldest_publish_time_of_the_latest_messages_and_a_backlog_holds_it_back()
+    public void The_watermark_is_the_oldest_publish_time_of_the_latest_messages()
     {
         Update(0);
         Probe(1);

@@ -244,6 +244,36 @@ public sealed class UnmatchedWriterTests : TestKit
     }
 
     [Fact]
+    public async Task A_row_whose_data_an_operator_has_corrected_keeps_it_when_the_original_message_is_delivered_again()
+    {
+        var payment = Shop.Payment(_payments, 1, status: "Pending");
+        var corrected = Shop.Payment(_payments, 1, status: "Completed").Delivery.Data;
+        foreach (var state in (UnmatchedState[])[UnmatchedState.DeadLettered, UnmatchedState.Discarded])
+        {
+            await _store.WriteUnmatchedAsync(
+                [UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, state, 1) with { Data = corrected }], CancellationToken.None);
+            _sink.Tell(Answers.Park(TestActor, payment));
+            await ExpectMsgAsync<PaymentsParked>();
+            var row = _store.Unmatched.ShouldHaveSingleItem();
+            row.State.ShouldBe(state);
+            row.Data.ToArray().ShouldBe(corrected.ToArray());
+        }
+    }
+
+    [Fact]
+    public async Task A_newer_message_of_a_discarded_payment_is_dead_lettered_when_another_payment_supersedes_it()
+    {
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1)],
+            CancellationToken.None);
+        var newer = Shop.Payment(_payments, 1, at: 9_000_001, status: "Refunded");
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(newer, DeadLetterReason.Superseded)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _publisher.Published.ShouldHaveSingleItem().Message.Data.ToArray().ShouldBe(newer.Delivery.Data.ToArray());
+        _store.Unmatched.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.DeadLettered);
+    }
+
+    [Fact]
     public async Task A_newer_message_of_a_dead_lettered_payment_updates_its_row_and_is_not_published()
     {
         _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder)));

@@ -138,7 +138,9 @@ public sealed class ConnectionFaultTests(StoreKeyspace keyspace) : IClassFixture
             ReconnectMaxBackoff = TimeSpan.FromMilliseconds(500),
             BatchRows = 1,
         }, log);
-        await store.InitializeAsync(default);
+
+        // A server that has just started may take longer than the timeout, above all for the first password.
+        await Until(() => store.InitializeAsync(default).AsTask());
         return store;
     }
 }

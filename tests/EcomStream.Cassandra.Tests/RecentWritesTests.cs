@@ -60,9 +60,15 @@ public sealed class RecentWritesTests : IAsyncDisposable
         await Should.ThrowAsync<CqlFault>(() => _recent.WriteAsync(default));
         _recent.IsPending.ShouldBeTrue();
         _down = false;
-        await _recent.WriteAsync(default);
-        Written.ShouldBe([1, 2]);
-        _recent.IsPending.ShouldBeFalse();
+        await Eventually.True(
+            async () =>
+            {
+                // An attempt of the background task that began before is shared, and may still fail.
+                await _recent.WriteAsync(default).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                return !_recent.IsPending;
+            },
+            "both are written");
+        Written.ShouldBe([1, 2], ignoreOrder: true);
     }
 
     [Theory]

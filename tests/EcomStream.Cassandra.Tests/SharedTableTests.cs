@@ -70,7 +70,7 @@ public sealed class SharedTableTests(StoreKeyspace keyspace) : IClassFixture<Sto
             await store.WriteAsync([RefusalTests.Order(1), RefusalTests.Payment(2)], default);
             await store.WriteUnmatchedAsync([RefusalTests.Unmatched(3, 10)], default);
             (await store.ReadAsync([1, 2], default)).ShouldAllBe(row => row != null);
-            (await store.ListHealableAsync(default).CountAsync()).ShouldBe(1);
+            (await store.ListUnjoinedAsync(default).CountAsync()).ShouldBe(1);
         }
 
         // The check has written nothing.

@@ -39,7 +39,7 @@ public sealed class UnmatchedListingTests
 
         (await store.ReadUnmatchedAsync([7, 8], default)).ShouldHaveSingleItem().OrderId.ShouldBe(8);
         (await store.ListUnmatchedAsync(new UnmatchedQuery(), default).ToListAsync()).ShouldHaveSingleItem().OrderId.ShouldBe(8);
-        (await store.ListHealableAsync(default).AnyAsync(row => row.OrderId == 8)).ShouldBeTrue();
+        (await store.ListUnjoinedAsync(default).AnyAsync(row => row.OrderId == 8)).ShouldBeTrue();
         log.Lines.ShouldContain(line => line.StartsWith("Error", StringComparison.Ordinal) && line.Contains("order_id 7, payment_key '1'", StringComparison.Ordinal));
     }
 
@@ -52,7 +52,7 @@ public sealed class UnmatchedListingTests
         await store.WriteUnmatchedAsync([RefusalTests.Unmatched(1_000, 1), RefusalTests.Unmatched(1_001, 1, UnmatchedState.DeadLettered)], default);
         var before = _client.RowsReturned;
 
-        (await store.ListHealableAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1_000, 1_001]);
+        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1_000, 1_001]);
 
         (_client.RowsReturned - before).ShouldBe(2);
     }
@@ -66,8 +66,8 @@ public sealed class UnmatchedListingTests
             [RefusalTests.Unmatched(1, 1), RefusalTests.Unmatched(2, 1, UnmatchedState.DeadLettered), RefusalTests.Unmatched(3, 1, UnmatchedState.Healed)], default);
         _client.Refuse = (statement, _) => statement.IsFiltering ? "Guardrail allow_filtering violated: Querying with ALLOW FILTERING is not allowed" : null;
 
-        (await store.ListHealableAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1, 2]);
-        (await store.ListHealableAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1, 2]);
+        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1, 2]);
+        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1, 2]);
     }
 
     [Fact]
@@ -194,6 +194,34 @@ public sealed class UnmatchedListingTests
     }
 
     [Fact]
+    public async Task Entries_of_finished_rows_that_were_there_before_expire_no_later_than_Cassandra_can_tell()
+    {
+        var settings = InMemoryStores.Settings with { FinishedTtl = CassandraSettings.LongestTtl };
+        await using (var first = InMemoryStores.Create(_client, settings))
+        {
+            await first.InitializeAsync(default);
+            await first.WriteUnmatchedAsync([RefusalTests.Unmatched(5, 1, UnmatchedState.Healed)], default);
+        }
+
+        _client.Drop($"{Table}_by_time");
+        var latest = 0;
+        _client.Refuse = (statement, values) =>
+        {
+            if (values.TryGetValue(InMemoryStatement.Ttl, out var ttl) && statement.Table.EndsWith("_by_time", StringComparison.Ordinal))
+            {
+                latest = Math.Max(latest, System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(ttl));
+            }
+
+            return null;
+        };
+        await using var store = InMemoryStores.Create(_client, settings);
+        await store.InitializeAsync(default);
+
+        latest.ShouldBeGreaterThan(0);
+        DateTimeOffset.UtcNow.AddSeconds(latest).ShouldBeLessThan(new DateTimeOffset(2038, 1, 19, 3, 14, 7, TimeSpan.Zero));
+    }
+
+    [Fact]
     public async Task A_role_that_may_not_write_the_listing_writes_and_lists_rows_without_it()
     {
         await using (var first = InMemoryStores.Create(_client))
@@ -265,11 +293,11 @@ public sealed class UnmatchedListingTests
         await store.InitializeAsync(default);
         await store.WriteUnmatchedAsync([.. Enumerable.Range(0, 2_000).Select(id => RefusalTests.Unmatched(id, 1))], default);
 
-        (await store.ListHealableAsync(default).CountAsync()).ShouldBe(2_000);
+        (await store.ListUnjoinedAsync(default).CountAsync()).ShouldBe(2_000);
 
         await using var larger = InMemoryStores.Create(_client, InMemoryStores.Settings with { PageSize = 1_000 });
         await larger.InitializeAsync(default);
-        (await Should.ThrowAsync<StoreUnavailableException>(async () => await larger.ListHealableAsync(default).CountAsync())).Message.ShouldContain("page_size");
+        (await Should.ThrowAsync<StoreUnavailableException>(async () => await larger.ListUnjoinedAsync(default).CountAsync())).Message.ShouldContain("page_size");
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public sealed class UnmatchedRowTests(StoreKeyspace keyspace) : IClassFixture<St
 
         if (listed)
         {
-            (await behind.ListHealableAsync(default).AnyAsync(row => row.OrderId == waiting.OrderId)).ShouldBeTrue();
+            (await behind.ListUnjoinedAsync(default).AnyAsync(row => row.OrderId == waiting.OrderId)).ShouldBeTrue();
         }
         else
         {

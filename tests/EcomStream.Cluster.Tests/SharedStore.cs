@@ -37,7 +37,7 @@ internal sealed class SharedStore(IFactStore store) : IFactStore
     public IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken) =>
         store.ListUnmatchedAsync(query, cancellationToken);
 
-    public IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken) => store.ListHealableAsync(cancellationToken);
+    public IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(CancellationToken cancellationToken) => store.ListUnjoinedAsync(cancellationToken);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

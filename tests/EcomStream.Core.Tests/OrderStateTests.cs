@@ -186,6 +186,18 @@ public sealed class OrderStateTests
     }
 
     [Fact]
+    public void A_given_up_payment_is_read_again_when_the_order_comes()
+    {
+        var (givenUp, waits) = (Some.Payment(1, id: 1), Some.Payment(2, id: 2));
+        var state = New.Loaded(null, [new UnmatchedMessage(givenUp, IsGivenUp: true), new UnmatchedMessage(waits)], hasMore: false, out _).WithoutGivenUp();
+        state.Waiting.ShouldHaveSingleItem().Message.ShouldBe(waits);
+        state = state.Receive(Some.Order(3), out var decision);
+        decision.WritePayment.ShouldBe(waits);
+        decision.DeadLetters.ShouldBeNull();
+        state.NeedsMoreRows.ShouldBeTrue();
+    }
+
+    [Fact]
     public void Another_order_message_with_the_same_stamp_is_written_and_a_redelivery_is_not()
     {
         var (first, second) = (Some.Order(5, "Pending", "m1"), Some.Order(5, "Shipped", "m2"));

@@ -60,6 +60,8 @@ mutate "a clean stop is recorded although leases of an earlier crash have not ru
   '.Where(pair => pair.Second.IsNothingLeasedElsewhere)' ''
 mutate "a record of a clean stop is used after a stream was lost" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
   '_nothingLeased &= _readingSince is null && status.StreamsReopened == 0;' ''
+mutate "one message that is unacked elsewhere counts as received" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
+  'backlog.UnackedMessages == answer.ReceivedMessages;' 'backlog.UnackedMessages <= answer.ReceivedMessages + 1;'
 mutate "silence counts without a round trip" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
   ' && probedAt - quietSince >= _idle)' ')'
 mutate "the watermark is one idle time too far" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
@@ -85,7 +87,7 @@ mutate "a payment is acked before its row is written" EcomStream.Actors/Unmatche
 mutate "a write is acked before it is done" EcomStream.Actors/Writing/WriteQueue.cs \
   'work.Current = work.Pending;' 'work.Current = work.Pending; work.Current!.AckAll();'
 mutate "a merged message is never settled" EcomStream.Actors/Writing/PendingWrite.cs \
-  '(_more ??= []).AddRange(also);' ''
+  '(Extra.Messages ??= []).AddRange(also);' ''
 mutate "a merge keeps the payment that came last" EcomStream.Actors/Writing/PendingWrite.cs \
   'if (Payment is null || OrderState.IsNewer(payment, Payment))' 'if (true)'
 mutate "rows of unmatched payments are not read at the start" EcomStream.Actors/Hosting/PipelineShards.cs \
@@ -96,4 +98,12 @@ mutate "an order without an actor does not read its unmatched rows" EcomStream.A
   'if (isOrder && _index.Contains(orderId))' 'if (false)'
 mutate "a slot is vacated although messages are on their way to it" EcomStream.Actors/Orders/OrderSupervisor.cs \
   'slot.VacantAt != slot.Sent || ' ''
+mutate "whether a payment was discarded is not looked up" EcomStream.Actors/Orders/OrderSupervisor.cs \
+  ' && _index.MayHaveDiscarded(payment.OrderId))' ' && false)'
+mutate "orders with discarded payments are not read at the start" EcomStream.Actors/Unmatched/UnmatchedIndex.cs \
+  'SetDiscarded(payment.OrderId);' ''
+mutate "given-up payments stay in memory" EcomStream.Core/Join/OrderState.cs \
+  'Waiting = [.. _waiting.Where(w => !w.IsGivenUp)], HasMoreRows = true };' 'Waiting = Waiting };'
+mutate "a newer message of a discarded payment counts as discarded" EcomStream.Actors/Unmatched/UnmatchedLedger.cs \
+  '        && UnmatchedRows.Compare(payment, row) <= 0;' '        ;'
 exit $missed

@@ -54,7 +54,7 @@ public sealed class UnmatchedRowsTests : IDisposable
     public async Task A_page_of_what_an_order_would_heal_is_read_by_key_and_sorts_nothing(bool continues)
     {
         await using var store = await Open();
-        var plan = Plan(UnmatchedTable.HealablePageSql(continues), parameters: 3);
+        var plan = Plan(UnmatchedTable.UnjoinedPageSql(continues), parameters: 3);
 
         // With a million dead letters, pages that sort made a start take a quarter of an hour.
         plan.ShouldNotBeEmpty();
@@ -97,7 +97,7 @@ public sealed class UnmatchedRowsTests : IDisposable
 
         (await store.ReadUnmatchedAsync([7, 8], default)).ShouldHaveSingleItem().OrderId.ShouldBe(8);
         (await Orders(store)).Count.ShouldBe(2_499);
-        (await store.ListHealableAsync(default).AnyAsync(row => row.OrderId == 8)).ShouldBeTrue();
+        (await store.ListUnjoinedAsync(default).AnyAsync(row => row.OrderId == 8)).ShouldBeTrue();
     }
 
     [Fact]

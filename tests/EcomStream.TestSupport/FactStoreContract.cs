@@ -833,7 +833,7 @@ public abstract class FactStoreContract : IAsyncLifetime
     }
 
     [SkippableFact]
-    public async Task Healable_are_those_that_wait_and_those_that_were_dead_lettered_without_an_order()
+    public async Task Unjoined_payments_wait_or_were_dead_lettered_or_discarded_without_an_order()
     {
         await Store.WriteUnmatchedAsync(
             [
@@ -844,25 +844,26 @@ public abstract class FactStoreContract : IAsyncLifetime
                 Unmatched(4, "1") with { State = UnmatchedState.Discarded },
                 Unmatched(5, "1") with { State = UnmatchedState.DeadLettered, Reason = DeadLetterReason.StoreRejected },
                 Unmatched(6, "1"),
+                Unmatched(7, "1") with { State = UnmatchedState.Discarded, Reason = DeadLetterReason.Superseded },
             ],
             default);
         await Store.WriteUnmatchedAsync([Unmatched(6, "1") with { State = UnmatchedState.Healed }], default);
 
-        (await Healable()).Order().ShouldBe([(1, UnmatchedState.Waiting), (1, UnmatchedState.DeadLettered)]);
+        (await Unjoined()).Order().ShouldBe([(1, UnmatchedState.Waiting), (1, UnmatchedState.DeadLettered), (4, UnmatchedState.Discarded)]);
     }
 
     [Trait("Speed", "Slow")]
     [SkippableFact]
-    public async Task Every_healable_row_is_listed_however_many_there_are()
+    public async Task Every_unjoined_payment_is_listed_however_many_there_are()
     {
         await Store.WriteUnmatchedAsync([.. Enumerable.Range(0, 4_000).Select(i => Unmatched(i / 2, (i % 2).ToString()))], default);
 
-        (await Healable()).GroupBy(row => row.OrderId).Select(order => order.Count()).ShouldAllBe(rows => rows == 2);
-        (await Healable()).Count.ShouldBe(4_000);
+        (await Unjoined()).GroupBy(row => row.OrderId).Select(order => order.Count()).ShouldAllBe(rows => rows == 2);
+        (await Unjoined()).Count.ShouldBe(4_000);
     }
 
     [SkippableFact]
-    public async Task Unmatched_rows_are_read_by_key_and_healable_ones_in_their_order_up_to_a_limit()
+    public async Task Unmatched_rows_are_read_by_key_and_unjoined_ones_in_their_order_up_to_a_limit()
     {
         var rows = new[]
         {
@@ -877,9 +878,9 @@ public abstract class FactStoreContract : IAsyncLifetime
         byKey.Select(row => (row.OrderId, row.PaymentKey)).ShouldBe([(Id(1), "8"), (Id(2), "5")], ignoreOrder: true);
         (await Store.ReadUnmatchedRowsAsync([], default)).ShouldBeEmpty();
 
-        var healable = await Store.ReadHealableAsync([Id(1), Id(2), Id(3)], limit: 10, default);
-        healable.Select(row => row.PaymentKey).ShouldBe(["7", "5", "6"]);
-        (await Store.ReadHealableAsync([Id(1)], limit: 2, default)).Select(row => row.PaymentKey).ShouldBe(["7", "5"]);
+        var unjoined = await Store.ReadUnjoinedAsync([Id(1), Id(2), Id(3)], limit: 10, default);
+        unjoined.Select(row => row.PaymentKey).ShouldBe(["7", "5", "6", "8"]);
+        (await Store.ReadUnjoinedAsync([Id(1)], limit: 2, default)).Select(row => row.PaymentKey).ShouldBe(["7", "5"]);
     }
 
     [SkippableFact]
@@ -976,10 +977,10 @@ public abstract class FactStoreContract : IAsyncLifetime
 
     private async Task<IEnumerable<long>> Listed(UnmatchedQuery query) => (await List(query)).Select(row => row.OrderId - FirstOrderId);
 
-    private async Task<List<(long OrderId, UnmatchedState State)>> Healable()
+    private async Task<List<(long OrderId, UnmatchedState State)>> Unjoined()
     {
         var rows = new List<(long, UnmatchedState)>();
-        await foreach (var payment in Store.ListHealableAsync(default))
+        await foreach (var payment in Store.ListUnjoinedAsync(default))
         {
             if (IsOurs(payment.OrderId))
             {

@@ -36,7 +36,7 @@ internal sealed class PipelineParts
     private void StartStreams()
     {
         var (settings, metrics, unmatched) = (_pipeline.Settings, _pipeline.Metrics, _pipeline.Shards.Unmatched);
-        var log = Logging.GetLogger(_context.System, "EcomStream.Actors.MessageDecoder");
+        var log = Logging.GetLogger(_context.System, typeof(MessageDecoder));
         var materializer = _context.Materializer();
         MessageDecoder[] decoders =
         [

@@ -54,7 +54,7 @@ internal sealed class LocalShards(EcomStreamPipeline pipeline) : PipelineShards
 
     public override async Task OpenAsync(CancellationToken cancellationToken)
     {
-        await foreach (var payment in pipeline.Ports.Store.ListHealableAsync(cancellationToken))
+        await foreach (var payment in pipeline.Ports.Store.ListUnjoinedAsync(cancellationToken))
         {
             _group.Index.Add(payment);
         }

@@ -25,7 +25,7 @@ internal sealed partial class OrderActor
         var cause = requests.Cause;
         _state = _state.Loaded(loaded.Row, loaded.Unmatched, loaded.HasMore, out var decision);
         requests.Cause = null;
-        GoOn();
+        requests.Awaited = 0;
         if (cause is RecheckOrder recheck)
         {
             requests.Recheck = recheck;
@@ -46,10 +46,11 @@ internal sealed partial class OrderActor
 
     private void DeadLettered()
     {
-        var rest = _requests!.AfterDeadLetters!.Value;
-        GoOn();
+        var requests = _requests!;
+        var rest = requests.AfterDeadLetters!.Value;
+        requests.Awaited = 0;
         CarryOut(rest, null);
-        _requests.AfterDeadLetters = null;
+        requests.AfterDeadLetters = null;
         Continue();
     }
 }

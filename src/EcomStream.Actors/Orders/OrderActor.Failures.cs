@@ -29,7 +29,6 @@ internal sealed partial class OrderActor
         }
 
         _state = OrderState.New(_state.OrderId);
-        Become(Receive);
     }
 
     // Everything that was neither settled nor handed over.

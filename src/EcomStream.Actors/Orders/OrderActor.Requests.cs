@@ -20,7 +20,6 @@ internal sealed partial class OrderActor
             requests.AfterDeadLetters = decision with { DeadLetters = null };
             requests.Awaited = ++_lastRequest;
             _shard.Supervisor.Tell(new DeadLetterPayments(_state.OrderId, deadLetters, requests.Awaited, Self), ActorRefs.NoSender);
-            Await(AwaitingDeadLetters);
             return;
         }
 
@@ -91,6 +90,5 @@ internal sealed partial class OrderActor
         requests.Cause = cause;
         requests.Awaited = ++_lastRequest;
         _shard.Writer.Tell(new LoadOrder(_state.OrderId, requests.Awaited, Self), ActorRefs.NoSender);
-        Await(AwaitingRow);
     }
 }

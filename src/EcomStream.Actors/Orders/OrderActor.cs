@@ -41,67 +41,12 @@ internal sealed partial class OrderActor : ActorBase
             .WithDispatcher("ecomstream.shard-dispatcher")
             .WithMailbox("ecomstream.order-mailbox");
 
-    /// <summary>Nothing is awaited but rows being written: every message is decided at once.</summary>
-    protected override bool Receive(object message) => Guard(message, static (order, received) =>
-    {
-        switch (received)
-        {
-            case PaymentsParked parked:
-                order.Parked(parked);
-                order.LoadMoreRows();
-                break;
-            case OrderSlot slot:
-                order._slot = slot;
-                return;
-            case OrderLoaded or PaymentsDeadLettered:
-                // It answers a request that was forgotten after a failure.
-                return;
-            case InspectOrder inspect:
-                order.Inspect(inspect);
-                return;
-            default:
-                order.Count();
-                order.Decide(received is LocalMessage local ? local.Message : received);
-                break;
-        }
-
-        order.OfferVacancyIfDone();
-    });
-
-    /// <summary>The row was asked for: messages are put off until it is known.</summary>
-    private bool AwaitingRow(object message) => Guard(message, static (order, received) =>
-    {
-        if (received is OrderLoaded loaded && loaded.Correlation == order._requests!.Awaited)
-        {
-            order.Loaded(loaded);
-        }
-        else
-        {
-            order.PutOff(received);
-        }
-    });
-
-    /// <summary>
-    /// Dead letters are being published: messages are put off until they are durable, because what is written next
-    /// overwrites what they hold.
-    /// </summary>
-    private bool AwaitingDeadLetters(object message) => Guard(message, static (order, received) =>
-    {
-        if (received is PaymentsDeadLettered done && done.Correlation == order._requests!.Awaited)
-        {
-            order.DeadLettered();
-        }
-        else
-        {
-            order.PutOff(received);
-        }
-    });
-
-    private bool Guard(object message, Action<OrderActor, object> handle)
+    // It does not use Become: that allocates for every row that is read.
+    protected override bool Receive(object message)
     {
         try
         {
-            handle(this, message);
+            Handle(message);
         }
         catch (Exception failure)
         {
@@ -109,6 +54,54 @@ internal sealed partial class OrderActor : ActorBase
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// Nothing is awaited but rows being written: every message is decided at once. While the row or dead letters are
+    /// awaited, messages are put off: what is written after dead letters overwrites what they hold.
+    /// </summary>
+    private void Handle(object message)
+    {
+        switch (message)
+        {
+            case OrderSlot slot:
+                _slot = slot;
+                return;
+            case OrderLoaded loaded when loaded.Correlation == _requests?.Awaited:
+                Loaded(loaded);
+                return;
+            case PaymentsDeadLettered done when done.Correlation == _requests?.Awaited:
+                DeadLettered();
+                return;
+            case OrderLoaded or PaymentsDeadLettered:
+                // It answers a request that was forgotten after a failure.
+                return;
+            case InspectOrder inspect:
+                Inspect(inspect);
+                return;
+            case PaymentsParked parked:
+                Parked(parked);
+                LoadMoreRows();
+                break;
+            default:
+                Count();
+                Take(message is LocalMessage local ? local.Message : message);
+                break;
+        }
+
+        OfferVacancyIfDone();
+    }
+
+    private void Take(object message)
+    {
+        if (_requests is { IsAwaiting: true } requests)
+        {
+            (requests.PutOff ??= new Queue<object>()).Enqueue(message);
+        }
+        else
+        {
+            Decide(message);
+        }
     }
 
     private void Count()
@@ -120,25 +113,6 @@ internal sealed partial class OrderActor : ActorBase
             _epoch = _slot.Epoch;
             _state = OrderState.New(_slot.OrderId);
             _orderTrace = null;
-        }
-    }
-
-    private void PutOff(object message)
-    {
-        switch (message)
-        {
-            case PaymentsParked parked:
-                Parked(parked);
-                break;
-            case OrderLoaded or PaymentsDeadLettered:
-                break;
-            case InspectOrder inspect:
-                Inspect(inspect);
-                break;
-            default:
-                Count();
-                (_requests!.PutOff ??= new Queue<object>()).Enqueue(message is LocalMessage local ? local.Message : message);
-                break;
         }
     }
 
@@ -171,7 +145,7 @@ internal sealed partial class OrderActor : ActorBase
         switch (message)
         {
             case OrderReceived order:
-                if (order.Delivery.Trace?.Id is { } trace)
+                if (order.HasTrace && order.Delivery.Trace?.Id is { } trace)
                 {
                     _orderTrace = trace;
                     MessageTrace.Link(_state.Waiting, trace);
@@ -208,18 +182,6 @@ internal sealed partial class OrderActor : ActorBase
         }
 
         CarryOut(decision, message);
-    }
-
-    private void Await(Receive state)
-    {
-        _requests!.IsAwaiting = true;
-        Become(state);
-    }
-
-    private void GoOn()
-    {
-        _requests!.IsAwaiting = false;
-        Become(Receive);
     }
 
     private OrderRequests Requests => _requests ??= new OrderRequests(_lastRequest);
@@ -269,6 +231,11 @@ internal sealed partial class OrderActor : ActorBase
         }
 
         _requests = null;
+        if (!_state.Waiting.IsEmpty)
+        {
+            _state = _state.WithoutGivenUp();
+        }
+
         if (_state.IsComplete || _state.IsEmpty || (_passivate && _state.Waiting.All(w => w.HasRow)))
         {
             _slot.VacantAt = _handled;

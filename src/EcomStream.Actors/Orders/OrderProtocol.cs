@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using EcomStream.Core;
 
 namespace EcomStream.Actors;
@@ -35,8 +36,11 @@ internal sealed record ReturnDeliveries(IReadOnlyList<Delivery> Deliveries, Time
 /// <summary>Carries a message of <c>EcomStream.Core</c> where Akka verifies that messages can be serialized.</summary>
 internal sealed record LocalMessage(OrderMessage Message) : INoSerializationVerificationNeeded;
 
-/// <summary>Everything that waits unacked gets its row now, because the pipeline drains.</summary>
-internal sealed class ParkAll : INoSerializationVerificationNeeded
+/// <summary>
+/// Everything that waits unacked gets its row now, because the pipeline drains. A shard may stop before it processes this
+/// message; that is not logged.
+/// </summary>
+internal sealed class ParkAll : INoSerializationVerificationNeeded, IDeadLetterSuppression
 {
     public static readonly ParkAll Instance = new();
 }

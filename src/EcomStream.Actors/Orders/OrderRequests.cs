@@ -9,7 +9,7 @@ internal sealed class OrderRequests(long forgotten)
     /// <summary>Answers up to this correlation id belong to requests that were forgotten after a failure.</summary>
     public readonly long Forgotten = forgotten;
 
-    /// <summary>The correlation id of the row or the dead letters that are awaited.</summary>
+    /// <summary>The correlation id of the row or the dead letters that are awaited; 0 while neither is.</summary>
     public long Awaited;
 
     /// <summary>Requests for rows of waiting payments that are not answered yet.</summary>
@@ -34,5 +34,5 @@ internal sealed class OrderRequests(long forgotten)
     public object? Undecided;
 
     /// <summary>Whether a row or dead letters are awaited.</summary>
-    public bool IsAwaiting;
+    public bool IsAwaiting => Awaited != 0;
 }

@@ -76,8 +76,7 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
             case ShardBatch batch:
                 for (var i = 0; i < batch.Messages.Count; i++)
                 {
-                    var received = batch.Messages[i];
-                    Send(received.OrderId, received, received is OrderReceived);
+                    Receive(batch.Messages[i]);
                 }
 
                 break;
@@ -89,6 +88,9 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
                 break;
             case ParkPayments or DeadLetterPayments:
                 _unmatched.Tell(message, ActorRefs.NoSender);
+                break;
+            case PaymentChecked { Payment: var payment }:
+                Send(payment.OrderId, payment, isOrder: false);
                 break;
             case PaymentRefused or RecheckOrder:
                 Send(((IOrderMessage)message).OrderId, message, isOrder: false);
@@ -129,6 +131,19 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
             default:
                 Unhandled(message);
                 break;
+        }
+    }
+
+    // Before a payment is decided: its order's row does not show that an operator has discarded it.
+    private void Receive(OrderMessage message)
+    {
+        if (message is PaymentReceived { Replay: null } payment && _index.MayHaveDiscarded(payment.OrderId))
+        {
+            _unmatched.Tell(new CheckDiscarded(payment, Self), ActorRefs.NoSender);
+        }
+        else
+        {
+            Send(message.OrderId, message, message is OrderReceived);
         }
     }
 

@@ -4,14 +4,16 @@ using EcomStream.Core;
 namespace EcomStream.Actors;
 
 /// <summary>
-/// The ids of the orders that have unmatched payments which an order would heal, and of those that wait, since when.
-/// It spares the read of the unmatched rows for all other orders, and the search for those whose grace is over. The
-/// unmatched writer changes it, once a row is durable; the supervisors and the sweeper read it. An id too many costs a
-/// read; one too few would be a payment that is not healed.
+/// The ids of the orders that have unmatched payments which an order would heal, of those that wait, since when, and of
+/// the orders that have discarded payments. It spares the read of the unmatched rows for all other orders, and the search
+/// for those whose grace is over. The unmatched writer changes it, once a row is durable; the supervisors and the sweeper
+/// read it. An id too many costs a read; one too few would be a payment that is not healed, or a discarded one that is
+/// joined.
 /// </summary>
 public sealed class UnmatchedIndex
 {
     private readonly ConcurrentDictionary<long, Entry> _orders = new();
+    private readonly ConcurrentDictionary<long, bool> _discarded = new();
     private readonly Lock _lock = new();
 
     // May hold orders that no longer wait, or wait since another time: they are dropped when it is their turn.
@@ -36,7 +38,13 @@ public sealed class UnmatchedIndex
     public int Count => _orders.Count;
 
     /// <summary>Whether an order has unmatched payments.</summary>
-    public bool Contains(long orderId) => _isLoading || (!_orders.IsEmpty && _orders.ContainsKey(orderId));
+    public bool Contains(long orderId) => _isLoading || _orders.ContainsKey(orderId);
+
+    /// <summary>
+    /// Whether an order may have a payment that was discarded. That includes every order whose payments an order would heal:
+    /// another program may have discarded one of them since.
+    /// </summary>
+    public bool MayHaveDiscarded(long orderId) => Contains(orderId) || _discarded.ContainsKey(orderId);
 
     /// <summary>Whether an order has a payment that waits.</summary>
     public bool IsWaiting(long orderId) => _orders.TryGetValue(orderId, out var entry) && entry.IsWaiting;
@@ -65,9 +73,18 @@ public sealed class UnmatchedIndex
         }
     }
 
+    /// <summary>A payment of the order was discarded.</summary>
+    internal void SetDiscarded(long orderId) => _discarded[orderId] = true;
+
     /// <summary>A row was found: nothing that is known of the order is forgotten.</summary>
-    internal void Add(HealablePayment payment)
+    internal void Add(UnjoinedPayment payment)
     {
+        if (payment.State == UnmatchedState.Discarded)
+        {
+            SetDiscarded(payment.OrderId);
+            return;
+        }
+
         lock (_lock)
         {
             var known = _orders.TryGetValue(payment.OrderId, out var entry);

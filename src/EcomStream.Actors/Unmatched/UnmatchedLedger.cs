@@ -36,6 +36,13 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
     /// <summary>Payments to be parked that an operator has discarded.</summary>
     public List<PaymentReceived> Discarded { get; } = [];
 
+    /// <summary>Whether a payment is a redelivery of one that an operator has discarded. A newer message of it, or a replay, is not.</summary>
+    public bool IsDiscarded(PaymentReceived payment) =>
+        payment.Replay is null
+        && _rows.TryGetValue(payment.Key, out var row)
+        && row.State == UnmatchedState.Discarded
+        && UnmatchedRows.Compare(payment, row) <= 0;
+
     /// <summary>Adds a row as the store has it.</summary>
     public void AddExisting(UnmatchedPayment row)
     {
@@ -107,9 +114,8 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         }
 
         var age = UnmatchedRows.Compare(payment, existing);
-        if (existing.State == UnmatchedState.Discarded && payment.Replay is null && age <= 0)
+        if (IsDiscarded(payment))
         {
-            // A redelivery of what an operator has discarded.
             Discarded.Add(payment);
             return;
         }
@@ -123,7 +129,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         // A payment that was dead-lettered already is not published again, unless an operator has replayed it; its row
         // takes the data of the newer message.
         var replayed = payment.Replay is not null && payment.Stamp > existing.Stamp;
-        row = existing.WithMessageOf(row) with { Replays = Math.Max(existing.Replays, row.Replays) };
+        row = (age == 0 ? existing : existing.WithMessageOf(row)) with { Replays = Math.Max(existing.Replays, row.Replays) };
         Change(existing.IsHealable && !replayed
             ? row
             : (row with { Reason = DeadLetterReason.NoMatchingOrder, Detail = "" }).Become(state, _nowMicros, replayed ? "replayed" : ""));
@@ -165,7 +171,9 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
                 Detail = detail,
                 Replays = Math.Max(existing.Replays, row.Replays),
             };
-            var isGivenUp = existing.State is UnmatchedState.DeadLettered or UnmatchedState.Discarded;
+
+            // What was discarded was the older message.
+            var isGivenUp = existing.State == UnmatchedState.DeadLettered || (existing.State == UnmatchedState.Discarded && keepsExisting);
             if (isGivenUp && !DeadLetters.ContainsKey(row.Id))
             {
                 // It was published before: this is a redelivery, or a dead letter that turned out to be superseded.
@@ -189,6 +197,12 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         var row = UnmatchedRows.Encode(deadLetter, _nowMicros);
         if (_rows.TryGetValue(row.PaymentKey, out var existing))
         {
+            if (existing.State is UnmatchedState.DeadLettered or UnmatchedState.Discarded && deadLetter.Replay is null)
+            {
+                // A redelivery: its dead letter has been published.
+                return;
+            }
+
             row = existing.WithMessageOf(row) with
             {
                 Reason = row.Reason,

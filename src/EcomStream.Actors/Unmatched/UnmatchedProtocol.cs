@@ -36,6 +36,23 @@ internal sealed record ParkPayments(long OrderId, IReadOnlyList<PaymentReceived>
 internal sealed record PaymentsParked(long OrderId, long Correlation, IReadOnlyList<PaymentReceived>? Discarded = null)
     : IOrderMessage, INoSerializationVerificationNeeded;
 
+/// <summary>
+/// Is a payment one that an operator has discarded? Then its message is settled; otherwise <see cref="PaymentChecked"/> is
+/// the answer. From a supervisor.
+/// </summary>
+/// <param name="Payment">The payment.</param>
+/// <param name="ReplyTo">The supervisor.</param>
+internal sealed record CheckDiscarded(PaymentReceived Payment, IActorRef ReplyTo) : UnmatchedCommand
+{
+    public override long RowOrderId => Payment.OrderId;
+
+    public override IEnumerable<string> PaymentKeys => [Payment.Key];
+}
+
+/// <summary>The answer to <see cref="CheckDiscarded"/>: the payment was not discarded and goes to its order.</summary>
+/// <param name="Payment">The payment.</param>
+internal sealed record PaymentChecked(PaymentReceived Payment) : INoSerializationVerificationNeeded;
+
 /// <summary>Dead-letter payments, then settle their messages: from an order, by way of its supervisor.</summary>
 /// <param name="OrderId">The order.</param>
 /// <param name="Payments">The payments, with the reasons.</param>

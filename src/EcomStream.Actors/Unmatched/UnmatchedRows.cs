@@ -27,6 +27,12 @@ internal static class UnmatchedRows
             return message.Stamp.CompareTo(row.Stamp);
         }
 
+        // An operator may have corrected the data in the row.
+        if (row.MessageId.Length > 0 && row.MessageId == message.Delivery.MessageId && row.Subscription == message.Delivery.Subscription)
+        {
+            return 0;
+        }
+
         return Decode(row) is not { } kept ? 1
             : OrderState.IsNewer(message, kept) ? 1
             : OrderState.IsNewer(kept, message) ? -1

@@ -100,7 +100,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
                 break;
             case SearchTick when !_searching:
                 _searching = true;
-                FindHealableAsync().PipeTo(Self);
+                FindUnjoinedAsync().PipeTo(Self);
                 break;
             case PaymentsFound found:
                 _searching = false;
@@ -206,13 +206,13 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
     }
 
     // The rows of other programs, or of a heal that a crash cut short, are not in the index as they are in the table.
-    private async Task<PaymentsFound> FindHealableAsync()
+    private async Task<PaymentsFound> FindUnjoinedAsync()
     {
         var found = new List<long>();
         var page = new HashSet<long>();
-        await foreach (var payment in _store.ListHealableAsync(_stopped.Token))
+        await foreach (var payment in _store.ListUnjoinedAsync(_stopped.Token))
         {
-            if (!_index.Contains(payment.OrderId))
+            if (payment.State == UnmatchedState.Discarded || !_index.Contains(payment.OrderId))
             {
                 _index.Add(payment);
             }

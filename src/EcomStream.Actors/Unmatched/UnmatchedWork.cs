@@ -13,8 +13,8 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
     /// <summary>The commands.</summary>
     public IReadOnlyList<UnmatchedCommand> Commands { get; } = commands;
 
-    /// <summary>Whether the rows that an order would heal are read, so that the index can be set.</summary>
-    public bool ReadsHealable { get; } = commands.Any(command => command.MayEndWaiting);
+    /// <summary>Whether the order's unjoined payments are read, so that the index can be set.</summary>
+    public bool ReadsUnjoined { get; } = commands.Any(command => command.MayEndWaiting);
 
     /// <summary>Whether there may be such rows that were not read.</summary>
     public bool HasMore { get; set; }

@@ -29,13 +29,18 @@ internal sealed partial class UnmatchedWriter
     private void Index(UnmatchedWork work)
     {
         var rows = work.Ledger!.Rows.Where(row => !row.IsMessage).ToList();
+        if (rows.Any(row => row.IsUnjoined && !row.IsHealable))
+        {
+            _index.SetDiscarded(work.RowOrderId);
+        }
+
         var waiting = rows.Where(row => row.State == UnmatchedState.Waiting).ToList();
-        if (!work.ReadsHealable || work.HasMore)
+        if (!work.ReadsUnjoined || work.HasMore)
         {
             // Not every row of the order is known: what is known is added, and nothing is removed.
             foreach (var row in rows.Where(row => row.IsHealable))
             {
-                _index.Add(new HealablePayment(row.OrderId, row.State, row.PublishTimeMicros));
+                _index.Add(new UnjoinedPayment(row.OrderId, row.State, row.PublishTimeMicros));
             }
         }
         else if (waiting.Count > 0)
@@ -67,10 +72,25 @@ internal sealed partial class UnmatchedWriter
                     Ack(deadLetters.Payments.Select(deadLetter => deadLetter.Payment));
                     deadLetters.ReplyTo.Tell(new PaymentsDeadLettered(deadLetters.OrderId, deadLetters.Correlation), ActorRefs.NoSender);
                     break;
+                case CheckDiscarded check:
+                    Settle(check, work.Ledger!.IsDiscarded(check.Payment));
+                    break;
                 case DeadLetterMessage deadLetter:
                     deadLetter.Delivery.Ack();
                     break;
             }
+        }
+    }
+
+    private static void Settle(CheckDiscarded check, bool isDiscarded)
+    {
+        if (isDiscarded)
+        {
+            check.Payment.Delivery.Ack();
+        }
+        else
+        {
+            check.ReplyTo.Tell(new PaymentChecked(check.Payment), ActorRefs.NoSender);
         }
     }
 

@@ -15,7 +15,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
     private const int MostPerLane = 100;
 
     // Rows of one order that are read at once.
-    internal const int HealableLimit = 1_000;
+    internal const int UnjoinedLimit = 1_000;
 
     private readonly EcomStreamSettings _settings;
     private readonly IFactStore _store;
@@ -142,14 +142,14 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
             }
         }
 
-        var orderIds = batch.Works.Where(work => work.ReadsHealable).Select(work => work.RowOrderId).ToList();
+        var orderIds = batch.Works.Where(work => work.ReadsUnjoined).Select(work => work.RowOrderId).ToList();
         if (orderIds.Count > 0)
         {
-            var healable = await _store.ReadHealableAsync(orderIds, HealableLimit, CancellationToken.None);
+            var healable = await _store.ReadUnjoinedAsync(orderIds, UnjoinedLimit, CancellationToken.None);
             foreach (var rows in healable.GroupBy(row => row.OrderId))
             {
                 var work = works[rows.Key];
-                work.HasMore = rows.Count() >= HealableLimit;
+                work.HasMore = rows.Count() >= UnjoinedLimit;
                 foreach (var row in rows)
                 {
                     work.Ledger!.AddExisting(row);

@@ -168,16 +168,15 @@ internal sealed class SubscriptionMonitor
     /// <summary>Makes a round trip to the broker.</summary>
     public async Task ProbeAsync(CancellationToken cancellationToken)
     {
-        var (sentAt, before) = (Now, _subscription.Status);
+        var (sentAt, wasFull) = (Now, _subscription.Status.IsFull);
         var answer = await _subscription.ProbeAsync(cancellationToken);
-        var after = _subscription.Status;
-        var isSteady = before.OutstandingMessages == after.OutstandingMessages && !before.IsFull && !after.IsFull;
+        wasFull |= _subscription.Status.IsFull;
         lock (_lock)
         {
             _longestLease = answer.Backlog is null ? answer.LongestLease ?? TimeSpan.Zero : TimeSpan.Zero;
             _brokerTellsTime = answer.BrokerTimeMicros is not null;
             _clock.Assume(Timestamps.Micros(_time.GetUtcNow()), Now);
-            _watermark.Probed(answer, sentAt, Now, isSteady ? after.OutstandingMessages : null);
+            _watermark.Probed(answer, sentAt, Now, wasFull);
         }
 
         Update();

@@ -112,8 +112,8 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     /// <param name="answer">The answer.</param>
     /// <param name="sentAt">When the probe was sent.</param>
     /// <param name="at">When the answer arrived.</param>
-    /// <param name="outstanding">Messages in flight during the whole round trip; null when their number changed.</param>
-    public void Probed(in SubscriptionProbe answer, long sentAt, long at, int? outstanding = null)
+    /// <param name="wasFull">Whether the subscription took no more messages at its beginning or end.</param>
+    public void Probed(in SubscriptionProbe answer, long sentAt, long at, bool wasFull = false)
     {
         if (answer.BrokerTimeMicros is { } brokerTime)
         {
@@ -123,7 +123,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
         _longestLease = answer.LongestLease is { } lease ? (long)lease.TotalMicroseconds : _longestLease;
 
         // When exactly the messages in flight here are unacked, every message was received, however long they stay there.
-        var allReceived = _receivedAt < sentAt && answer.Backlog is { } backlog && backlog.UnackedMessages == outstanding;
+        var allReceived = !wasFull && _receivedAt < sentAt && answer.Backlog is { } backlog && backlog.UnackedMessages == answer.ReceivedMessages;
         _probe = (answer, sentAt, allReceived);
     }
 

@@ -94,8 +94,7 @@ internal sealed partial class FactWriter
     // After an order write that was divided from its payment comes that payment.
     private void Next(OrderWork work, WriteBatch written)
     {
-        work.Current = work.PaymentPart;
-        work.PaymentPart = null;
+        work.Current = work.Current!.PaymentPart;
         if (work.Current is null)
         {
             _queue.Release(work);
@@ -111,13 +110,7 @@ internal sealed partial class FactWriter
         for (var i = 0; i < loaded.Batch.Work.Count; i++)
         {
             var work = loaded.Batch.Work[i];
-            var (row, unmatched, hasMore) = loaded.Orders[i];
-            foreach (var reader in work.Readers!)
-            {
-                reader.ReplyTo.Tell(new OrderLoaded(work.OrderId, reader.Correlation, row, unmatched, hasMore), ActorRefs.NoSender);
-            }
-
-            work.Readers = null;
+            work.Answer(loaded.Orders[i]);
             work.Reading = false;
             _queue.Release(work);
         }

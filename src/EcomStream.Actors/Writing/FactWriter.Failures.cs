@@ -79,7 +79,7 @@ internal sealed partial class FactWriter
         if (done.HasBothSides)
         {
             // Only one side may be at fault. The order comes first: without it, its payment has to wait.
-            (work.Current, work.PaymentPart) = done.Divide();
+            work.Current = done.Divide();
             Run(new WriteBatch([work]) { RejectedAt = batch.RejectedAt });
             return true;
         }
@@ -103,11 +103,10 @@ internal sealed partial class FactWriter
         }
 
         _router.Route(new WriteRejected(work.OrderId));
-        if (work.PaymentPart is { } orphan)
+        if (done.PaymentPart is { } orphan)
         {
             // Its order is not in the row: each payment is decided again.
             others.AddRange(orphan.Messages);
-            work.PaymentPart = null;
         }
 
         if (done.HasOrder && work.Pending is { HasOrder: false } later)

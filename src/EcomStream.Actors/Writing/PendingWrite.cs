@@ -7,14 +7,8 @@ internal sealed class PendingWrite
 {
     private readonly long _orderId;
     private OrderReceived? _order;
-
-    // The order columns; those of _order, unless another message with the same stamp was merged into them.
-    private Order? _columns;
-    private Stamp? _paymentDetailStamp;
     private bool _guarded;
-
-    // The usual case, an order and its payment, needs no list.
-    private List<OrderMessage>? _more;
+    private Extras? _extras;
 
     public PendingWrite(WriteFact first)
     {
@@ -34,7 +28,10 @@ internal sealed class PendingWrite
     public bool HasBothSides => _order is not null && Payment is not null;
 
     /// <summary>The payments whose rows are healed when this is durable.</summary>
-    public List<PaymentReceived>? Heal { get; private set; }
+    public List<PaymentReceived>? Heal => _extras?.Heal;
+
+    /// <summary>The write that comes after it, when it was divided; null for none.</summary>
+    public PendingWrite? PaymentPart => _extras?.PaymentPart;
 
     /// <summary>Whether one of the messages is a replay.</summary>
     public bool HasReplay { get; private set; }
@@ -59,7 +56,7 @@ internal sealed class PendingWrite
                 yield return Payment;
             }
 
-            foreach (var message in _more ?? [])
+            foreach (var message in _extras?.Messages ?? [])
             {
                 yield return message;
             }
@@ -71,7 +68,7 @@ internal sealed class PendingWrite
 
     /// <summary>The message whose columns the store rejected, and the others, which may be accepted without it.</summary>
     public (List<OrderMessage> Rejected, List<OrderMessage> Others) SplitRejected() =>
-        ([.. new OrderMessage?[] { _order, Payment }.OfType<OrderMessage>()], [.. _more ?? []]);
+        ([.. new OrderMessage?[] { _order, Payment }.OfType<OrderMessage>()], [.. _extras?.Messages ?? []]);
 
     /// <summary>Adds a later write of the same order.</summary>
     /// <returns>False, with nothing added, when its payment is guarded and another payment is pending.</returns>
@@ -89,11 +86,11 @@ internal sealed class PendingWrite
             if (_order is null || order.Stamp > _order.Stamp)
             {
                 (order, _order) = (_order!, order);
-                _columns = _order.Order;
+                _extras?.Columns = null;
             }
             else if (order.Stamp == _order.Stamp)
             {
-                _columns = EqualStamps.Merge(_columns!, order.Order);
+                Extra.Columns = EqualStamps.Merge(_extras?.Columns ?? _order.Order, order.Order);
             }
 
             Settle(order);
@@ -103,9 +100,9 @@ internal sealed class PendingWrite
         {
             // Once a payment is written unguarded, what the row held has been dealt with.
             _guarded = write.Guarded && (Payment is null || _guarded);
-            if (write.PaymentDetailStamp is { } detail && (_paymentDetailStamp is not { } known || detail > known))
+            if (write.PaymentDetailStamp is { } detail && detail > (_extras?.PaymentDetailStamp ?? Stamp.None))
             {
-                _paymentDetailStamp = detail;
+                Extra.PaymentDetailStamp = detail;
             }
 
             if (Payment is null || OrderState.IsNewer(payment, Payment))
@@ -118,13 +115,13 @@ internal sealed class PendingWrite
 
         if (write.SettleAlso is { } also)
         {
-            (_more ??= []).AddRange(also);
+            (Extra.Messages ??= []).AddRange(also);
             HasReplay |= also.Any(payment => payment.Replay is not null);
         }
 
         if (write.Heal is { } heal)
         {
-            (Heal ??= []).AddRange(heal);
+            (Extra.Heal ??= []).AddRange(heal);
         }
 
         return true;
@@ -135,40 +132,45 @@ internal sealed class PendingWrite
     {
         if (message is not null)
         {
-            (_more ??= []).Add(message);
+            (Extra.Messages ??= []).Add(message);
             HasReplay |= message.Replay is not null;
         }
     }
 
     /// <summary>
-    /// Divides it into a write of the order columns and one of the payment columns, each with the messages that it
-    /// settles, so that one can succeed without the other.
+    /// Divides it into a write of the order columns, which is returned, and one of the payment columns, its
+    /// <see cref="PaymentPart"/>, each with the messages that it settles, so that one can succeed without the other.
     /// </summary>
-    public (PendingWrite Order, PendingWrite Payment) Divide()
+    public PendingWrite Divide()
     {
-        var order = new PendingWrite(_orderId) { _order = _order, _columns = _columns };
-        var payment = new PendingWrite(_orderId)
+        var payment = new PendingWrite(_orderId) { Payment = Payment, _guarded = _guarded };
+        var order = new PendingWrite(_orderId) { _order = _order };
+        order.Extra.PaymentPart = payment;
+        if (_extras is { } extras)
         {
-            Payment = Payment, _paymentDetailStamp = _paymentDetailStamp, _guarded = _guarded, Heal = Heal,
-        };
-        foreach (var message in _more ?? [])
+            order.Extra.Columns = extras.Columns;
+            payment.Extra.PaymentDetailStamp = extras.PaymentDetailStamp;
+            payment.Extra.Heal = extras.Heal;
+        }
+
+        foreach (var message in _extras?.Messages ?? [])
         {
             (message is OrderReceived ? order : payment).Settle(message);
         }
 
         order.HasReplay |= _order?.Replay is not null;
         payment.HasReplay |= Payment?.Replay is not null;
-        return (order, payment);
+        return order;
     }
 
     public FactWrite ToFactWrite() => new()
     {
         OrderId = _orderId,
-        Order = _columns,
+        Order = _extras?.Columns ?? _order?.Order,
         OrderStamp = _order?.Stamp ?? Stamp.None,
         Payment = Payment?.Payment,
         PaymentStamp = Payment?.Stamp ?? Stamp.None,
-        PaymentDetailStamp = _paymentDetailStamp is { } detail && detail > Payment!.Stamp ? detail : null,
+        PaymentDetailStamp = _extras?.PaymentDetailStamp is { } detail && detail > Payment!.Stamp ? detail : null,
         PaymentGuarded = _guarded,
     };
 
@@ -176,9 +178,9 @@ internal sealed class PendingWrite
     {
         Ack(_order);
         Ack(Payment);
-        if (_more is not null)
+        if (_extras?.Messages is { } messages)
         {
-            foreach (var message in _more)
+            foreach (var message in messages)
             {
                 Ack(message);
             }
@@ -200,5 +202,26 @@ internal sealed class PendingWrite
             MessageTrace.Written(message);
             message.Delivery.Ack();
         }
+    }
+
+    private Extras Extra => _extras ??= new Extras();
+
+    /// <summary>What only a few writes need; most have an order, a payment, or both, and nothing else.</summary>
+    private sealed class Extras
+    {
+        /// <summary>The order columns, when another message with the same stamp was merged into those of the order.</summary>
+        public Order? Columns { get; set; }
+
+        /// <summary>See <see cref="FactWrite.PaymentDetailStamp"/>.</summary>
+        public Stamp? PaymentDetailStamp { get; set; }
+
+        /// <summary>Further messages that it settles.</summary>
+        public List<OrderMessage>? Messages { get; set; }
+
+        /// <summary>The payments whose rows are healed.</summary>
+        public List<PaymentReceived>? Heal { get; set; }
+
+        /// <summary>The payment columns that are written after it.</summary>
+        public PendingWrite? PaymentPart { get; set; }
     }
 }

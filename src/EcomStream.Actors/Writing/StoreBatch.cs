@@ -70,7 +70,7 @@ internal sealed record ReadBatch(List<OrderWork> Work) : StoreBatch(Work)
             return loaded;
         }
 
-        var unmatched = (await store.ReadHealableAsync(listed, UnmatchedWriter.HealableLimit, CancellationToken.None)).ToLookup(row => row.OrderId);
+        var unmatched = (await store.ReadUnjoinedAsync(listed, UnmatchedWriter.UnjoinedLimit, CancellationToken.None)).ToLookup(row => row.OrderId);
         for (var i = 0; i < loaded.Length; i++)
         {
             if (!unmatched.Contains(orderIds[i]))
@@ -83,13 +83,13 @@ internal sealed record ReadBatch(List<OrderWork> Work) : StoreBatch(Work)
             foreach (var row in unmatched[orderIds[i]])
             {
                 count++;
-                if (UnmatchedRows.Decode(row) is { } payment)
+                if (row.IsHealable && UnmatchedRows.Decode(row) is { } payment)
                 {
                     messages.Add(new UnmatchedMessage(payment, row.State == UnmatchedState.DeadLettered));
                 }
             }
 
-            loaded[i] = new LoadedOrder(rows[i], messages, HasMore: count >= UnmatchedWriter.HealableLimit && messages.Count > 0);
+            loaded[i] = new LoadedOrder(rows[i], messages, HasMore: count >= UnmatchedWriter.UnjoinedLimit && messages.Count > 0);
         }
 
         return loaded;
@@ -100,4 +100,4 @@ internal sealed record ReadBatch(List<OrderWork> Work) : StoreBatch(Work)
 /// <param name="Row">Its row; null for none.</param>
 /// <param name="Unmatched">Its unmatched payments that an order would heal.</param>
 /// <param name="HasMore">Whether there may be more of them.</param>
-internal sealed record LoadedOrder(OrderFact? Row, IReadOnlyList<UnmatchedMessage> Unmatched, bool HasMore);
+internal readonly record struct LoadedOrder(OrderFact? Row, IReadOnlyList<UnmatchedMessage> Unmatched, bool HasMore);

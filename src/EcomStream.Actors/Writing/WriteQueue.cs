@@ -44,7 +44,7 @@ internal sealed class WriteQueue
     /// <returns>False when all of that is durable: the message can be settled now.</returns>
     public bool TrySettleLater(OrderMessage message)
     {
-        if (!_orders.TryGetValue(message.OrderId, out var work) || (work.Pending ?? work.PaymentPart ?? work.Current) is not { } write)
+        if (!_orders.TryGetValue(message.OrderId, out var work) || (work.Pending ?? work.Current?.PaymentPart ?? work.Current) is not { } write)
         {
             return false;
         }
@@ -57,8 +57,9 @@ internal sealed class WriteQueue
     public void Add(LoadOrder load)
     {
         var work = Work(load.OrderId);
-        (work.Readers ??= []).Add(load);
-        if (work.Pending is null && !work.InFlight && work.Readers.Count == 1)
+        var isFirst = !work.HasReaders;
+        work.Add(load);
+        if (isFirst && work.Pending is null && !work.InFlight)
         {
             _readable.Enqueue(work);
         }
@@ -101,7 +102,7 @@ internal sealed class WriteQueue
         {
             _writable.Enqueue(work);
         }
-        else if (work.Readers is not null)
+        else if (work.HasReaders)
         {
             _readable.Enqueue(work);
         }

@@ -37,7 +37,7 @@ internal sealed record LoadOrder(long OrderId, long Correlation, IActorRef Reply
 /// <param name="OrderId">The order.</param>
 /// <param name="Correlation">That of the request.</param>
 /// <param name="Row">The row; null when there is none.</param>
-/// <param name="Unmatched">The unmatched payments that the order would heal, at most <see cref="UnmatchedWriter.HealableLimit"/>.</param>
+/// <param name="Unmatched">The unmatched payments that the order would heal, at most <see cref="UnmatchedWriter.UnjoinedLimit"/>.</param>
 /// <param name="HasMore">Whether there may be more of them.</param>
 internal sealed record OrderLoaded(long OrderId, long Correlation, OrderFact? Row, IReadOnlyList<UnmatchedMessage> Unmatched, bool HasMore)
     : IOrderMessage, INoSerializationVerificationNeeded;

@@ -16,7 +16,7 @@ internal static class ListingBackfill
     /// <param name="settings">Batch sizes and the lifetime of finished rows.</param>
     /// <param name="statements">The statements of the listing.</param>
     /// <param name="rows">Reads the rows.</param>
-    /// <param name="replicasOf">The nodes that hold a bucket.</param>
+    /// <param name="time">The clock.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <returns>How many rows there were.</returns>
     public static async Task<long> RunAsync(
@@ -24,17 +24,17 @@ internal static class ListingBackfill
         CassandraSettings settings,
         ListingStatements statements,
         UnmatchedListing rows,
-        Func<int, ReplicaGroup> replicasOf,
+        TimeProvider time,
         CancellationToken cancellationToken)
     {
         var count = 0L;
-        var ttl = (int)Math.Min(settings.FinishedTtl.TotalSeconds, CassandraSettings.LongestTtl.TotalSeconds);
+        var ttl = UnmatchedStatements.FinishedTtl(settings, time);
         using (var batches = new BatchSet(client, settings, "list unmatched payments by time"))
         {
             await foreach (var key in rows.UnorderedAsync(new UnmatchedQuery(), cancellationToken))
             {
                 statements.AddEntry(batches.Row, key, Oldest, ttl);
-                await batches.AddAsync(replicasOf(UnmatchedStatements.Bucket(key.Place.OrderId)), cancellationToken);
+                await batches.AddAsync(UnmatchedStatements.ReplicasOf(client, UnmatchedStatements.Bucket(key.Place.OrderId)), cancellationToken);
                 count++;
             }
 
@@ -43,7 +43,7 @@ internal static class ListingBackfill
 
         using var end = new BatchSet(client, settings, "list unmatched payments by time");
         statements.AddComplete(end.Row, Oldest);
-        await end.AddAsync(replicasOf(0), cancellationToken);
+        await end.AddAsync(UnmatchedStatements.ReplicasOf(client, 0), cancellationToken);
         await end.SendAsync(cancellationToken);
         return count;
     }

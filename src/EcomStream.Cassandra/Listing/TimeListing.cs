@@ -12,8 +12,7 @@ namespace EcomStream.Cassandra;
 /// <param name="client">The client.</param>
 /// <param name="statements">The statements of the listing.</param>
 /// <param name="maxPart">Entries of one read at most.</param>
-/// <param name="replicasOf">The nodes that hold a bucket.</param>
-internal sealed class TimeListing(ICqlClient client, ListingStatements statements, int maxPart, Func<int, ReplicaGroup> replicasOf)
+internal sealed class TimeListing(ICqlClient client, ListingStatements statements, int maxPart)
 {
     private const int Growth = 8;
     private const int MaxReads = 256;
@@ -57,7 +56,7 @@ internal sealed class TimeListing(ICqlClient client, ListingStatements statement
         try
         {
             var places = await statements.ReadAsync(
-                client, replicasOf(part.Bucket), part.Bucket, part.Kind, query, part.Last, part.Size, cancellationToken);
+                client, part.Bucket, part.Kind, query, part.Last, part.Size, cancellationToken);
             part.IsRead = places.Count < part.Size;
             part.Size = Math.Min(part.Size * Growth, maxPart);
             foreach (var place in places)

@@ -15,7 +15,6 @@ internal sealed class UnmatchedListing(
     UnmatchedStatements statements,
     int pageSize,
     int maxKeys,
-    Func<int, ReplicaGroup> replicasOf,
     Action<IPage> seen,
     Action<FormatException> skip)
 {
@@ -59,21 +58,21 @@ internal sealed class UnmatchedListing(
         }
     }
 
-    /// <summary>The keys of the rows that an order would heal. The server leaves out the finished ones.</summary>
-    public async IAsyncEnumerable<UnmatchedKey> HealableAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The keys of the unjoined payments. The server leaves out the other rows.</summary>
+    public async IAsyncEnumerable<UnmatchedKey> UnjoinedAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         for (var bucket = 0; bucket < UnmatchedStatements.Buckets; bucket++)
         {
-            foreach (var filtered in new[] { statements.Waiting, statements.WithoutOrder })
+            foreach (var filtered in statements.Unjoined)
             {
-                if (_hasNoFiltering && filtered != statements.Waiting)
+                if (_hasNoFiltering && filtered != statements.Unjoined[0])
                 {
                     continue;
                 }
 
                 await foreach (var key in ScanAsync(filtered, bucket, cancellationToken))
                 {
-                    if (key.IsHealable)
+                    if (key.IsUnjoined)
                     {
                         yield return key;
                     }
@@ -150,14 +149,14 @@ internal sealed class UnmatchedListing(
             return await client.ReadAsync(
                 isFiltered && _hasNoFiltering ? statements.Keys : statement,
                 "list unmatched payments",
-                replicasOf(bucket),
+                UnmatchedStatements.ReplicasOf(client, bucket),
                 new BucketOnly(bucket),
                 new PageRequest(pageSize, state),
                 cancellationToken);
         }
         catch (CqlFault refused) when (refused.Kind == FaultKind.Invalid && isFiltered && !_hasNoFiltering && state is null)
         {
-            // The guardrail allow_filtering_enabled forbids it: all rows are read instead, and the finished ones left out here.
+            // The guardrail allow_filtering_enabled forbids it: all rows are read instead, and the others left out here.
             _hasNoFiltering = true;
             return await PageAsync(statement, bucket, state, cancellationToken);
         }

@@ -22,7 +22,7 @@ internal sealed partial class CassandraSchema
             {
                 throw new CqlFault(
                     FaultKind.Denied,
-                    $"'{name}' is no name of a keyspace or table: it must be of lower-case letters, digits and underscores, 48 at most, and begin with a letter.");
+                    $"'{name}' is not a valid name of a keyspace or table: it must begin with a lower-case letter, contain only lower-case letters, digits and underscores, and have at most 48 characters.");
             }
         }
 
@@ -50,6 +50,8 @@ internal sealed partial class CassandraSchema
     public IReadOnlyList<string> Statements =>
         [.. Comment().Replace(Text, "").Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
 
+    private bool IsOptional(string table) => table == _settings.OwnersTable || table == ListingTable(_settings);
+
     private IEnumerable<TableDefinition> Tables => Statements.Where(IsTable).Select(TableDefinition.Parse);
 
     /// <summary>
@@ -67,7 +69,7 @@ internal sealed partial class CassandraSchema
         }
 
         var differences = new List<string>();
-        foreach (var expected in Tables.Where(table => !requiredOnly || (table.Name != _settings.OwnersTable && table.Name != ListingTable(_settings))))
+        foreach (var expected in Tables.Where(table => !requiredOnly || !IsOptional(table.Name)))
         {
             var actual = await ReadAsync(client, expected.Name, cancellationToken);
             differences.AddRange(actual is null ? [$"the table {_settings.Keyspace}.{expected.Name} is missing"] : expected.Differences(actual));

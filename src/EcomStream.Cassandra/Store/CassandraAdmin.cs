@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using EcomStream.Cassandra.Native;
 using EcomStream.Cassandra.Schema;
 using EcomStream.Cassandra.Seam;
@@ -52,20 +51,14 @@ public sealed class CassandraAdmin
     // Also rows that an earlier version, or a role that may not use the table of listings, has written since it was made.
     private async Task ListAllAsync(ICqlClient client, CancellationToken cancellationToken)
     {
-        var unmatched = await UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken);
-        var listing = new UnmatchedListing(client, unmatched, _settings.PageSize, maxKeys: 0, ReplicasOfBucket, static _ => { }, static _ => { });
-        await ListingBackfill.RunAsync(client, _settings, await PrepareListingAsync(client, cancellationToken), listing, ReplicasOfBucket, cancellationToken);
-
-        ReplicaGroup ReplicasOfBucket(int bucket)
-        {
-            Span<byte> key = stackalloc byte[sizeof(int)];
-            BinaryPrimitives.WriteInt32BigEndian(key, bucket);
-            return client.ReplicasOf(key);
-        }
+        var unmatched = await PrepareUnmatchedAsync(client, cancellationToken);
+        var byTime = await ListingStatements.PrepareAsync(client, $"{_settings.Keyspace}.{CassandraSchema.ListingTable(_settings)}", cancellationToken);
+        var rows = new UnmatchedListing(client, unmatched, _settings.PageSize, maxKeys: 0, static _ => { }, static _ => { });
+        await ListingBackfill.RunAsync(client, _settings, byTime, rows, TimeProvider.System, cancellationToken);
     }
 
-    private Task<ListingStatements> PrepareListingAsync(ICqlClient client, CancellationToken cancellationToken) =>
-        ListingStatements.PrepareAsync(client, $"{_settings.Keyspace}.{CassandraSchema.ListingTable(_settings)}", cancellationToken);
+    private Task<UnmatchedStatements> PrepareUnmatchedAsync(ICqlClient client, CancellationToken cancellationToken) =>
+        UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken);
 
     // Everything that a run needs: the tables, what may lose data in them, and the permission to use them.
     private async Task<IReadOnlyList<string>> DifferencesAsync(CassandraSchema schema, ICqlClient client, CancellationToken cancellationToken)
@@ -92,7 +85,7 @@ public sealed class CassandraAdmin
             await SchemaAccess.CheckAsync(
                 client,
                 await FactStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.FactsTable}", _settings.WriteTimestampOffset, cancellationToken),
-                await UnmatchedStatements.PrepareAsync(client, $"{_settings.Keyspace}.{_settings.UnmatchedTable}", cancellationToken),
+                await PrepareUnmatchedAsync(client, cancellationToken),
                 cancellationToken);
             return [];
         }

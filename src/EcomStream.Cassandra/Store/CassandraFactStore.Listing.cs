@@ -40,7 +40,7 @@ public sealed partial class CassandraFactStore
         }
 
         var left = query.Limit;
-        var listing = _isListed && _byTime is { } byTime ? new TimeListing(Opened.Client, byTime, _settings.PageSize, ReplicasOfBucket) : null;
+        var listing = _isListed && _byTime is { } byTime ? new TimeListing(Opened.Client, byTime, _settings.PageSize) : null;
         var places = listing?.PlacesAsync(query, cancellationToken)
             ?? Listing().KeysAsync(query, cancellationToken).Select(key => (key.Place, ListingStatements.All));
         await foreach (var chunk in Translated(places).Chunk(Math.Clamp(left, 1, FetchRows)).WithCancellation(cancellationToken))
@@ -49,11 +49,10 @@ public sealed partial class CassandraFactStore
                 .ToDictionary(row => (row.OrderId, row.PaymentKey));
             foreach (var (place, kind) in chunk)
             {
-                // What has changed since its key was read is no longer asked for; what has changed since its entry was written
-                // has another one.
+                // A row may have changed since its key or its entry was read; then the query may not ask for it any more, or it
+                // has another entry.
                 if (rows.TryGetValue((place.OrderId, place.PaymentKey), out var row)
-                    && (query.States.Count == 0 || query.States.Contains(row.State))
-                    && (query.Reasons.Count == 0 || query.Reasons.Contains(row.Reason))
+                    && query.Selects(row.State, row.Reason)
                     && (listing is null || (row.PublishTimeMicros == place.PublishTimeMicros
                         && (kind == ListingStatements.All || kind == ListingStatements.Kind(row.State, row.Reason)))))
                 {
@@ -67,28 +66,28 @@ public sealed partial class CassandraFactStore
         }
     }
 
-    // Made and filled where this store makes tables, and not required: an installation of an earlier version goes on without it.
+    // Without the table a store that makes none says nothing: an operator sees it in 'schema check'.
     private async Task OpenListingAsync(ICqlClient client, CancellationToken cancellationToken)
     {
         (_byTime, _isListed) = (null, false);
-        try
+        if (await WhyNoTableAsync(client, CassandraSchema.ListingTable(_settings), cancellationToken) is { } why)
         {
-            if (!await _schema.HasTableAsync(client, CassandraSchema.ListingTable(_settings), cancellationToken))
+            if (_settings.CreateSchema)
             {
-                if (!_settings.CreateSchema)
-                {
-                    return;
-                }
-
-                await _schema.ApplyAsync(client, cancellationToken);
+                LogNoListing(_logger, ListingTable, why);
             }
 
+            return;
+        }
+
+        try
+        {
             var byTime = await ListingStatements.PrepareAsync(client, ListingTable, cancellationToken);
             await SchemaAccess.CheckListingAsync(client, byTime, cancellationToken);
-            _isListed = await byTime.IsCompleteAsync(client, ReplicasOfBucket(0), cancellationToken);
+            _isListed = await byTime.IsCompleteAsync(client, cancellationToken);
             if (!_isListed && _settings.CreateSchema)
             {
-                var rows = await ListingBackfill.RunAsync(client, _settings, byTime, Listing(), ReplicasOfBucket, cancellationToken);
+                var rows = await ListingBackfill.RunAsync(client, _settings, byTime, Listing(), _time, cancellationToken);
                 LogListed(_logger, rows, ListingTable);
                 _isListed = true;
             }
@@ -106,7 +105,6 @@ public sealed partial class CassandraFactStore
         Opened.Unmatched,
         _settings.PageSize,
         MaxListedKeys,
-        ReplicasOfBucket,
         page => _clock.Seen(UnmatchedStatements.WriteTimeOfKey(page)),
         Skip);
 

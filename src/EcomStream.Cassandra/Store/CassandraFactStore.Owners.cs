@@ -89,25 +89,35 @@ public sealed partial class CassandraFactStore : IOwnershipStore, ICleanStopStor
 
     private string OwnersTable => $"{_settings.Keyspace}.{_settings.OwnersTable}";
 
-    // Made where this store makes tables, and not required: an installation of an earlier version goes on without it.
     private async Task OpenOwnersAsync(ICqlClient client, CancellationToken cancellationToken)
     {
-        var exists = await _schema.HasTableAsync(client, _settings.OwnersTable, cancellationToken);
-        _whyNoOwners = exists ? null : "it does not exist; 'ecomstream schema apply' creates it";
-        if (!exists && _settings.CreateSchema)
+        _whyNoOwners = await WhyNoTableAsync(client, _settings.OwnersTable, cancellationToken);
+        _owners = _whyNoOwners is null ? new OwnerRows(client, OwnersTable) : null;
+    }
+
+    // Returns why an optional table is missing, or null when it exists. The store creates it if it may create tables. Without
+    // it the store still works, as it does on the tables of an earlier version.
+    private async Task<string?> WhyNoTableAsync(ICqlClient client, string table, CancellationToken cancellationToken)
+    {
+        if (await _schema.HasTableAsync(client, table, cancellationToken))
         {
-            try
-            {
-                await _schema.ApplyAsync(client, cancellationToken);
-                exists = true;
-            }
-            catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
-            {
-                _whyNoOwners = refused.Message;
-            }
+            return null;
         }
 
-        _owners = exists ? new OwnerRows(client, OwnersTable) : null;
+        if (!_settings.CreateSchema)
+        {
+            return "it does not exist; 'ecomstream schema apply' creates it";
+        }
+
+        try
+        {
+            await _schema.ApplyAsync(client, cancellationToken);
+            return null;
+        }
+        catch (CqlFault refused) when (refused.Kind != FaultKind.Unavailable)
+        {
+            return refused.Message;
+        }
     }
 
     [LoggerMessage(

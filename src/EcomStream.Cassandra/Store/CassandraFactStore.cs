@@ -30,10 +30,6 @@ public sealed partial class CassandraFactStore : IFactStore
     // A row in memory takes about twice its encoded bytes: its text is UTF-16, and it is made of objects.
     private const int InMemory = 2;
 
-    // Cassandra 4, and 5 with its default storage_compatibility_mode, has no later expiry (CASSANDRA-14092); an hour less,
-    // for clocks that differ.
-    private static readonly DateTimeOffset _lastExpiry = new(2038, 1, 19, 2, 0, 0, TimeSpan.Zero);
-
     private readonly CassandraSettings _settings;
     private readonly CassandraSchema _schema;
     private readonly ILogger _logger;
@@ -277,12 +273,12 @@ public sealed partial class CassandraFactStore : IFactStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<HealablePayment> ListHealableAsync(
+    public async IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var key in Translated(Listing().HealableAsync(cancellationToken)).WithCancellation(cancellationToken))
+        await foreach (var key in Translated(Listing().UnjoinedAsync(cancellationToken)).WithCancellation(cancellationToken))
         {
-            yield return new HealablePayment(key.Place.OrderId, key.State, key.Place.PublishTimeMicros);
+            yield return new UnjoinedPayment(key.Place.OrderId, key.State, key.Place.PublishTimeMicros);
         }
     }
 
@@ -335,12 +331,7 @@ public sealed partial class CassandraFactStore : IFactStore
         return Opened.Client.ReplicasOf(key);
     }
 
-    private ReplicaGroup ReplicasOfBucket(int bucket)
-    {
-        Span<byte> key = stackalloc byte[sizeof(int)];
-        BinaryPrimitives.WriteInt32BigEndian(key, bucket);
-        return Opened.Client.ReplicasOf(key);
-    }
+    private ReplicaGroup ReplicasOfBucket(int bucket) => UnmatchedStatements.ReplicasOf(Opened.Client, bucket);
 
     // How many bytes were sent.
     private async Task<long> SendAsync(IReadOnlyList<FactWrite> writes, HashSet<long>? refused, CancellationToken cancellationToken)
@@ -365,7 +356,7 @@ public sealed partial class CassandraFactStore : IFactStore
     {
         var (client, _, unmatched) = Opened;
         using var batches = new BatchSet(client, _settings, "write unmatched payments");
-        var ttl = FinishedTtl();
+        var ttl = UnmatchedStatements.FinishedTtl(_settings, _time);
         foreach (var (row, timestamp) in rows)
         {
             unmatched.Write(batches.Row, row, timestamp, ttl);
@@ -375,13 +366,6 @@ public sealed partial class CassandraFactStore : IFactStore
 
         await batches.SendAsync(cancellationToken);
         return batches.Bytes;
-    }
-
-    // Seconds. What would expire after Cassandra's last day would be refused as wrong data, so it expires on it.
-    private int FinishedTtl()
-    {
-        var (longest, left) = (CassandraSettings.LongestTtl, _lastExpiry - _time.GetUtcNow());
-        return (int)Math.Min(_settings.FinishedTtl.TotalSeconds, (left > TimeSpan.Zero && left < longest ? left : longest).TotalSeconds);
     }
 
     // The orders whose guarded payment would displace another one.

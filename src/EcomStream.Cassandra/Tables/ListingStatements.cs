@@ -83,7 +83,7 @@ internal sealed class ListingStatements
         }
     }
 
-    /// <summary>Adds the entries of a row, of which only its key is known.</summary>
+    /// <summary>Adds the entries of a row when only its key is known.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="row">The row.</param>
     /// <param name="timestamp">Its write timestamp.</param>
@@ -102,22 +102,25 @@ internal sealed class ListingStatements
     public void AddAccessCheck(IWriteBatch batch) => batch.Add(_checkAccess, new NoEntries());
 
     /// <summary>Whether every row has its entries.</summary>
-    public async Task<bool> IsCompleteAsync(ICqlClient client, ReplicaGroup replicas, CancellationToken cancellationToken) =>
+    public async Task<bool> IsCompleteAsync(ICqlClient client, CancellationToken cancellationToken) =>
         (await client.ReadAsync(
-            _oldestFirst, "see whether unmatched payments are listed by time", replicas, new PlaceRange(0, Complete, First, Last, 1), PageRequest.All, cancellationToken)).Next();
+            _oldestFirst,
+            "see whether unmatched payments are listed by time",
+            UnmatchedStatements.ReplicasOf(client, 0),
+            new PlaceRange(0, Complete, First, Last, 1),
+            PageRequest.All,
+            cancellationToken)).Next();
 
     /// <summary>Reads the places of some rows of one bucket, in the order of a query.</summary>
     /// <param name="client">The client.</param>
-    /// <param name="replicas">The nodes that hold the bucket.</param>
     /// <param name="bucket">The bucket.</param>
     /// <param name="kind">The kind of entry.</param>
-    /// <param name="query">Its times and its order count.</param>
+    /// <param name="query">Its times, and which end comes first.</param>
     /// <param name="after">The places follow this one; null from the beginning.</param>
     /// <param name="limit">At most so many.</param>
     /// <param name="cancellationToken">Stops it.</param>
     public async Task<List<UnmatchedCursor>> ReadAsync(
         ICqlClient client,
-        ReplicaGroup replicas,
         int bucket,
         string kind,
         UnmatchedQuery query,
@@ -138,7 +141,7 @@ internal sealed class ListingStatements
         var page = await client.ReadAsync(
             query.NewestFirst ? _newestFirst : _oldestFirst,
             "list unmatched payments",
-            replicas,
+            UnmatchedStatements.ReplicasOf(client, bucket),
             new PlaceRange(bucket, kind, from, until, limit),
             PageRequest.All,
             cancellationToken);
@@ -178,6 +181,14 @@ internal sealed class ListingStatements
         }
     }
 
+    private static void AddPlace<TCells>(ref TCells cells, UnmatchedCursor place)
+        where TCells : struct, ICells
+    {
+        cells.Bigint(place.PublishTimeMicros);
+        cells.Bigint(place.OrderId);
+        cells.Text(place.PaymentKey);
+    }
+
     private readonly struct InsertedEntry(int bucket, string kind, UnmatchedCursor place, long timestamp, int ttl) : IStatementValues
     {
         public void Write<TCells>(ref TCells cells)
@@ -185,9 +196,7 @@ internal sealed class ListingStatements
         {
             cells.Int(bucket);
             cells.Text(kind);
-            cells.Bigint(place.PublishTimeMicros);
-            cells.Bigint(place.OrderId);
-            cells.Text(place.PaymentKey);
+            AddPlace(ref cells, place);
             cells.Bigint(timestamp);
             cells.Int(ttl);
         }
@@ -201,9 +210,7 @@ internal sealed class ListingStatements
             cells.Bigint(timestamp);
             cells.Int(UnmatchedStatements.Bucket(place.OrderId));
             cells.Text(kind);
-            cells.Bigint(place.PublishTimeMicros);
-            cells.Bigint(place.OrderId);
-            cells.Text(place.PaymentKey);
+            AddPlace(ref cells, place);
         }
     }
 
@@ -226,12 +233,8 @@ internal sealed class ListingStatements
         {
             cells.Int(bucket);
             cells.Text(kind);
-            cells.Bigint(after.PublishTimeMicros);
-            cells.Bigint(after.OrderId);
-            cells.Text(after.PaymentKey);
-            cells.Bigint(before.PublishTimeMicros);
-            cells.Bigint(before.OrderId);
-            cells.Text(before.PaymentKey);
+            AddPlace(ref cells, after);
+            AddPlace(ref cells, before);
             cells.Int(limit);
         }
     }

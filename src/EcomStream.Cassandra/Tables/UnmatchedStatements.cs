@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using EcomStream.Cassandra.Seam;
@@ -24,14 +25,18 @@ internal sealed class UnmatchedStatements
     private const int WriteTimeOfRead = 14;
     private const int WriteTimeOfKeys = 5;
 
+    // Cassandra 4, and 5 with its default storage_compatibility_mode, has no later expiry (CASSANDRA-14092); an hour less,
+    // for clocks that differ.
+    private static readonly DateTimeOffset _lastExpiry = new(2038, 1, 19, 2, 0, 0, TimeSpan.Zero);
+
     private readonly IStatement _write;
     private readonly IStatement _writeSince;
 
     private UnmatchedStatements(
-        IStatement write, IStatement writeSince, IStatement read, IStatement readRow, IStatement keys, IStatement waiting, IStatement deadLettered, IStatement checkAccess)
+        IStatement write, IStatement writeSince, IStatement read, IStatement readRow, IStatement keys, IReadOnlyList<IStatement> unjoined, IStatement checkAccess)
     {
         (_write, _writeSince, Read, ReadRow, Keys) = (write, writeSince, read, readRow, keys);
-        (Waiting, WithoutOrder, CheckAccess) = (waiting, deadLettered, checkAccess);
+        (Unjoined, CheckAccess) = (unjoined, checkAccess);
     }
 
     /// <summary>Reads whole rows of some orders of one bucket.</summary>
@@ -43,11 +48,11 @@ internal sealed class UnmatchedStatements
     /// <summary>Reads the keys and what decides of all rows of one bucket.</summary>
     public IStatement Keys { get; }
 
-    /// <summary>Reads the same of the rows of one bucket that wait; the finished ones are left out by the server.</summary>
-    public IStatement Waiting { get; }
-
-    /// <summary>Reads the same of the rows of one bucket that were dead-lettered because there was no order.</summary>
-    public IStatement WithoutOrder { get; }
+    /// <summary>
+    /// Reads the same of the unjoined payments of one bucket: one statement for each of their states. The server leaves out
+    /// the other rows.
+    /// </summary>
+    public IReadOnlyList<IStatement> Unjoined { get; }
 
     /// <summary>Needs the permission to write; with an empty list of orders it changes nothing.</summary>
     public IStatement CheckAccess { get; }
@@ -62,16 +67,42 @@ internal sealed class UnmatchedStatements
         await client.PrepareAsync(
             $"SELECT {Columns}, writetime(state) FROM {table} WHERE bucket = ? AND order_id = ? AND payment_key = ?", cancellationToken),
         await client.PrepareAsync($"SELECT {KeyColumns} FROM {table} WHERE bucket = ?", cancellationToken),
-        await client.PrepareAsync(
-            $"SELECT {KeyColumns} FROM {table} WHERE bucket = ? AND state = '{UnmatchedState.Waiting.ToText()}' ALLOW FILTERING", cancellationToken),
-        await client.PrepareAsync(
-            $"SELECT {KeyColumns} FROM {table} WHERE bucket = ? AND state = '{UnmatchedState.DeadLettered.ToText()}' AND reason = '{DeadLetterReason.NoMatchingOrder.ToAttribute()}' ALLOW FILTERING",
-            cancellationToken),
+        await PrepareUnjoinedAsync(client, table, cancellationToken),
         await client.PrepareAsync(
             $"DELETE detail FROM {table} USING TIMESTAMP ? WHERE bucket = ? AND order_id IN ? AND payment_key = ?", cancellationToken));
 
+    private static async Task<IReadOnlyList<IStatement>> PrepareUnjoinedAsync(ICqlClient client, string table, CancellationToken cancellationToken)
+    {
+        const DeadLetterReason Reason = DeadLetterReason.NoMatchingOrder;
+        var statements = new List<IStatement>();
+        foreach (var state in Enum.GetValues<UnmatchedState>().Where(state => state.IsUnjoined(Reason)))
+        {
+            var reason = state == UnmatchedState.Waiting ? "" : $"AND reason = '{Reason.ToAttribute()}' ";
+            statements.Add(await client.PrepareAsync(
+                $"SELECT {KeyColumns} FROM {table} WHERE bucket = ? AND state = '{state.ToText()}' {reason}ALLOW FILTERING", cancellationToken));
+        }
+
+        return statements;
+    }
+
     /// <summary>The bucket of an order: the top byte of a multiplicative hash. It is in the data, so it never changes.</summary>
     public static int Bucket(long orderId) => (int)(((ulong)orderId * 0x9E3779B97F4A7C15) >> 56);
+
+    /// <summary>Seconds that a finished row is kept from now on; 0 for ever.</summary>
+    public static int FinishedTtl(CassandraSettings settings, TimeProvider time)
+    {
+        // What would expire after Cassandra's last day would be refused as wrong data, so it expires on it.
+        var (longest, left) = (CassandraSettings.LongestTtl, _lastExpiry - time.GetUtcNow());
+        return (int)Math.Min(settings.FinishedTtl.TotalSeconds, (left > TimeSpan.Zero && left < longest ? left : longest).TotalSeconds);
+    }
+
+    /// <summary>The nodes that hold a bucket.</summary>
+    public static ReplicaGroup ReplicasOf(ICqlClient client, int bucket)
+    {
+        Span<byte> key = stackalloc byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32BigEndian(key, bucket);
+        return client.ReplicasOf(key);
+    }
 
     /// <summary>Adds a row's statements.</summary>
     /// <param name="batch">The batch.</param>
@@ -214,6 +245,8 @@ internal sealed class UnmatchedStatements
 internal readonly record struct UnmatchedKey(UnmatchedCursor Place, UnmatchedState State, DeadLetterReason Reason) : IComparable<UnmatchedKey>
 {
     public bool IsHealable => State.IsHealable(Reason);
+
+    public bool IsUnjoined => State.IsUnjoined(Reason);
 
     public int CompareTo(UnmatchedKey other) => Place.CompareTo(other.Place);
 }

@@ -38,9 +38,9 @@ internal sealed class FencedStore(IFactStore store, INodeOwnership ownership, in
         IReadOnlyCollection<(long OrderId, string PaymentKey)> keys, CancellationToken cancellationToken) =>
         OwnedAsync(() => store.ReadUnmatchedRowsAsync(keys, cancellationToken));
 
-    public ValueTask<IReadOnlyList<UnmatchedPayment>> ReadHealableAsync(
+    public ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnjoinedAsync(
         IReadOnlyList<long> orderIds, int limit, CancellationToken cancellationToken) =>
-        OwnedAsync(() => store.ReadHealableAsync(orderIds, limit, cancellationToken));
+        OwnedAsync(() => store.ReadUnjoinedAsync(orderIds, limit, cancellationToken));
 
     public IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken) =>
         store.ListUnmatchedAsync(query, cancellationToken);
@@ -49,8 +49,8 @@ internal sealed class FencedStore(IFactStore store, INodeOwnership ownership, in
         store.CountUnmatchedAsync(query, cancellationToken);
 
     /// <summary>Only the payments of this shard.</summary>
-    public IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken) =>
-        store.ListHealableAsync(cancellationToken).Where(payment => Core.Shards.Of(payment.OrderId, shards) == shard);
+    public IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(CancellationToken cancellationToken) =>
+        store.ListUnjoinedAsync(cancellationToken).Where(payment => Core.Shards.Of(payment.OrderId, shards) == shard);
 
     /// <summary>Does nothing: the store belongs to the node.</summary>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -41,7 +41,7 @@ internal sealed class UnmatchedLoader(IFactStore store, int shards)
         }
 
         var byShard = requests.ToLookup(request => request.Shard, request => request.Index);
-        await foreach (var payment in store.ListHealableAsync(CancellationToken.None))
+        await foreach (var payment in store.ListUnjoinedAsync(CancellationToken.None))
         {
             foreach (var index in byShard[Core.Shards.Of(payment.OrderId, shards)])
             {

@@ -15,6 +15,7 @@ public abstract class OrderMessage : IOrderMessage
         Stamp = stamp;
         Delivery = delivery;
         Replay = DeadLetter.ReplayOf(delivery.Attributes);
+        HasTrace = delivery.Trace is not null;
     }
 
     /// <summary>The order that it concerns.</summary>
@@ -28,6 +29,9 @@ public abstract class OrderMessage : IOrderMessage
 
     /// <summary>The dead letter that it is a replay of; null for an ordinary message.</summary>
     public Replay? Replay { get; }
+
+    /// <summary>Whether its delivery has a span.</summary>
+    public bool HasTrace { get; }
 }
 
 /// <summary>An order message was received and decoded.</summary>

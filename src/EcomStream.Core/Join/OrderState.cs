@@ -244,6 +244,14 @@ public readonly partial record struct OrderState
         };
     }
 
+    /// <summary>
+    /// The state without the payments that are given up: an operator may discard them. The others are read from their rows
+    /// when the order comes.
+    /// </summary>
+    public OrderState WithoutGivenUp() => _waiting.IsDefaultOrEmpty || !_waiting.Any(w => w.IsGivenUp)
+        ? this
+        : this with { Waiting = [.. _waiting.Where(w => !w.IsGivenUp)], HasMoreRows = true };
+
     /// <summary>The state without some payments, which no longer wait.</summary>
     public OrderState Without(IReadOnlyList<PaymentReceived> payments) =>
         this with { Waiting = [.. Waiting.Where(w => !payments.Contains(w.Message))] };

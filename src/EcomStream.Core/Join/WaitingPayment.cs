@@ -6,7 +6,7 @@ namespace EcomStream.Core;
 /// Whether its unmatched row is written or is being written. Without one its message is still unacked.
 /// </param>
 /// <param name="IsGivenUp">
-/// Whether it is dead-lettered. It stays known, so that an order that comes later is joined with it.
+/// Whether it is dead-lettered. An order that is being decided is joined with it; after that only its row is kept.
 /// </param>
 public readonly record struct WaitingPayment(PaymentReceived Message, bool HasRow, bool IsGivenUp = false);
 

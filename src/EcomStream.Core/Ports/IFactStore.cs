@@ -63,22 +63,22 @@ public interface IFactStore : IAsyncDisposable
     }
 
     /// <summary>
-    /// Reads the unmatched rows of some orders that an order would heal: those that wait first, then those that were
-    /// dead-lettered for <see cref="DeadLetterReason.NoMatchingOrder"/>; in each group the oldest publish time first.
+    /// Reads the unjoined payments of some orders (<see cref="UnmatchedPayment.IsUnjoined"/>): those that wait first, then
+    /// those that were dead-lettered, then those that were discarded; in each group the oldest publish time first.
     /// </summary>
     /// <param name="orderIds">The orders.</param>
     /// <param name="limit">At most this many rows per order; an order with exactly this many may have more.</param>
     /// <param name="cancellationToken">Cancels the read.</param>
-    async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadHealableAsync(
+    async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnjoinedAsync(
         IReadOnlyList<long> orderIds, int limit, CancellationToken cancellationToken)
     {
         var rows = await ReadUnmatchedAsync(orderIds, cancellationToken);
         return
         [
-            .. rows.Where(row => row.IsHealable)
+            .. rows.Where(row => row.IsUnjoined)
                 .GroupBy(row => row.OrderId)
                 .SelectMany(group => group
-                    .OrderBy(row => row.State == UnmatchedState.Waiting ? 0 : 1)
+                    .OrderBy(row => row.State switch { UnmatchedState.Waiting => 0, UnmatchedState.DeadLettered => 1, _ => 2 })
                     .ThenBy(UnmatchedCursor.Of)
                     .Take(limit)),
         ];
@@ -107,8 +107,8 @@ public interface IFactStore : IAsyncDisposable
     }
 
     /// <summary>
-    /// Streams the rows that an order would heal: those that wait, and those that were dead-lettered for
-    /// <see cref="DeadLetterReason.NoMatchingOrder"/>. In no particular order.
+    /// Streams the unjoined payments (<see cref="UnmatchedPayment.IsUnjoined"/>): those that wait, and those without an order
+    /// that were dead-lettered or discarded. In no particular order.
     /// </summary>
-    IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken);
+    IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(CancellationToken cancellationToken);
 }

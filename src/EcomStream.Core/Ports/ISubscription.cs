@@ -89,7 +89,15 @@ public readonly record struct OutstandingMessage(string MessageId, long PublishT
 /// <param name="BrokerTimeMicros">The broker's clock, microseconds since the Unix epoch.</param>
 /// <param name="LongestLease">The longest time for which a reader that died may still hold messages.</param>
 /// <param name="Backlog">The exact backlog; only some brokers report it.</param>
-public readonly record struct SubscriptionProbe(long? BrokerTimeMicros, TimeSpan? LongestLease, SubscriptionBacklog? Backlog);
+public readonly record struct SubscriptionProbe(long? BrokerTimeMicros, TimeSpan? LongestLease, SubscriptionBacklog? Backlog)
+{
+    /// <summary>
+    /// Messages that were received here, handed out, and not settled at the end of the round trip; a message that is outstanding
+    /// in two deliveries counts once. When these are all of <see cref="Backlog"/>, every message was received. Messages whose
+    /// settlement is on its way do not count, because the broker may have taken it or not. Null when it is not known.
+    /// </summary>
+    public int? ReceivedMessages { get; init; }
+}
 
 /// <summary>The messages of a subscription that are not acked.</summary>
 /// <param name="UnackedMessages">Published and not acked, whether delivered or not.</param>

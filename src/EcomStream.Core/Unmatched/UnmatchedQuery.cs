@@ -32,12 +32,17 @@ public sealed record UnmatchedQuery
     /// <param name="state">Its state.</param>
     /// <param name="reason">Its reason.</param>
     public bool Matches(UnmatchedCursor place, UnmatchedState state, DeadLetterReason reason) =>
-        (States.Count == 0 || States.Contains(state))
-        && (Reasons.Count == 0 || Reasons.Contains(reason))
+        Selects(state, reason)
         && (OrderId is null || OrderId == place.OrderId)
         && place.PublishTimeMicros >= PublishedFromMicros
         && place.PublishTimeMicros <= PublishedUntilMicros
         && (After is not { } after || Compare(place, after) > 0);
+
+    /// <summary>Whether rows with a state and a reason are asked for.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="reason">The reason.</param>
+    public bool Selects(UnmatchedState state, DeadLetterReason reason) =>
+        (States.Count == 0 || States.Contains(state)) && (Reasons.Count == 0 || Reasons.Contains(reason));
 
     /// <summary>Compares two places in the order of the listing.</summary>
     public int Compare(UnmatchedCursor left, UnmatchedCursor right) => NewestFirst ? right.CompareTo(left) : left.CompareTo(right);
@@ -62,8 +67,8 @@ public readonly record struct UnmatchedCount(long HourMicros, DeadLetterReason R
 /// <param name="After">The row to write, with the same key.</param>
 public sealed record UnmatchedChange(UnmatchedPayment? Before, UnmatchedPayment After);
 
-/// <summary>An unmatched row that an order would heal, without what it says.</summary>
+/// <summary>An unjoined payment (<see cref="UnmatchedPayment.IsUnjoined"/>) without its data.</summary>
 /// <param name="OrderId">The order.</param>
-/// <param name="State">Whether it waits or was dead-lettered.</param>
+/// <param name="State">Whether it waits, was dead-lettered or was discarded.</param>
 /// <param name="PublishTimeMicros">Publish time of its message, microseconds since the Unix epoch.</param>
-public readonly record struct HealablePayment(long OrderId, UnmatchedState State, long PublishTimeMicros);
+public readonly record struct UnjoinedPayment(long OrderId, UnmatchedState State, long PublishTimeMicros);

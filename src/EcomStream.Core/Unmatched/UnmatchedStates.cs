@@ -1,6 +1,6 @@
 namespace EcomStream.Core;
 
-/// <summary>What stores share about the state of an unmatched payment: its name in a row, and whether an order heals it.</summary>
+/// <summary>What stores share about the state of an unmatched payment: its name in a row, whether an order heals it, and whether it is unjoined.</summary>
 public static class UnmatchedStates
 {
     private static readonly UnmatchedState[] _states = Enum.GetValues<UnmatchedState>();
@@ -33,4 +33,11 @@ public static class UnmatchedStates
     /// <summary>Whether an order that arrives now is to take a payment in this state, here for this reason.</summary>
     public static bool IsHealable(this UnmatchedState state, DeadLetterReason reason) =>
         state == UnmatchedState.Waiting || (state == UnmatchedState.DeadLettered && reason == DeadLetterReason.NoMatchingOrder);
+
+    /// <summary>
+    /// Whether a payment in this state, here for this reason, has never been in its order's row: an order would heal it, or an
+    /// operator has discarded it.
+    /// </summary>
+    public static bool IsUnjoined(this UnmatchedState state, DeadLetterReason reason) =>
+        state.IsHealable(reason) || (state == UnmatchedState.Discarded && reason == DeadLetterReason.NoMatchingOrder);
 }

@@ -98,18 +98,18 @@ internal sealed class MonitoredStore(IFactStore inner, TimeProvider time, Func<C
         return await call.Watch(inner.ReadUnmatchedRowsAsync(keys, cancellationToken));
     }
 
-    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadHealableAsync(
+    public async ValueTask<IReadOnlyList<UnmatchedPayment>> ReadUnjoinedAsync(
         IReadOnlyList<long> orderIds, int limit, CancellationToken cancellationToken)
     {
         using var call = new Call(this, "read_unmatched");
-        return await call.Watch(inner.ReadHealableAsync(orderIds, limit, cancellationToken));
+        return await call.Watch(inner.ReadUnjoinedAsync(orderIds, limit, cancellationToken));
     }
 
     public IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken) =>
         inner.ListUnmatchedAsync(query, cancellationToken);
 
-    public IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken) =>
-        inner.ListHealableAsync(cancellationToken);
+    public IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(CancellationToken cancellationToken) =>
+        inner.ListUnjoinedAsync(cancellationToken);
 
     // A store without such records has none.
     public ValueTask SetCleanStopAsync(string subscription, CancellationToken cancellationToken) =>

@@ -16,6 +16,8 @@ internal sealed class InMemoryTable(TableDefinition definition, TimeProvider tim
     // By the first column of the key.
     private readonly Dictionary<string, List<Row>> _partitions = [];
 
+    private bool[]? _textColumns;
+
     public TableDefinition Definition => definition;
 
     public string[] Key { get; } =
@@ -75,13 +77,23 @@ internal sealed class InMemoryTable(TableDefinition definition, TimeProvider tim
         return one.Value is null || (other.Value is not null && one.Value.AsSpan().SequenceCompareTo(other.Value) > 0) ? one : other;
     }
 
+    private bool[] IsText => _textColumns ??= [.. Key.Select(name => definition.Columns.Single(column => column.Name == name).Type == "text")];
+
     // Numbers by value, texts by their bytes.
-    private int Compare(byte[][] one, byte[][] other) => Key.Index()
-        .Select(column => definition.Columns.Single(c => c.Name == column.Item).Type == "text"
-            ? one[column.Index].AsSpan().SequenceCompareTo(other[column.Index])
-            : ((sbyte)one[column.Index][0]).CompareTo((sbyte)other[column.Index][0]) is var sign and not 0 ? sign
-            : one[column.Index].AsSpan().SequenceCompareTo(other[column.Index]))
-        .FirstOrDefault(order => order != 0);
+    private int Compare(byte[][] one, byte[][] other)
+    {
+        for (var column = 0; column < Key.Length; column++)
+        {
+            var sign = IsText[column] ? 0 : ((sbyte)one[column][0]).CompareTo((sbyte)other[column][0]);
+            var order = sign != 0 ? sign : one[column].AsSpan().SequenceCompareTo(other[column]);
+            if (order != 0)
+            {
+                return order;
+            }
+        }
+
+        return 0;
+    }
 
     private InMemoryCell? Live(Row row, InMemoryCell? cell) =>
         cell is { Value: not null } && cell.Timestamp > row.DeletedAt && (cell.ExpiresAt is null || cell.ExpiresAt > time.GetUtcNow()) ? cell : null;

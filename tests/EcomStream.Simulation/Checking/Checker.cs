@@ -110,6 +110,14 @@ internal sealed class Checker(SimulatedWorld world)
         {
             CheckOrder(orderId, [.. orders[orderId]], [.. payments[orderId]]);
         }
+
+        foreach (var discarded in world.Operator.Discarded)
+        {
+            if (world.Store.Unmatched(discarded.OrderId).Single(row => row.PaymentKey == $"{discarded.PaymentId}").State != UnmatchedState.Discarded)
+            {
+                Fail($"{discarded} was discarded, and its row is no longer");
+            }
+        }
     }
 
     private void CheckOrder(long orderId, List<SimulatedMessage> orders, List<SimulatedMessage> payments)
@@ -140,6 +148,7 @@ internal sealed class Checker(SimulatedWorld world)
             Fail($"the row of order {orderId} has {row?.Order?.Item}, and the newest message is {newest}");
         }
 
+        payments.RemoveAll(world.Operator.HasDiscarded);
         if (payments.OrderBy(message => message.Stamp).ThenBy(message => message.PaymentId).ThenBy(message => message.Mark, StringComparer.Ordinal).LastOrDefault() is not { } winner)
         {
             if (row!.Payment is not null)

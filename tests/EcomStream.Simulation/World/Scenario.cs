@@ -44,6 +44,15 @@ internal sealed class Scenario
             Faults = 8;
         }
 
+        if (!IsAboutLeases && Chance(new Random(seed ^ 0xd15c), 0.15))
+        {
+            // Payments are dead-lettered long before some of their orders come.
+            Discards = 5;
+            Grace = 2 * Second;
+            Duration = 60 * Second;
+            OrderShare = 0.3;
+        }
+
         RejectedOrder = Orders >= 5 && MaxOutstanding >= 1000 && !ReportsBacklog && Chance(random, 0.6) ? 1 : 0;
         Settings = Hocon(random);
         IsOnlyReader = !IsAboutLeases && Chance(new Random(seed ^ 0x5eed), 0.5);
@@ -131,6 +140,9 @@ internal sealed class Scenario
     /// <summary>Messages of one subscription that a process may hold.</summary>
     public int MaxOutstanding { get; }
 
+    /// <summary>How often an operator discards a dead letter and has its message delivered again.</summary>
+    public int Discards { get; }
+
     /// <summary>Crashes, outages and so on.</summary>
     public int Faults { get; }
 
@@ -151,7 +163,7 @@ internal sealed class Scenario
     /// <summary>The scenario in one line.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Messages} messages for {Orders} orders in {Duration / Second} s, grace {Grace / Second} s, lease {Lease / Second} s, faults {Faults}, {(ReportsBacklog ? "reports its backlog" : "reports no backlog")}, {(TellsTime ? "tells the time" : "tells no time")}, reordered {ReorderShare}, duplicates {DuplicateShare}, lost acks {LostAckShare}, store faults {StoreFaultShare}, publish faults {PublishFaultShare}, slowness {Slowness}, outstanding {MaxOutstanding}, broker clock {BrokerClockOffset / Second} s, own clock {ProcessClockOffset / Second} s, settings {Settings.ToString().ReplaceLineEndings(" ")}");
+        $"{Messages} messages for {Orders} orders in {Duration / Second} s, grace {Grace / Second} s, lease {Lease / Second} s, faults {Faults}, discards {Discards}, {(ReportsBacklog ? "reports its backlog" : "reports no backlog")}, {(TellsTime ? "tells the time" : "tells no time")}, reordered {ReorderShare}, duplicates {DuplicateShare}, lost acks {LostAckShare}, store faults {StoreFaultShare}, publish faults {PublishFaultShare}, slowness {Slowness}, outstanding {MaxOutstanding}, broker clock {BrokerClockOffset / Second} s, own clock {ProcessClockOffset / Second} s, settings {Settings.ToString().ReplaceLineEndings(" ")}");
 
     /// <summary>One of some values.</summary>
     public static T Pick<T>(Random random, params ReadOnlySpan<T> values) => values[random.Next(values.Length)];

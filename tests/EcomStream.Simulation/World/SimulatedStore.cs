@@ -47,9 +47,9 @@ internal sealed class SimulatedStore(SimulatedWorld world, SimulatedProcess proc
         }
     }
 
-    public async IAsyncEnumerable<HealablePayment> ListHealableAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var row in await CallAsync("list healable", () => Shuffled(world.Store.Rows.Unmatched).Where(row => row.IsHealable).Select(row => new HealablePayment(row.OrderId, row.State, row.PublishTimeMicros)).ToArray(), _ => false, cancellationToken))
+        foreach (var row in await CallAsync("list unjoined", () => Shuffled(world.Store.Rows.Unmatched).Where(row => row.IsUnjoined).Select(row => new UnjoinedPayment(row.OrderId, row.State, row.PublishTimeMicros)).ToArray(), _ => false, cancellationToken))
         {
             yield return row;
         }

@@ -111,6 +111,16 @@ internal sealed class SimulatedSubscription(SimulatedWorld world, string name)
         }
     }
 
+    /// <summary>The messages of an order are delivered again, as after a seek to the time before they were published.</summary>
+    public void Seek(long orderId)
+    {
+        foreach (var message in _published.Where(message => message.OrderId == orderId && message.IsAcked))
+        {
+            message.IsAcked = false;
+            Return(message);
+        }
+    }
+
     /// <summary>The broker starts again: leases and streams are gone.</summary>
     public void Restart()
     {

@@ -33,9 +33,11 @@ internal sealed class SimulatedWorld
         Payments = new SimulatedSubscription(this, "payments_data-sub");
         Store = new StoredRows(this);
         Checker = new Checker(this);
+        Operator = new Operator(this);
         _faults = new FaultPlan(this);
         new Shop(this).Open();
         _faults.Plan();
+        Operator.Plan();
         loop.After(loop.Random.NextInt64(scenario.Duration), "the process starts", StartProcess);
         loop.After(scenario.Duration + FaultPlan.LongestFault, "no more faults", EndOfFaults);
     }
@@ -51,6 +53,8 @@ internal sealed class SimulatedWorld
     public StoredRows Store { get; }
 
     public Checker Checker { get; }
+
+    public Operator Operator { get; }
 
     /// <summary>The dead letters that were published.</summary>
     public IReadOnlyList<PublishedDeadLetter> DeadLetters => _deadLetters;

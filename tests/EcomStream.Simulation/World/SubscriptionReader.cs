@@ -10,6 +10,7 @@ internal sealed class SubscriptionReader : ISubscription
     private readonly SimulatedProcess _process;
     private readonly SimulatedSubscription _subscription;
     private readonly Queue<IReadOnlyList<Delivery>> _arrived = new();
+    // With whether its settlement has not been asked for.
     private readonly Dictionary<SimulatedDelivery, bool> _outstanding = [];
     private TaskCompletionSource? _wanted;
     private bool _isOpen;
@@ -92,7 +93,8 @@ internal sealed class SubscriptionReader : ISubscription
                     }
                     else
                     {
-                        answer.TrySetResult(probe);
+                        var received = _outstanding.Where(pair => pair.Value).Select(pair => pair.Key.MessageId).Distinct().Count();
+                        answer.TrySetResult(probe with { ReceivedMessages = received });
                     }
                 },
                 _process);
@@ -162,6 +164,9 @@ internal sealed class SubscriptionReader : ISubscription
         }
     }
 
+    /// <summary>Whether a message of an order is outstanding, or on its way.</summary>
+    public bool MayHold(long orderId) => _sent > 0 || _outstanding.Keys.Any(delivery => delivery.Message.OrderId == orderId);
+
     /// <summary>The stream is lost; another is opened after a while.</summary>
     /// <param name="withNextBatch">Whether it is lost only when a batch is on its way, which is lost with it.</param>
     public void LoseStream(bool withNextBatch = false)
@@ -191,6 +196,7 @@ internal sealed class SubscriptionReader : ISubscription
         }
 
         _settling++;
+        _outstanding[delivery] = false;
         var isLost = Scenario.Chance(_world.Loop.Random, _world.FaultShare(_world.Scenario.LostAckShare));
         _world.Loop.After(ArrivalDelay(), $"{Name}: the {(isAck ? "ack" : "nack")} of {delivery.Message} {(isLost ? "is lost" : "arrives")}", () =>
         {
