@@ -1,4 +1,8 @@
 using System.Diagnostics;
+using Xunit.Abstractions;
+
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: TestCollectionOrderer("EcomStream.Cassandra.Clusters.Tests.CollectionsByName", "EcomStream.Cassandra.Clusters.Tests")]
 
 namespace EcomStream.Cassandra.Clusters.Tests;
 
@@ -71,8 +75,29 @@ internal static class CassandraClusters
     }
 }
 
+/// <summary>Tests on a node with TLS.</summary>
+[CollectionDefinition(Name)]
+public sealed class TlsCollection
+{
+    public const string Name = "1 TLS";
+}
+
+/// <summary>Tests on a ring of three nodes.</summary>
+[CollectionDefinition(Name)]
+public sealed class RingCollection
+{
+    public const string Name = "2 ring";
+}
+
+/// <summary>Tests on one node, which is left behind for others.</summary>
+[CollectionDefinition(Name)]
+public sealed class SingleNodeCollection : ICollectionFixture<SingleNodeFixture>
+{
+    public const string Name = "3 single node";
+}
+
 /// <summary>Leaves a single node behind, which other tests use.</summary>
-public sealed class ClustersFixture : IAsyncLifetime
+public sealed class SingleNodeFixture : IAsyncLifetime
 {
     public Task InitializeAsync() => Task.CompletedTask;
 
@@ -85,9 +110,9 @@ public sealed class ClustersFixture : IAsyncLifetime
     }
 }
 
-/// <summary>One cluster at a time.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class ClustersCollection : ICollectionFixture<ClustersFixture>
+/// <summary>Orders collections by name, so that each cluster is started once.</summary>
+public sealed class CollectionsByName : ITestCollectionOrderer
 {
-    public const string Name = "Clusters";
+    public IEnumerable<ITestCollection> OrderTestCollections(IEnumerable<ITestCollection> testCollections) =>
+        testCollections.OrderBy(collection => collection.DisplayName, StringComparer.Ordinal);
 }

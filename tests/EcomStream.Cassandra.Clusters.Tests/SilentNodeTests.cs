@@ -7,7 +7,7 @@ using EcomStream.TestSupport;
 namespace EcomStream.Cassandra.Clusters.Tests;
 
 /// <summary>One of three nodes stops answering writes, without closing its connections.</summary>
-[Collection(ClustersCollection.Name)]
+[Collection(RingCollection.Name)]
 public sealed class SilentNodeTests
 {
     // Long against the delay, so that a write that waited for either is told from one that did not.

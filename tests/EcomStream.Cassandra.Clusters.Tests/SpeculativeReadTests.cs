@@ -6,7 +6,7 @@ using EcomStream.TestSupport;
 namespace EcomStream.Cassandra.Clusters.Tests;
 
 /// <summary>One of three nodes stops answering, without closing its connections.</summary>
-[Collection(ClustersCollection.Name)]
+[Collection(RingCollection.Name)]
 public sealed class SpeculativeReadTests
 {
     private static readonly TimeSpan _requestTimeout = TimeSpan.FromSeconds(6);

@@ -4,7 +4,7 @@ using EcomStream.TestSupport;
 
 namespace EcomStream.Cassandra.Clusters.Tests;
 
-[Collection(ClustersCollection.Name)]
+[Collection(TlsCollection.Name)]
 public sealed class TlsTests
 {
     [SkippableFact]

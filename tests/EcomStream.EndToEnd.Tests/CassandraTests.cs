@@ -1,16 +1,17 @@
 using EcomStream.Cassandra;
 using EcomStream.Core;
+using EcomStream.Cql;
+using EcomStream.Cql.Cluster;
 using EcomStream.TestSupport;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace EcomStream.EndToEnd.Tests;
 
 /// <summary>The program on Google's emulator and a real Cassandra.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class CassandraTests
 {
     private const int Orders = 2_000;
     private const int Payments = 2_200;
-    private const int Many = 30_000;
 
     [SkippableFact]
     public async Task The_shops_cycle_runs_on_Googles_emulator_and_a_real_Cassandra()
@@ -33,27 +34,38 @@ public sealed class CassandraTests
     }
 
     [SkippableFact]
-    public async Task Thirty_thousand_orders_and_payments_of_the_official_client_are_joined_and_no_message_is_delivered_twice()
+    public async Task The_CQL_client_can_be_used_without_the_store()
     {
-        OfficialNodeClient.SkipWhereItIsNot();
-        var servers = RealServers.Require();
-        var (keyspace, settings, environment) = servers;
-        using var run = EcomStreamProcess.Start(environment, ["run", .. settings, "--until-idle", "30s"]);
-        await run.JoinsAsync();
-        var published = await OfficialNodeClient.RunAsync("shop.cjs", environment["PUBSUB_EMULATOR_HOST"], "publish", $"{Many}", $"{Many}", servers.Project);
-        published.ShouldContain($$"""{"published":{{2 * Many}}}""");
-        (await run.ExitCodeAsync(TimeSpan.FromMinutes(8))).ShouldBe(0, run.Output);
+        Skip.If(string.IsNullOrEmpty(RealServers.Cassandra), RealServers.WhyNoCassandra);
+        var keyspace = $"cql_{Guid.NewGuid():n}"[..16];
+        await using var session = await CqlSession.ConnectAsync(
+            new CqlSettings { ContactPoints = [RealServers.Cassandra], Username = "admin", Password = "admin", Keyspace = keyspace },
+            NullLogger.Instance, TimeProvider.System, default);
+        await session.QueryAsync($"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}", default);
+        await session.QueryAsync($"CREATE TABLE {keyspace}.items (id bigint PRIMARY KEY, name text)", default);
+        for (var id = 0L; id < 5; id++)
+        {
+            await foreach (var _ in session.ExecuteAllAsync($"INSERT INTO {keyspace}.items (id, name) VALUES (?, ?)", [id, $"item {id}"], 0, default))
+            {
+            }
+        }
 
-        run.Output.ShouldContain($"received {2 * Many}, ");
-        await using var store = await OpenAsync(keyspace);
-        (await Unmatched.StoreUnderTest.CompleteAsync(store, Many)).ShouldBe(Many, run.Output);
-        var row = (await store.ReadAsync([Many], default))[0]!;
-        row.Order!.ShippingAddress.ShouldBe($"{Many} Main St, Köln");
-        row.Payment!.PaymentDatetime.ShouldBe("2024-01-21T45:01:30Z");
-        (await Unmatched.StoreUnderTest.UnmatchedAsync(store)).ShouldAllBe(payment => payment.State == UnmatchedState.Healed);
+        var (pages, names) = (0, new List<string>());
+        await foreach (var page in session.ExecuteAllAsync($"SELECT id, name FROM {keyspace}.items", [], pageSize: 2, default))
+        {
+            pages++;
+            while (page.Next())
+            {
+                names.Add(page.Text(1));
+            }
+        }
+
+        pages.ShouldBeGreaterThan(2);
+        names.Order().ShouldBe(["item 0", "item 1", "item 2", "item 3", "item 4"]);
+        await session.QueryAsync($"DROP KEYSPACE {keyspace}", default);
     }
 
-    private static async Task<CassandraFactStore> OpenAsync(string keyspace)
+    internal static async Task<CassandraFactStore> OpenAsync(string keyspace)
     {
         var store = new CassandraFactStore(new CassandraSettings
         {

@@ -15,6 +15,9 @@ internal sealed record RealServers(string Keyspace, string[] Settings, Dictionar
     /// <summary>host:port of Cassandra.</summary>
     public static string Cassandra => System.Environment.GetEnvironmentVariable(CassandraVariable)!;
 
+    /// <summary>Skip reason of tests that need only Cassandra.</summary>
+    public static string WhyNoCassandra => $"needs Apache Cassandra with the role admin/admin: start one and set {CassandraVariable}=host:port";
+
     /// <summary>Skips the test where one of them does not run.</summary>
     public static RealServers Require()
     {

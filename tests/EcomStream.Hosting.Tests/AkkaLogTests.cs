@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Akka.Actor;
 using Akka.Actor.Setup;
 using Akka.Configuration;
@@ -22,6 +23,10 @@ public sealed class AkkaLogTests
         var properties = lines.All.First(line => line.Text.StartsWith("The store", StringComparison.Ordinal)).Properties;
         properties["Attempt"].ShouldBe(3);
         properties["Error"].ShouldBe("a lock");
+        lines.Categories.ShouldContain("EcomStream.Test");
+        Akka.Event.Logging.GetLogger(system, "akka://log/user/some-actor").Warning("under a path");
+        await Eventually.True(() => lines.All.Any(line => line.Text == "under a path"), "the line is logged");
+        lines.Categories.ShouldNotContain(category => category.Contains("Dummy") || category.Contains('/'));
         properties["{OriginalFormat}"].ShouldBe("The store is unavailable (attempt {Attempt}): {Error}");
     }
 
@@ -40,7 +45,13 @@ public sealed class AkkaLogTests
             }
         }
 
-        public ILogger CreateLogger(string categoryName) => this;
+        public ConcurrentBag<string> Categories { get; } = [];
+
+        public ILogger CreateLogger(string categoryName)
+        {
+            Categories.Add(categoryName);
+            return this;
+        }
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;

@@ -70,7 +70,7 @@ public sealed class MonitoredStoreTests
 
         public IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-        public IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+        public IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public ValueTask DisposeAsync() => default;
     }

@@ -7,8 +7,10 @@ namespace EcomStream.Chaos.Checking;
 internal sealed class SubscriptionReader(Subscriber.SubscriberClient client, string subscription, Action<PubsubMessage> onMessage)
 {
     private const int MostMessages = 1_000;
-    private static readonly TimeSpan _callDeadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(200);
+
+    // gRPC compares a deadline with the system's clock.
+    private static DateTime CallDeadline => DateTime.UtcNow + TimeSpan.FromSeconds(5);
 
     /// <summary>Reads and acks until it is cancelled. A message is acked after it was handed over.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -21,7 +23,7 @@ internal sealed class SubscriptionReader(Subscriber.SubscriberClient client, str
 #pragma warning disable CS0612 // an empty subscription is to answer at once
                 var request = new PullRequest { Subscription = path, MaxMessages = MostMessages, ReturnImmediately = true };
 #pragma warning restore CS0612
-                var response = await client.PullAsync(request, deadline: DateTime.UtcNow + _callDeadline, cancellationToken: cancellationToken);
+                var response = await client.PullAsync(request, deadline: CallDeadline, cancellationToken: cancellationToken);
                 foreach (var message in response.ReceivedMessages)
                 {
                     onMessage(message.Message);
@@ -31,7 +33,7 @@ internal sealed class SubscriptionReader(Subscriber.SubscriberClient client, str
                 {
                     var acks = new AcknowledgeRequest { Subscription = path };
                     acks.AckIds.AddRange(response.ReceivedMessages.Select(message => message.AckId));
-                    await client.AcknowledgeAsync(acks, deadline: DateTime.UtcNow + _callDeadline, cancellationToken: cancellationToken);
+                    await client.AcknowledgeAsync(acks, deadline: CallDeadline, cancellationToken: cancellationToken);
                 }
 
                 if (response.ReceivedMessages.Count < MostMessages / 2)

@@ -18,6 +18,8 @@ internal sealed class ChildProcess : IDisposable
     {
         _readyText = readyText;
         _log = new StreamWriter(logFile, append: true) { AutoFlush = true };
+
+        // The process below writes the system's time, too, so the two can be compared.
         _log.WriteLine($"---- {DateTime.UtcNow:O} {start.FileName} {string.Join(' ', start.ArgumentList)}");
         _process = Process.Start(start) ?? throw new InvalidOperationException($"{start.FileName} did not start.");
         _process.OutputDataReceived += (_, line) => Append(line.Data);

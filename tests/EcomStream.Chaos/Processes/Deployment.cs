@@ -105,7 +105,7 @@ internal sealed class Deployment : IAsyncDisposable
 
         var status = await new Inspection.InspectionClient(_channel).GetSubscriptionStatusAsync(
             new GetSubscriptionStatusRequest { Subscription = Names.SubscriptionPath(subscription) },
-            deadline: DateTime.UtcNow + TimeSpan.FromSeconds(10),
+            deadline: DateTime.UtcNow + TimeSpan.FromSeconds(10), // gRPC compares it with the system's clock
             cancellationToken: cancellationToken);
         return status.UnackedMessages == 0 ? null
             : $"{subscription} has {status.UnackedMessages} unacked messages, {status.LeasedMessages} of them leased for up to "

@@ -16,11 +16,11 @@ public sealed class SlowOrdersTests
 {
     [Fact]
     public Task On_the_embedded_store_orders_at_a_tenth_of_the_payments_rate_make_no_false_dead_letter() =>
-        Run(StoreUnderTest.Sqlite, TestSize.Of(full: 80_000, part: 16_000), TestSize.Of(full: 1_000, part: 200));
+        Run(StoreUnderTest.Sqlite, TestSize.Of(full: 40_000, part: 16_000), TestSize.Of(full: 500, part: 200));
 
     [SkippableFact]
     public Task On_Cassandra_orders_at_a_tenth_of_the_payments_rate_make_no_false_dead_letter() =>
-        Run(StoreUnderTest.Cassandra, TestSize.Of(full: 40_000, part: 16_000), orphans: 200);
+        Run(StoreUnderTest.Cassandra, TestSize.Of(full: 20_000, part: 16_000), orphans: 200);
 
     private static async Task Run(Func<Workplace, StoreUnderTest> kind, int orders, int orphans)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using EcomStream.PubSub.Broker;
 using EcomStream.PubSub.Broker.Delivery;
 using Google.Cloud.PubSub.V1;
@@ -82,14 +83,17 @@ internal sealed class BrokerCallTarget : IFuzzTarget
 
     private static string Subscription(string name) => $"projects/fuzz/subscriptions/{name}";
 
+    // gRPC compares a deadline with the system's clock.
+    private static DateTime In(TimeSpan time) => DateTime.UtcNow + time;
+
     private void Call(Method<byte[], byte[]> method, byte[] request)
     {
-        var options = new CallOptions(deadline: DateTime.UtcNow + _deadline);
+        var options = new CallOptions(deadline: In(_deadline));
         var invoker = _channel.CreateCallInvoker();
         if (method.Type == MethodType.Unary)
         {
             // A pull from an empty subscription waits for messages.
-            options = method.Name == "Pull" ? options.WithDeadline(DateTime.UtcNow + _pullDeadline) : options;
+            options = method.Name == "Pull" ? options.WithDeadline(In(_pullDeadline)) : options;
             invoker.BlockingUnaryCall(method, null, options, request);
             return;
         }
@@ -109,8 +113,9 @@ internal sealed class BrokerCallTarget : IFuzzTarget
         var publisher = new Publisher.PublisherClient(_channel);
         var subscriber = new Subscriber.SubscriberClient(_channel);
         var id = publisher.Publish(new PublishRequest { Topic = PublishRequests.Topic, Messages = { new PubsubMessage { Data = ByteString.CopyFromUtf8("healthy") } } }).MessageIds[0];
-        var deadline = DateTime.UtcNow + _deadline;
-        while (DateTime.UtcNow < deadline)
+        var deadline = In(_deadline);
+        var clock = Stopwatch.StartNew();
+        while (clock.Elapsed < _deadline)
         {
             var pulled = subscriber.Pull(new PullRequest { Subscription = Subscription("healthy"), MaxMessages = 1_000 }, deadline: deadline).ReceivedMessages;
             if (pulled.Count > 0)
