@@ -15,7 +15,7 @@ inserts 1 1 >/dev/null
 for batch in 1 10; do
   for _ in $(seq "$rounds"); do
     inserts 3 "$batch" | grep 'client CPU' | tail -n +2
-    # The driver logs each step on the debug level unless it is told not to, and that is no work of its own.
+    # Without this configuration the driver logs each step at debug level, which would count as its work.
     java -Dlogback.configurationFile=bench/cassandra-java/logback.xml -cp "$jars/*" bench/cassandra-java/Inserts.java "$endpoint" "$batch" 3 2>/dev/null |
       grep 'client CPU' | tail -n +2
   done

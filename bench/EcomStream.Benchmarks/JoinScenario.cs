@@ -245,8 +245,8 @@ internal static class JoinScenario
         public IAsyncEnumerable<UnmatchedPayment> ListUnmatchedAsync(UnmatchedQuery query, CancellationToken cancellationToken) =>
             AsyncEnumerable.Empty<UnmatchedPayment>();
 
-        public IAsyncEnumerable<HealablePayment> ListHealableAsync(CancellationToken cancellationToken) =>
-            AsyncEnumerable.Empty<HealablePayment>();
+        public IAsyncEnumerable<UnjoinedPayment> ListUnjoinedAsync(CancellationToken cancellationToken) =>
+            AsyncEnumerable.Empty<UnjoinedPayment>();
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

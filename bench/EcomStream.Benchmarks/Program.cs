@@ -22,7 +22,7 @@ switch (args.FirstOrDefault())
         return 0;
     case "embedded-observed":
         Console.WriteLine("The whole embedded run without and with metrics, an open dashboard and sampled traces, in turns; CPU per message, because it varies less than the throughput of a shared machine");
-        await ObservedScenario.CompareAsync(runs, orders: 300_000);
+        await ObservedScenario.CompareAsync(runs, orders: 800_000);
         return 0;
     case "backlog":
         Console.WriteLine("A backlog on the broker and a store that is stopped for a minute");

@@ -52,7 +52,7 @@ internal static class CommandLineProgram
     }
 
     /// <summary>All commands.</summary>
-    internal static RootCommand Root(CommandContext context) => ProgramVersion.AddTo(new("EcomStream joins a shop's orders with their payments while both are in motion.")
+    internal static RootCommand Root(CommandContext context) => ProgramVersion.AddTo(new("EcomStream joins a shop's orders with their payments as both arrive.")
     {
         DemoCommand.Create(context),
         RunCommand.Create(context),

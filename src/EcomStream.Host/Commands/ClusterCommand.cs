@@ -11,7 +11,7 @@ internal static class ClusterCommand
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RatePeriod = TimeSpan.FromSeconds(1);
 
-    public static Command Create(CommandContext context) => new("cluster", "Look at a cluster of EcomStream processes") { Status(context) };
+    public static Command Create(CommandContext context) => new("cluster", "Show a cluster of EcomStream processes") { Status(context) };
 
     private static Command Status(CommandContext context)
     {
@@ -63,7 +63,7 @@ internal static class ClusterCommand
         }
         catch (Exception wrong) when (wrong is KeyNotFoundException or InvalidOperationException)
         {
-            throw new CommandFailedException($"What answers at {host.Address} is not an EcomStream host of this version: {wrong.Message}");
+            throw new CommandFailedException($"The server at {host.Address} is not an EcomStream host of this version: {wrong.Message}");
         }
     }
 

@@ -52,7 +52,7 @@ internal static class DemoDisplay
     {
         yield return ("published", $"{producer.PublishedOrders + producer.PublishedPayments:N0}");
         yield return ("received", $"{counters.Received:N0}");
-        yield return ("payments joined", $"{counters.Joined:N0}");
+        yield return ("payments written", $"{counters.Joined:N0}");
         yield return ("waiting", $"{pipeline.Status.WaitingOrders:N0}");
         yield return ("dead-lettered", $"{counters.DeadLettered:N0}");
         yield return ("written", $"{counters.Written:N0}");

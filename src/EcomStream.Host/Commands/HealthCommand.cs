@@ -22,7 +22,7 @@ internal static class HealthCommand
             var (status, body) = await host.AskAsync("/health/ready", stop);
             if (body.ValueKind != JsonValueKind.Object || !body.TryGetProperty("status", out var state) || !body.TryGetProperty("checks", out var checks))
             {
-                throw new CommandFailedException($"What answers at {host.Address} is not an EcomStream host.");
+                throw new CommandFailedException($"The server at {host.Address} is not an EcomStream host.");
             }
 
             await context.Out.WriteLineAsync(state.GetString());

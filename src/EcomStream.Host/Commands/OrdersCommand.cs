@@ -45,13 +45,13 @@ internal static class OrdersCommand
             Print(context, result.GetValue(format), Columns(row));
             return Exit.Ok;
         });
-        return new Command("orders", "Look at joined orders") { get };
+        return new Command("orders", "Show joined orders") { get };
     }
 
     // The usual reason for a missing row is a missing order, and then the user asks next where the payment is.
     private static async Task<string> UnmatchedAsync(IFactStore store, long orderId, CancellationToken stop)
     {
-        var payments = (await store.ReadHealableAsync([orderId], HealableShown + 1, stop)).Count;
+        var payments = (await store.ReadUnjoinedAsync([orderId], HealableShown + 1, stop)).Count(row => row.IsHealable);
         return payments == 0
             ? ""
             : $" {(payments > HealableShown ? $"More than {HealableShown}" : $"{payments}")} unmatched payment{(payments == 1 ? "" : "s")} of it: ecomstream dlq list --order {orderId}";

@@ -13,13 +13,13 @@ internal static class ProduceCommand
     {
         var common = new CommonOptions(context);
         var simulator = new SimulatorArguments(orders: 80, payments: 500, rate: 0, orphans: 0, malformed: 0, duplicates: 0, reordered: 0);
-        var sequence = Options.Choice("--sequence", ProduceSequence.OrdersFirst, "In which order messages are published");
+        var sequence = Options.Choice("--sequence", ProduceSequence.OrdersFirst, "Order in which messages are published");
         var production = new Option<bool>("--allow-production")
         {
-            Description = "Publish simulated messages even where the configuration names Google Cloud Pub/Sub rather than an emulator",
+            Description = "Publish simulated messages even if the configuration names Google Cloud Pub/Sub instead of an emulator",
         };
         var command = new Command(
-            "produce", "Publish the orders and payments of a simulated shop, to the emulator of the environment or configuration or to the broker of the data folder")
+            "produce", "Publish the orders and payments of a simulated shop to an emulator, or else to the embedded broker of the data folder")
         {
             sequence, production,
         };

@@ -11,7 +11,7 @@ internal static class RunCommand
     public static Command Create(CommandContext context)
     {
         var common = new CommonOptions(context);
-        var untilIdle = Options.Duration("--until-idle", "End when nothing has arrived, waits or is in flight for this long");
+        var untilIdle = Options.Duration("--until-idle", "End when no message has arrived, waits or is in flight for this long");
         var verbose = new Option<bool>("--verbose", "-v") { Description = "The same as --log-level debug" };
         var command = new Command("run", "Read orders and payments, join them and write the rows, until it is stopped") { untilIdle, verbose };
         var (http, log) = (new HttpOption(), new LogOptions(LogLevel.Information));
@@ -48,7 +48,7 @@ internal static class RunCommand
             }
 
             await context.Out.WriteLineAsync(
-                $"received {counters.Received}, payments joined {counters.Joined}, rows written {counters.Written}, "
+                $"received {counters.Received}, payments written {counters.Joined}, rows written {counters.Written}, "
                 + $"dead-lettered {counters.DeadLettered}, healed {counters.Healed}");
             return Exit.Ok;
         }, isService: true);

@@ -14,11 +14,11 @@ internal static class SchemaCommand
             await context.Out.WriteAsync(admin.Print());
             return Exit.Ok;
         });
-        var apply = Part(context, "apply", "Create what is missing of the keyspace and tables; what exists stays as it is", async (admin, stop) =>
+        var apply = Part(context, "apply", "Create the missing parts of the keyspace and tables; existing ones are not changed", async (admin, stop) =>
             await Report(context, await admin.ApplyAsync(stop)));
         var check = Part(context, "check", "Report every difference between the schema and the cluster", async (admin, stop) =>
             await Report(context, await admin.CheckAsync(stop)));
-        return new Command("schema", "Work with the schema in Cassandra") { print, apply, check };
+        return new Command("schema", "Print, create and check the schema in Cassandra") { print, apply, check };
     }
 
     private static Command Part(CommandContext context, string name, string description, Func<CassandraAdmin, CancellationToken, Task<int>> work)
@@ -47,7 +47,7 @@ internal static class SchemaCommand
 
         if (differences.Count == 0)
         {
-            await context.Out.WriteLineAsync("The schema is as it should be.");
+            await context.Out.WriteLineAsync("The schema has no differences.");
         }
 
         return differences.Count == 0 ? Exit.Ok : Exit.Differences;

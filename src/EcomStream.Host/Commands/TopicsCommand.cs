@@ -13,7 +13,7 @@ internal static class TopicsCommand
     {
         var common = new CommonOptions(context);
         var dryRun = new Option<bool>("--dry-run") { Description = "Change nothing and print what would be created" };
-        var command = new Command("create", "Create the topics and subscriptions that are missing; what exists stays as it is") { dryRun };
+        var command = new Command("create", "Create the missing topics and subscriptions; existing ones are not changed") { dryRun };
         common.AddTo(command);
         return command.Runs(context, async (result, stop) =>
         {

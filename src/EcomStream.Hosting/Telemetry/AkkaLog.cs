@@ -31,10 +31,15 @@ internal sealed class AkkaLog : UntypedActor, IRequiresMessageQueue<ILoggerMessa
                 Sender.Tell(new LoggerInitialized());
                 break;
             case LogEvent log:
-                Write(_loggers.CreateLogger(log.LogClass.FullName ?? log.LogSource), log);
+                Write(_loggers.CreateLogger(Category(log)), log);
                 break;
         }
     }
+
+    // Parts of Akka log under a text, which may end with the name or address of the system.
+    private static string Category(LogEvent log) => log.LogClass != typeof(DummyClassForStringSources)
+        ? log.LogClass.FullName ?? log.LogSource
+        : log.LogSource.Split('(', '[', '/')[0].Trim() is { Length: > 0 } source && source.All(c => char.IsAsciiLetterOrDigit(c) || c == '.') ? source : "Akka";
 
     private static void Write(ILogger logger, LogEvent log)
     {

@@ -49,7 +49,7 @@ internal static partial class StatusLog
         : $"the grace period is suspended: {reading}";
 
     [LoggerMessage(Level = LogLevel.Information, Message =
-        "{Received} received ({Rate:0}/s), {Joined} payments joined, {Waiting} orders with payments that wait, {DeadLettered} dead-lettered, {Healed} healed, {Outstanding} in flight; {Watermark}")]
+        "{Received} received ({Rate:0}/s), {Payments} payments written, {Waiting} orders with payments that wait, {DeadLettered} dead-lettered, {Healed} healed, {Outstanding} in flight; {Watermark}")]
     private static partial void Progress(
-        ILogger logger, long received, double rate, long joined, int waiting, long deadLettered, long healed, int outstanding, string watermark);
+        ILogger logger, long received, double rate, long payments, int waiting, long deadLettered, long healed, int outstanding, string watermark);
 }

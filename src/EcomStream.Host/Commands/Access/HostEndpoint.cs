@@ -32,7 +32,7 @@ internal sealed class HostEndpoint : IDisposable
     /// <summary>The option that names the host.</summary>
     public static Option<string?> Option() => new("--node")
     {
-        Description = $"HTTP address of a running host, as its --http; ecomstream.http.address when left out, and {DefaultAddress} where that is not set",
+        Description = $"HTTP address of a running host (its --http); ecomstream.http.address when left out, or {DefaultAddress} if that is not set",
         HelpName = "host:port",
     };
 
@@ -78,7 +78,7 @@ internal sealed class HostEndpoint : IDisposable
         }
         catch (JsonException)
         {
-            throw new CommandFailedException($"What answers at {Address} is not an EcomStream host.");
+            throw new CommandFailedException($"The server at {Address} is not an EcomStream host.");
         }
         catch (Exception error) when (error is HttpRequestException || (error is TaskCanceledException && !stop.IsCancellationRequested))
         {

@@ -11,8 +11,8 @@ internal static class DiscardCommand
     {
         var common = new CommonOptions(context);
         var selection = new RowSelection(context, [UnmatchedState.DeadLettered]);
-        var because = new Option<string>("--because") { Description = "Why; it is kept in the row", Required = true, HelpName = "text" };
-        var discard = new Command("discard", "Give dead letters up: no order heals them any more, and the record stays") { because };
+        var because = new Option<string>("--because") { Description = "The reason; it is kept in the row", Required = true, HelpName = "text" };
+        var discard = new Command("discard", "Mark dead letters as discarded: they are not joined when their order arrives, and their rows are kept as a record") { because };
         selection.AddTo(discard);
         common.AddTo(discard);
         return discard.Runs(context, async (result, stop) =>

@@ -14,11 +14,11 @@ internal static class ExportCommand
         var filter = new RowFilter(context);
         var output = new Option<string>("--output", "-o")
         {
-            Description = "File to write; it appears when it is whole. - for standard output",
+            Description = "File to write; it appears when it is complete. - for standard output",
             HelpName = "file",
             DefaultValueFactory = _ => Standard,
         };
-        var export = new Command("export", "Write rows with everything as JSON, one per line, for import") { output };
+        var export = new Command("export", "Write complete rows as JSON, one per line, for import") { output };
         filter.AddTo(export);
         common.AddTo(export);
         return export.Runs(context, async (result, stop) =>

@@ -16,7 +16,7 @@ internal static class ImportCommand
         var file = new Argument<string>("file") { Description = "JSON lines, as export writes them; - for standard input" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace stored rows that have not changed since the export" };
         var dryRun = new Option<bool>("--dry-run") { Description = "Change nothing; check the file and print what would be done" };
-        var import = new Command("import", "Read rows that export wrote; a running pipeline notices them with its next full sweep") { file, overwrite, dryRun };
+        var import = new Command("import", "Read rows that export wrote; a running pipeline processes them in its next full sweep") { file, overwrite, dryRun };
         common.AddTo(import);
         return import.Runs(context, async (result, stop) =>
         {

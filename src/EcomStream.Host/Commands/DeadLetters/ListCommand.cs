@@ -21,7 +21,7 @@ internal static class ListCommand
         var common = new CommonOptions(context);
         var filter = new RowFilter(context);
         var format = OutputFormats.Option();
-        var limit = Options.Number("--limit", 50, "At most this many rows", least: 1);
+        var limit = Options.Number("--limit", 50, "Maximum number of rows", least: 1);
         var after = new Option<string?>("--after") { Description = "Continue after the previous page, with the cursor that it printed", HelpName = "cursor" };
         var newest = new Option<bool>("--newest-first") { Description = "Newest publish time first; oldest first when left out" };
         var list = new Command("list", "List payments that wait or were dead-lettered, and malformed messages") { format, limit, after, newest };

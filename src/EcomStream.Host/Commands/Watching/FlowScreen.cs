@@ -38,7 +38,7 @@ internal static class FlowScreen
         }
 
         yield return "";
-        yield return Row("", "received", "written", "joined", "dead");
+        yield return Row("", "received", "rows", "payments", "dead");
         yield return Row("per second", Whole(flow.Received), Whole(flow.Written), Whole(flow.Joined), FlowView.Text(flow.DeadLettered, "0.#"));
         yield return Row("since the start", Whole(flow.Totals.Received), Whole(flow.Totals.Written), Whole(flow.Totals.Joined), Whole(flow.Totals.DeadLettered));
         yield return "";

@@ -115,7 +115,7 @@ internal sealed record FlowView
         }
         catch (Exception wrong) when (wrong is KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw new CommandFailedException($"What answers at {address} is not an EcomStream host of this version: {wrong.Message}");
+            throw new CommandFailedException($"The server at {address} is not an EcomStream host of this version: {wrong.Message}");
         }
     }
 
