@@ -93,7 +93,7 @@ internal sealed class UnmatchedTable : IDisposable
         return applies;
     }
 
-    /// <summary>Adds the rows that an order would heal to <paramref name="rows"/>: those that wait first, each group by publish time.</summary>
+    /// <summary>Adds the unjoined payments of an order to <paramref name="rows"/>, in the order of <see cref="IFactStore.ReadUnjoinedAsync"/>.</summary>
     public void ReadUnjoined(long orderId, int limit, List<UnmatchedPayment> rows) => Read(_readUnjoined.Bind(1, orderId).Bind(2, limit), rows);
 
     /// <summary>One page of a listing, oldest publish time first, after the row with the given keys.</summary>

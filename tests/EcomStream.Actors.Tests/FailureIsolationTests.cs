@@ -128,7 +128,7 @@ public sealed class FailureIsolationTests
         pipeline.Store.Facts[1].Payment.ShouldBeNull();
         pipeline.Store.Unmatched.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Discarded);
 
-        // A newer message of the payment is news, and is joined.
+        // A newer message of the payment is joined.
         pipeline.Payments.Publish(Shop.PaymentData(1), publishTimeMicros: Timestamps.Micros(DateTimeOffset.UtcNow) + 1_000_001);
         await Eventually.True(() => pipeline.Store.Facts[1].Payment is not null, "the newer message is joined");
     }
@@ -140,7 +140,9 @@ public sealed class FailureIsolationTests
         await using var pipeline = PipelineFixture.Start("ecomstream.unmatched.park-after = 2s, ecomstream.unmatched.grace = 3s");
         var discarded = await DiscardAsync(pipeline);
         pipeline.Payments.Redeliver(discarded);
-        await Task.Delay(100);
+        await Eventually.True(
+            async () => pipeline.Payments.IsDrained || await pipeline.Pipeline.InspectAsync(1, TimeSpan.FromSeconds(5)) is { Waiting.Length: > 0 },
+            "it is acked, or waits in memory");
         pipeline.Orders.Publish(Shop.OrderData(1));
         await pipeline.Drained();
         pipeline.Store.Facts[1].Payment.ShouldBeNull();
@@ -185,10 +187,9 @@ public sealed class FailureIsolationTests
     [Fact]
     public async Task A_payment_that_is_discarded_while_another_one_of_its_order_waits_is_not_joined()
     {
-        await using var pipeline = PipelineFixture.Start("ecomstream.unmatched.grace = 3s");
+        await using var pipeline = PipelineFixture.Start("ecomstream.unmatched.grace = 30s");
         var now = Timestamps.Micros(DateTimeOffset.UtcNow);
-        pipeline.Payments.Publish(Shop.PaymentData(1, 1), publishTimeMicros: now - 2_500_000);
-        await Eventually.True(() => pipeline.Store.Unmatched.Count == 1, "the first payment has its row");
+        pipeline.Payments.Publish(Shop.PaymentData(1, 1), publishTimeMicros: now - 31_000_000);
         pipeline.Payments.Publish(Shop.PaymentData(1, 2), publishTimeMicros: now);
         await Eventually.True(() => pipeline.DeadLetters.Count == 1, "the first payment is dead-lettered, the second one waits");
         var row = pipeline.Store.Unmatched.Single(row => row.PaymentKey == "1");
@@ -199,6 +200,28 @@ public sealed class FailureIsolationTests
         pipeline.Store.Facts[1].Payment!.PaymentId.ShouldBe(2);
         pipeline.Store.Unmatched.Single(row => row.PaymentKey == "1").State.ShouldBe(UnmatchedState.Discarded);
         pipeline.DeadLetters.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_replay_that_was_discarded_stays_discarded_when_it_is_delivered_again_after_its_order()
+    {
+        await using var pipeline = PipelineFixture.Start();
+        pipeline.Payments.Publish(Shop.PaymentData(1));
+        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "it is dead-lettered");
+        var row = pipeline.Store.Unmatched.Single();
+        var message = (row with { Replays = 1 }).ToReplay();
+        var replay = pipeline.Payments.Publish(message.Data.ToArray(), message.Attributes, row.PublishTimeMicros + 1);
+        await Eventually.True(() => pipeline.DeadLetters.Count == 2, "its replay is dead-lettered");
+        await Eventually.True(() => pipeline.IsDrained, "the row of the replay is written");
+        row = pipeline.Store.Unmatched.Single();
+        await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
+        pipeline.Orders.Publish(Shop.OrderData(1));
+        await pipeline.Drained();
+        pipeline.Payments.Redeliver(replay);
+        await pipeline.Drained();
+        pipeline.Store.Facts[1].Payment.ShouldBeNull();
+        pipeline.Store.Unmatched.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Discarded);
+        pipeline.DeadLetters.Count.ShouldBe(2);
     }
 
     [Fact]

@@ -21,9 +21,15 @@ internal static class Shop
         return new OrderReceived(order, Stamp.Of(at, delivery.MessageId), delivery);
     }
 
-    public static PaymentReceived Payment(InMemorySubscription source, long orderId, long? paymentId = null, long at = 2_000_001, string status = "Completed")
+    public static PaymentReceived Payment(InMemorySubscription source, long orderId, long? paymentId = null, long at = 2_000_001, string status = "Completed", int replays = 0)
     {
-        var delivery = source.Publish(PaymentData(orderId, paymentId, status), at);
+        var data = PaymentData(orderId, paymentId, status);
+        var attributes = new Dictionary<string, string>
+        {
+            [DeadLetter.Id] = DeadLetterId.OfPayment(orderId, $"{paymentId ?? orderId + 1000}"),
+            [DeadLetter.Replays] = $"{replays}",
+        };
+        var delivery = replays == 0 ? source.Publish(data, at) : source.Publish(data, attributes, at);
         PaymentCodec.TryDecode(delivery.Data.Span, out var payment, out _).ShouldBeTrue();
         return new PaymentReceived(payment, Stamp.Of(at, delivery.MessageId), delivery);
     }

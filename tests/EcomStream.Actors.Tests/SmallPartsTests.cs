@@ -77,11 +77,22 @@ public sealed class SmallPartsTests
         index.Contains(1).ShouldBeFalse();
         index.Count.ShouldBe(0);
 
-        // Another program may discard the payment of order 2 at any time.
+        // Another program may discard a dead-lettered payment at any time, but not one that waits.
         index.SetDeadLettered(2);
         index.MayHaveDiscarded(2).ShouldBeTrue();
         index.Remove(2);
         index.MayHaveDiscarded(2).ShouldBeFalse();
+        index.SetWaiting(3, 30);
+        index.MayHaveDiscarded(3).ShouldBeFalse();
+        index.Add(new UnjoinedPayment(3, UnmatchedState.DeadLettered, 20));
+        index.MayHaveDiscarded(3).ShouldBeTrue();
+        index.IsWaiting(3).ShouldBeTrue();
+        index.SetWaiting(3, 30, hasDeadLettered: false);
+        index.MayHaveDiscarded(3).ShouldBeFalse();
+        index.SetWaiting(3, 30, hasDeadLettered: true);
+        index.MayHaveDiscarded(3).ShouldBeTrue();
+        index.RemoveDiscarded(1);
+        index.MayHaveDiscarded(1).ShouldBeFalse();
     }
 
     [Fact]

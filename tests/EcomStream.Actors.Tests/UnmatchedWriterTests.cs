@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.TestKit.Xunit2;
@@ -13,13 +14,15 @@ public sealed class UnmatchedWriterTests : TestKit
     private readonly InMemoryFactStore _store = new();
     private readonly InMemoryPublisher _publisher = new();
     private readonly UnmatchedIndex _index = new();
-    private readonly EcomStreamMetrics _metrics = new();
+    private readonly string _pipeline = $"{Guid.NewGuid():n}";
+    private readonly EcomStreamMetrics _metrics;
     private readonly IActorRef _sink;
 
     public UnmatchedWriterTests()
         : base(EcomStreamSettings.Reference)
     {
         var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString("ecomstream.dead-letters { min-backoff = 10ms, max-backoff = 20ms }"));
+        _metrics = new EcomStreamMetrics(_pipeline);
         var sink = Sys.ActorOf(DeadLetterSink.Props(_publisher, settings.DeadLetterBackoff, _metrics));
         _sink = Sys.ActorOf(UnmatchedWriter.Props(settings, _store, sink, _index, _metrics, TimeProvider.System));
     }
@@ -292,6 +295,103 @@ public sealed class UnmatchedWriterTests : TestKit
         _store.Unmatched.Single().Data.ToArray().ShouldBe(newer.Delivery.Data.ToArray());
         _payments.Acked.ShouldBe(3);
     }
+
+    [Fact]
+    public async Task An_order_with_a_thousand_discarded_payments_leaves_the_index_when_its_last_waiting_payment_is_healed()
+    {
+        await WriteDiscardedAsync(UnmatchedWriter.UnjoinedLimit);
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(Answers.Park(TestActor, payment));
+        await ExpectMsgAsync<PaymentsParked>();
+        _index.IsWaiting(1).ShouldBeTrue();
+        _sink.Tell(Answers.Heal(payment));
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<UnmatchedDrained>();
+        _index.Waiting.ShouldBe(0);
+        _index.Contains(1).ShouldBeFalse();
+        _index.MayHaveDiscarded(1).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task An_order_with_a_thousand_dead_lettered_payments_does_not_count_as_waiting_when_none_waits()
+    {
+        await _store.WriteUnmatchedAsync(
+            [
+                .. Enumerable.Range(1, UnmatchedWriter.UnjoinedLimit + 1).Select(id => UnmatchedRows.Encode(
+                    Shop.Payment(_payments, 1, paymentId: id), DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1)),
+            ],
+            CancellationToken.None);
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(Answers.Park(TestActor, payment));
+        await ExpectMsgAsync<PaymentsParked>();
+        _sink.Tell(Answers.Heal(payment));
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<UnmatchedDrained>();
+        _index.IsWaiting(1).ShouldBeFalse();
+        _index.Contains(1).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Of_an_order_whose_discarded_rows_were_deleted_payments_are_not_checked_any_more()
+    {
+        _index.SetDiscarded(1);
+        _sink.Tell(new RefreshIndex(1));
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<UnmatchedDrained>();
+        _index.MayHaveDiscarded(1).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_payment_whose_row_was_dead_lettered_before_does_not_wait_in_memory_when_it_is_delivered_again()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1)], CancellationToken.None);
+        var waits = Shop.Payment(_payments, 1, paymentId: 7);
+        _sink.Tell(Answers.Park(TestActor, payment, waits));
+        (await ExpectMsgAsync<PaymentsParked>()).NotWaiting.ShouldBe([payment]);
+    }
+
+    [Fact]
+    public async Task A_write_that_took_effect_and_failed_all_the_same_does_not_undo_a_discard_when_it_is_repeated()
+    {
+        var deadLettered = 0L;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, l) =>
+            {
+                if (instrument.Name == "ecomstream.messages.dead_lettered")
+                {
+                    l.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, messages, tags, _) =>
+            Interlocked.Add(ref deadLettered, tags.ToArray().Any(tag => _pipeline.Equals(tag.Value)) ? messages : 0));
+        listener.Start();
+        _store.BeforeWriteUnmatched = rows =>
+        {
+            _store.BeforeWriteUnmatched = null;
+            rows.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.DeadLettered);
+
+            // The answer is lost, and an operator discards the row before the next attempt.
+            _store.WriteUnmatchedAsync([rows[0].Become(UnmatchedState.Discarded, 2, "by an operator")], CancellationToken.None).AsTask().Wait();
+            throw new StoreUnavailableException("timed out");
+        };
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(payment, DeadLetterReason.NoMatchingOrder)));
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _store.Unmatched.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Discarded);
+        _publisher.Published.Count.ShouldBe(1);
+        AwaitAssert(() => Interlocked.Read(ref deadLettered).ShouldBe(1));
+    }
+
+    private async Task WriteDiscardedAsync(int count) => await _store.WriteUnmatchedAsync(
+        [
+            .. Enumerable.Range(1, count).Select(id => UnmatchedRows.Encode(
+                Shop.Payment(_payments, 1, paymentId: id), DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1)),
+        ],
+        CancellationToken.None);
 
     [Fact]
     public async Task Commands_that_come_while_a_batch_is_under_way_are_the_next_batch_in_their_order()

@@ -44,17 +44,22 @@ public sealed class UnmatchedListingTests
     }
 
     [Fact]
-    public async Task Finished_rows_are_left_out_by_the_server_when_healable_ones_are_listed()
+    public async Task Finished_rows_are_left_out_by_the_server_when_unjoined_payments_are_listed()
     {
         await using var store = InMemoryStores.Create(_client);
         await store.InitializeAsync(default);
         await store.WriteUnmatchedAsync([.. Enumerable.Range(0, 500).Select(id => RefusalTests.Unmatched(id, 1, UnmatchedState.Healed))], default);
-        await store.WriteUnmatchedAsync([RefusalTests.Unmatched(1_000, 1), RefusalTests.Unmatched(1_001, 1, UnmatchedState.DeadLettered)], default);
+        await store.WriteUnmatchedAsync(
+            [
+                RefusalTests.Unmatched(1_000, 1), RefusalTests.Unmatched(1_001, 1, UnmatchedState.DeadLettered),
+                RefusalTests.Unmatched(1_002, 1, UnmatchedState.Discarded),
+            ],
+            default);
         var before = _client.RowsReturned;
 
-        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1_000, 1_001]);
+        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1_000, 1_001, 1_002]);
 
-        (_client.RowsReturned - before).ShouldBe(2);
+        (_client.RowsReturned - before).ShouldBe(3);
     }
 
     [Fact]
@@ -63,11 +68,15 @@ public sealed class UnmatchedListingTests
         await using var store = InMemoryStores.Create(_client);
         await store.InitializeAsync(default);
         await store.WriteUnmatchedAsync(
-            [RefusalTests.Unmatched(1, 1), RefusalTests.Unmatched(2, 1, UnmatchedState.DeadLettered), RefusalTests.Unmatched(3, 1, UnmatchedState.Healed)], default);
+            [
+                RefusalTests.Unmatched(1, 1), RefusalTests.Unmatched(2, 1, UnmatchedState.DeadLettered), RefusalTests.Unmatched(3, 1, UnmatchedState.Healed),
+                RefusalTests.Unmatched(4, 1, UnmatchedState.Discarded),
+            ],
+            default);
         _client.Refuse = (statement, _) => statement.IsFiltering ? "Guardrail allow_filtering violated: Querying with ALLOW FILTERING is not allowed" : null;
 
-        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1, 2]);
-        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1, 2]);
+        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1, 2, 4]);
+        (await store.ListUnjoinedAsync(default).Select(row => row.OrderId).Order().ToListAsync()).ShouldBe([1, 2, 4]);
     }
 
     [Fact]

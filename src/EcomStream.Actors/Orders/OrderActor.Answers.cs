@@ -13,9 +13,9 @@ internal sealed partial class OrderActor
         }
 
         requests.Parking--;
-        if (parked.Discarded is { } discarded)
+        if (parked.NotWaiting is { } notWaiting)
         {
-            _state = _state.Without(discarded);
+            _state = _state.Without(notWaiting);
         }
     }
 

@@ -134,10 +134,10 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
         }
     }
 
-    // Before a payment is decided: its order's row does not show that an operator has discarded it.
+    // The row of an order does not show whether an operator has discarded the payment, so this is checked first.
     private void Receive(OrderMessage message)
     {
-        if (message is PaymentReceived { Replay: null } payment && _index.MayHaveDiscarded(payment.OrderId))
+        if (message is PaymentReceived payment && _index.MayHaveDiscarded(payment.OrderId))
         {
             _unmatched.Tell(new CheckDiscarded(payment, Self), ActorRefs.NoSender);
         }

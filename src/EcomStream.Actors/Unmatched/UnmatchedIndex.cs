@@ -4,11 +4,11 @@ using EcomStream.Core;
 namespace EcomStream.Actors;
 
 /// <summary>
-/// The ids of the orders that have unmatched payments which an order would heal, of those that wait, since when, and of
-/// the orders that have discarded payments. It spares the read of the unmatched rows for all other orders, and the search
-/// for those whose grace is over. The unmatched writer changes it, once a row is durable; the supervisors and the sweeper
-/// read it. An id too many costs a read; one too few would be a payment that is not healed, or a discarded one that is
-/// joined.
+/// The orders that have unmatched payments which an order would heal, with the publish time of the oldest one that waits, and
+/// the orders that have discarded payments. For all other orders no unmatched rows are read, and orders whose grace is over
+/// are found without a search. The unmatched writer changes it, once a row is durable; the sweeper and the loader add what they
+/// find in the table; the supervisors read it. An id too many costs a read; one too few would be a payment that is not healed,
+/// or a discarded one that is joined.
 /// </summary>
 public sealed class UnmatchedIndex
 {
@@ -41,10 +41,11 @@ public sealed class UnmatchedIndex
     public bool Contains(long orderId) => _isLoading || _orders.ContainsKey(orderId);
 
     /// <summary>
-    /// Whether an order may have a payment that was discarded. That includes every order whose payments an order would heal:
-    /// another program may have discarded one of them since.
+    /// Whether an order may have a payment that was discarded. That includes every order with a dead-lettered payment: another
+    /// program may have discarded it since.
     /// </summary>
-    public bool MayHaveDiscarded(long orderId) => Contains(orderId) || _discarded.ContainsKey(orderId);
+    public bool MayHaveDiscarded(long orderId) =>
+        _isLoading || (_orders.TryGetValue(orderId, out var entry) && entry.HasDeadLettered) || _discarded.ContainsKey(orderId);
 
     /// <summary>Whether an order has a payment that waits.</summary>
     public bool IsWaiting(long orderId) => _orders.TryGetValue(orderId, out var entry) && entry.IsWaiting;
@@ -52,11 +53,12 @@ public sealed class UnmatchedIndex
     /// <summary>A payment of the order waits; its row is durable.</summary>
     /// <param name="orderId">The order.</param>
     /// <param name="publishTimeMicros">Publish time of its oldest payment that waits, microseconds since the Unix epoch.</param>
-    internal void SetWaiting(long orderId, long publishTimeMicros)
+    /// <param name="hasDeadLettered">Whether another payment of it was dead-lettered, and would be healed.</param>
+    internal void SetWaiting(long orderId, long publishTimeMicros, bool hasDeadLettered = false)
     {
         lock (_lock)
         {
-            var before = Replace(orderId, new Entry(true, publishTimeMicros));
+            var before = Replace(orderId, new Entry(publishTimeMicros, IsWaiting: true, hasDeadLettered));
             if (!before.IsWaiting || before.PublishTimeMicros != publishTimeMicros)
             {
                 _byPublishTime.Enqueue(orderId, publishTimeMicros);
@@ -69,12 +71,15 @@ public sealed class UnmatchedIndex
     {
         lock (_lock)
         {
-            Replace(orderId, default);
+            Replace(orderId, Entry.DeadLettered);
         }
     }
 
     /// <summary>A payment of the order was discarded.</summary>
     internal void SetDiscarded(long orderId) => _discarded[orderId] = true;
+
+    /// <summary>The order has no discarded payment any more.</summary>
+    internal void RemoveDiscarded(long orderId) => _discarded.TryRemove(orderId, out _);
 
     /// <summary>A row was found: nothing that is known of the order is forgotten.</summary>
     internal void Add(UnjoinedPayment payment)
@@ -90,11 +95,11 @@ public sealed class UnmatchedIndex
             var known = _orders.TryGetValue(payment.OrderId, out var entry);
             if (payment.State != UnmatchedState.Waiting)
             {
-                _orders.TryAdd(payment.OrderId, default);
+                Replace(payment.OrderId, known ? entry with { HasDeadLettered = true } : Entry.DeadLettered);
             }
             else if (!known || !entry.IsWaiting || entry.PublishTimeMicros > payment.PublishTimeMicros)
             {
-                Replace(payment.OrderId, new Entry(true, payment.PublishTimeMicros));
+                Replace(payment.OrderId, new Entry(payment.PublishTimeMicros, IsWaiting: true, entry.HasDeadLettered));
                 _byPublishTime.Enqueue(payment.OrderId, payment.PublishTimeMicros);
             }
         }
@@ -159,5 +164,8 @@ public sealed class UnmatchedIndex
         return before;
     }
 
-    private readonly record struct Entry(bool IsWaiting, long PublishTimeMicros);
+    private readonly record struct Entry(long PublishTimeMicros, bool IsWaiting, bool HasDeadLettered)
+    {
+        public static readonly Entry DeadLettered = new(0, IsWaiting: false, HasDeadLettered: true);
+    }
 }

@@ -33,15 +33,14 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
     /// <summary>How many payments got a row.</summary>
     public int Parked { get; private set; }
 
-    /// <summary>Payments to be parked that an operator has discarded.</summary>
-    public List<PaymentReceived> Discarded { get; } = [];
-
-    /// <summary>Whether a payment is a redelivery of one that an operator has discarded. A newer message of it, or a replay, is not.</summary>
+    /// <summary>Whether a payment is a redelivery of one that an operator has discarded. A newer message of it, such as a replay, is not.</summary>
     public bool IsDiscarded(PaymentReceived payment) =>
-        payment.Replay is null
-        && _rows.TryGetValue(payment.Key, out var row)
+        _rows.TryGetValue(payment.Key, out var row)
         && row.State == UnmatchedState.Discarded
         && UnmatchedRows.Compare(payment, row) <= 0;
+
+    /// <summary>Whether the row of a payment says that it waits.</summary>
+    public bool IsWaiting(PaymentReceived payment) => _rows.TryGetValue(payment.Key, out var row) && row.State == UnmatchedState.Waiting;
 
     /// <summary>Adds a row as the store has it.</summary>
     public void AddExisting(UnmatchedPayment row)
@@ -113,23 +112,22 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
             return;
         }
 
-        var age = UnmatchedRows.Compare(payment, existing);
         if (IsDiscarded(payment))
         {
-            Discarded.Add(payment);
             return;
         }
 
         Parked++;
+        var age = UnmatchedRows.Compare(payment, existing);
         if (age < 0)
         {
             return;
         }
 
         // A payment that was dead-lettered already is not published again, unless an operator has replayed it; its row
-        // takes the data of the newer message.
+        // takes the data of the newer message. A row that the store accepted only without its data gets another chance.
         var replayed = payment.Replay is not null && payment.Stamp > existing.Stamp;
-        row = (age == 0 ? existing : existing.WithMessageOf(row)) with { Replays = Math.Max(existing.Replays, row.Replays) };
+        row = (age == 0 && !existing.Data.IsEmpty ? existing : existing.WithMessageOf(row)) with { Replays = Math.Max(existing.Replays, row.Replays) };
         Change(existing.IsHealable && !replayed
             ? row
             : (row with { Reason = DeadLetterReason.NoMatchingOrder, Detail = "" }).Become(state, _nowMicros, replayed ? "replayed" : ""));
@@ -159,6 +157,12 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
 
             // Row and dead letter carry the newest message of the payment, as it was sent where that is known.
             var keepsExisting = age <= 0;
+            if (keepsExisting && existing.State == UnmatchedState.Discarded)
+            {
+                // Its row has the operator's reason.
+                return;
+            }
+
             if (keepsExisting)
             {
                 source = UnmatchedRows.Source(existing);
@@ -172,8 +176,8 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
                 Replays = Math.Max(existing.Replays, row.Replays),
             };
 
-            // What was discarded was the older message.
-            var isGivenUp = existing.State == UnmatchedState.DeadLettered || (existing.State == UnmatchedState.Discarded && keepsExisting);
+            // Of a payment that was discarded, this is a newer message.
+            var isGivenUp = existing.State == UnmatchedState.DeadLettered;
             if (isGivenUp && !DeadLetters.ContainsKey(row.Id))
             {
                 // It was published before: this is a redelivery, or a dead letter that turned out to be superseded.
@@ -197,9 +201,10 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         var row = UnmatchedRows.Encode(deadLetter, _nowMicros);
         if (_rows.TryGetValue(row.PaymentKey, out var existing))
         {
-            if (existing.State is UnmatchedState.DeadLettered or UnmatchedState.Discarded && deadLetter.Replay is null)
+            if (deadLetter.Stamp <= existing.Stamp)
             {
-                // A redelivery: its dead letter has been published.
+                // A redelivery: its dead letter has been published. A broker whose data was deleted gives the same message
+                // ids again, but not the same publish times.
                 return;
             }
 
@@ -266,8 +271,14 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         Healed.Add(row.Id);
     }
 
+    // A row that stays as it was is not written: an operator may have changed it since it was read.
     private void Change(UnmatchedPayment row)
     {
+        if (_rows.TryGetValue(row.PaymentKey, out var known) && known.HasSameContent(row))
+        {
+            return;
+        }
+
         _rows[row.PaymentKey] = row;
         _changed.Add(row.PaymentKey);
     }

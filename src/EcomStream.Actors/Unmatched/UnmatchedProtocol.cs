@@ -32,12 +32,12 @@ internal sealed record ParkPayments(long OrderId, IReadOnlyList<PaymentReceived>
 /// <summary>The answer to <see cref="ParkPayments"/>, when the rows are durable.</summary>
 /// <param name="OrderId">The order.</param>
 /// <param name="Correlation">That of the command.</param>
-/// <param name="Discarded">Those that an operator has discarded, which no longer wait; null for none.</param>
-internal sealed record PaymentsParked(long OrderId, long Correlation, IReadOnlyList<PaymentReceived>? Discarded = null)
+/// <param name="NotWaiting">Those whose rows say that they do not wait, because they were dead-lettered or discarded before; null for none.</param>
+internal sealed record PaymentsParked(long OrderId, long Correlation, IReadOnlyList<PaymentReceived>? NotWaiting = null)
     : IOrderMessage, INoSerializationVerificationNeeded;
 
 /// <summary>
-/// Is a payment one that an operator has discarded? Then its message is settled; otherwise <see cref="PaymentChecked"/> is
+/// Look up whether an operator has discarded a payment. If so, its message is acked; if not, <see cref="PaymentChecked"/> is
 /// the answer. From a supervisor.
 /// </summary>
 /// <param name="Payment">The payment.</param>
@@ -49,7 +49,7 @@ internal sealed record CheckDiscarded(PaymentReceived Payment, IActorRef ReplyTo
     public override IEnumerable<string> PaymentKeys => [Payment.Key];
 }
 
-/// <summary>The answer to <see cref="CheckDiscarded"/>: the payment was not discarded and goes to its order.</summary>
+/// <summary>The answer to <see cref="CheckDiscarded"/>: the payment has not been discarded.</summary>
 /// <param name="Payment">The payment.</param>
 internal sealed record PaymentChecked(PaymentReceived Payment) : INoSerializationVerificationNeeded;
 
@@ -135,6 +135,9 @@ internal sealed record DeadLetterMessage(
     public override long RowOrderId => DeadLetterId.OrderOfMessage(RowId);
 
     public override IEnumerable<string> PaymentKeys => [RowId];
+
+    /// <summary>The stamp of the message.</summary>
+    public Stamp Stamp => Stamp.Of(Delivery.PublishTimeMicros, Delivery.MessageId);
 }
 
 /// <summary>

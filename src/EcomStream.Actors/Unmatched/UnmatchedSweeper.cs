@@ -212,7 +212,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
         var page = new HashSet<long>();
         await foreach (var payment in _store.ListUnjoinedAsync(_stopped.Token))
         {
-            if (payment.State == UnmatchedState.Discarded || !_index.Contains(payment.OrderId))
+            if (payment.State != UnmatchedState.Waiting || !_index.Contains(payment.OrderId))
             {
                 _index.Add(payment);
             }

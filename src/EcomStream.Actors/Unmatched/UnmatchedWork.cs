@@ -16,14 +16,43 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
     /// <summary>Whether the order's unjoined payments are read, so that the index can be set.</summary>
     public bool ReadsUnjoined { get; } = commands.Any(command => command.MayEndWaiting);
 
-    /// <summary>Whether there may be such rows that were not read.</summary>
-    public bool HasMore { get; set; }
+    /// <summary>The dead letters that are still to be published.</summary>
+    public IEnumerable<PendingDeadLetter> Unpublished => Ledger!.DeadLetters.Where(letter => !Published.ContainsKey(letter.Key)).Select(letter => letter.Value);
+
+    /// <summary>Whether all payments of the order that wait were read.</summary>
+    public bool KnowsWaiting { get; private set; }
+
+    /// <summary>Whether all payments of the order that an order would heal were read.</summary>
+    public bool KnowsHealable { get; private set; }
+
+    /// <summary>Whether all unjoined payments of the order were read.</summary>
+    public bool KnowsUnjoined { get; private set; }
+
+    /// <summary>Dead letters that were published, by id, with their reasons. Work that is decided again publishes none of them again.</summary>
+    public Dictionary<string, DeadLetterReason> Published { get; } = [];
 
     /// <summary>What the commands do; null until the rows are read.</summary>
     public UnmatchedLedger? Ledger { get; set; }
 
     /// <summary>The rows without their data, after the store rejected a row with it.</summary>
     public bool WithoutData { get; set; }
+
+    /// <summary>Adds the order's unjoined payments as they were read: those that wait first, the discarded ones last.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="limit">At most this many were to be read.</param>
+    public void AddUnjoined(IEnumerable<UnmatchedPayment> rows, int limit)
+    {
+        var (waiting, healable, unjoined) = (0, 0, 0);
+        foreach (var row in rows)
+        {
+            Ledger!.AddExisting(row);
+            waiting += row.State == UnmatchedState.Waiting ? 1 : 0;
+            healable += row.IsHealable ? 1 : 0;
+            unjoined++;
+        }
+
+        (KnowsWaiting, KnowsHealable, KnowsUnjoined) = (waiting < limit, healable < limit, unjoined < limit);
+    }
 
     /// <summary>The rows to write.</summary>
     public IEnumerable<UnmatchedPayment> RowsToWrite =>

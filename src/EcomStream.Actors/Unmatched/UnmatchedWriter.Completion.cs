@@ -19,7 +19,7 @@ internal sealed partial class UnmatchedWriter
         {
             Index(work);
             Settle(work);
-            Count(work.Ledger!);
+            Count(work);
             _queue.Release(work.RowOrderId);
         }
 
@@ -28,26 +28,34 @@ internal sealed partial class UnmatchedWriter
 
     private void Index(UnmatchedWork work)
     {
-        var rows = work.Ledger!.Rows.Where(row => !row.IsMessage).ToList();
-        if (rows.Any(row => row.IsUnjoined && !row.IsHealable))
+        var rows = work.Ledger!.Rows.Where(row => row is { IsMessage: false, IsUnjoined: true }).ToList();
+        if (rows.Any(row => row.State == UnmatchedState.Discarded))
         {
             _index.SetDiscarded(work.RowOrderId);
         }
-
-        var waiting = rows.Where(row => row.State == UnmatchedState.Waiting).ToList();
-        if (!work.ReadsUnjoined || work.HasMore)
+        else if (work.KnowsUnjoined)
         {
-            // Not every row of the order is known: what is known is added, and nothing is removed.
+            _index.RemoveDiscarded(work.RowOrderId);
+        }
+
+        if (!work.KnowsWaiting)
+        {
+            // Not every row that waits is known: what is known is added, and nothing is removed.
             foreach (var row in rows.Where(row => row.IsHealable))
             {
                 _index.Add(new UnjoinedPayment(row.OrderId, row.State, row.PublishTimeMicros));
             }
+
+            return;
         }
-        else if (waiting.Count > 0)
+
+        var waiting = rows.Where(row => row.State == UnmatchedState.Waiting).ToList();
+        var hasDeadLettered = !work.KnowsHealable || rows.Any(row => row.State == UnmatchedState.DeadLettered);
+        if (waiting.Count > 0)
         {
-            _index.SetWaiting(work.RowOrderId, waiting.Min(row => row.PublishTimeMicros));
+            _index.SetWaiting(work.RowOrderId, waiting.Min(row => row.PublishTimeMicros), hasDeadLettered);
         }
-        else if (rows.Any(row => row.IsHealable))
+        else if (hasDeadLettered)
         {
             _index.SetDeadLettered(work.RowOrderId);
         }
@@ -65,8 +73,8 @@ internal sealed partial class UnmatchedWriter
             {
                 case ParkPayments park:
                     Ack(park.Payments);
-                    var discarded = work.Ledger!.Discarded.Count == 0 ? null : work.Ledger.Discarded.Where(park.Payments.Contains).ToList();
-                    park.ReplyTo.Tell(new PaymentsParked(park.OrderId, park.Correlation, discarded is { Count: > 0 } ? discarded : null), ActorRefs.NoSender);
+                    List<PaymentReceived> notWaiting = [.. park.Payments.Where(payment => !work.Ledger!.IsWaiting(payment))];
+                    park.ReplyTo.Tell(new PaymentsParked(park.OrderId, park.Correlation, notWaiting.Count > 0 ? notWaiting : null), ActorRefs.NoSender);
                     break;
                 case DeadLetterPayments deadLetters:
                     Ack(deadLetters.Payments.Select(deadLetter => deadLetter.Payment));
@@ -107,13 +115,14 @@ internal sealed partial class UnmatchedWriter
         }
     }
 
-    private void Count(UnmatchedLedger ledger)
+    private void Count(UnmatchedWork work)
     {
-        foreach (var reason in ledger.DeadLetters.Values.GroupBy(deadLetter => deadLetter.Reason))
+        foreach (var reason in work.Published.Values.GroupBy(reason => reason))
         {
             _metrics.DeadLettered(reason.Key, reason.Count());
         }
 
+        var ledger = work.Ledger!;
         if (ledger.Healed.Count > 0)
         {
             _metrics.Healed(ledger.Healed.Count);

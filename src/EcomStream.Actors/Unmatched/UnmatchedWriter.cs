@@ -45,7 +45,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
     /// <param name="settings">The settings.</param>
     /// <param name="store">The store of the rows.</param>
     /// <param name="sink">The <see cref="DeadLetterSink"/>.</param>
-    /// <param name="index">The orders with unmatched payments; only this actor changes it after the start.</param>
+    /// <param name="index">The orders with unmatched payments.</param>
     /// <param name="metrics">The counters.</param>
     /// <param name="time">The clock.</param>
     public static Props Props(
@@ -145,15 +145,10 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
         var orderIds = batch.Works.Where(work => work.ReadsUnjoined).Select(work => work.RowOrderId).ToList();
         if (orderIds.Count > 0)
         {
-            var healable = await _store.ReadUnjoinedAsync(orderIds, UnjoinedLimit, CancellationToken.None);
-            foreach (var rows in healable.GroupBy(row => row.OrderId))
+            var unjoined = (await _store.ReadUnjoinedAsync(orderIds, UnjoinedLimit, CancellationToken.None)).ToLookup(row => row.OrderId);
+            foreach (var orderId in orderIds)
             {
-                var work = works[rows.Key];
-                work.HasMore = rows.Count() >= UnjoinedLimit;
-                foreach (var row in rows)
-                {
-                    work.Ledger!.AddExisting(row);
-                }
+                works[orderId].AddUnjoined(unjoined[orderId], UnjoinedLimit);
             }
         }
     }
@@ -169,13 +164,13 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
         }
 
         // Work that publishes waits for its topic; the rest does not wait for it.
-        foreach (var group in batch.Works.GroupBy(work => work.Ledger!.DeadLetters.Values.FirstOrDefault()?.Topic))
+        foreach (var group in batch.Works.GroupBy(work => work.Unpublished.FirstOrDefault()?.Topic))
         {
             var part = new UnmatchedBatch([.. group]);
             if (group.Key is { } topic)
             {
                 _publishing.Add(++_correlation, part);
-                _sink.Tell(new PublishDeadLetters(topic, [.. part.Works.SelectMany(work => work.Ledger!.DeadLetters.Values)], _correlation));
+                _sink.Tell(new PublishDeadLetters(topic, [.. part.Works.SelectMany(work => work.Unpublished)], _correlation));
             }
             else
             {
@@ -199,6 +194,14 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
             }
         }
 
+        foreach (var work in batch.Works)
+        {
+            foreach (var (id, deadLetter) in work.Ledger!.DeadLetters)
+            {
+                work.Published[id] = deadLetter.Reason;
+            }
+        }
+
         Write(batch);
     }
 
@@ -211,8 +214,9 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
             return;
         }
 
+        // A failed write may have taken effect, and an operator may have changed the row since.
         _writing++;
-        if (_settings.ConditionalRows)
+        if (_settings.ConditionalRows || batch.Failures > 0)
         {
             WriteUnchangedAsync(batch).PipeTo(Self, success: stale => new RowsWritten(batch, stale), failure: error => new WriteFailed(batch, error));
         }

@@ -82,8 +82,13 @@ internal sealed record ReadBatch(List<OrderWork> Work) : StoreBatch(Work)
             var count = 0;
             foreach (var row in unmatched[orderIds[i]])
             {
+                if (!row.IsHealable)
+                {
+                    continue;
+                }
+
                 count++;
-                if (row.IsHealable && UnmatchedRows.Decode(row) is { } payment)
+                if (UnmatchedRows.Decode(row) is { } payment)
                 {
                     messages.Add(new UnmatchedMessage(payment, row.State == UnmatchedState.DeadLettered));
                 }

@@ -252,9 +252,15 @@ public readonly partial record struct OrderState
         ? this
         : this with { Waiting = [.. _waiting.Where(w => !w.IsGivenUp)], HasMoreRows = true };
 
-    /// <summary>The state without some payments, which no longer wait.</summary>
-    public OrderState Without(IReadOnlyList<PaymentReceived> payments) =>
-        this with { Waiting = [.. Waiting.Where(w => !payments.Contains(w.Message))] };
+    /// <summary>
+    /// The state without some payments whose rows say that they do not wait: they were dead-lettered or discarded before.
+    /// Those of them that an order heals are read from their rows when the order comes.
+    /// </summary>
+    public OrderState Without(IReadOnlyList<PaymentReceived> payments)
+    {
+        var rest = Waiting.RemoveAll(w => payments.Contains(w.Message));
+        return rest.Length == Waiting.Length ? this : this with { Waiting = rest, HasMoreRows = true };
+    }
 
     /// <summary>
     /// The state after a write of the order was rejected: nothing is known of the row any more. A state that has learned

@@ -75,7 +75,7 @@ public sealed record UnmatchedPayment
     /// <summary>Whether an order that arrives now is to take this payment.</summary>
     public bool IsHealable => State.IsHealable(Reason);
 
-    /// <summary>Whether this payment has never been in its order's row: an order would heal it, or an operator has discarded it.</summary>
+    /// <summary>Whether the message in this row has not been joined: an order would heal it, or an operator has discarded it.</summary>
     public bool IsUnjoined => State.IsUnjoined(Reason);
 
     /// <summary>Whether it is a message that is no payment of a known order: malformed, or rejected by the store.</summary>
