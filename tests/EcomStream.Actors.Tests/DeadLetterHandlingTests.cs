@@ -85,6 +85,56 @@ public sealed class DeadLetterHandlingTests
     }
 
     [Theory]
+    [InlineData("superseded payment")]
+    [InlineData("malformed payment")]
+    [InlineData("malformed payment without an order")]
+    [InlineData("malformed order")]
+    public async Task A_replay_is_acked_when_its_dead_letter_is_marked_as_healed(string deadLetter)
+    {
+        // After a crash in between, nothing else would mark it.
+        await using var pipeline = PipelineFixture.Start();
+        var isOrder = deadLetter == "malformed order";
+        if (!isOrder && deadLetter != "malformed payment without an order")
+        {
+            pipeline.Orders.Publish(Shop.OrderData(5));
+        }
+
+        if (deadLetter == "superseded payment")
+        {
+            pipeline.Payments.Publish(Shop.PaymentData(5, 1), publishTimeMicros: 2_000_001);
+            pipeline.Payments.Publish(Shop.PaymentData(5, 2), publishTimeMicros: 3_000_001);
+        }
+        else
+        {
+            (isOrder ? pipeline.Orders : pipeline.Payments).Publish("{"u8.ToArray());
+        }
+
+        var row = await DeadLettered(pipeline);
+        await pipeline.Drained();
+        var gate = new TaskCompletionSource();
+        var blocked = false;
+        pipeline.Store.BeforeWriteUnmatched = rows =>
+        {
+            if (rows.Any(r => r.Id == row.Id && r.State == UnmatchedState.Healed) && !gate.Task.IsCompleted)
+            {
+                blocked = true;
+                throw new StoreUnavailableException("not now");
+            }
+        };
+        var replay = (row with
+        {
+            Replays = 1,
+            Data = isOrder ? Shop.OrderData(5) : row.IsMessage ? Shop.PaymentData(5) : row.Data,
+        }).ToReplay();
+        var message = (isOrder ? pipeline.Orders : pipeline.Payments).Publish(replay.Data.ToArray(), replay.Attributes);
+        await Eventually.True(() => Volatile.Read(ref blocked), "the row of the dead letter is written");
+        message.IsAcked.ShouldBeFalse();
+        gate.SetResult();
+        await pipeline.Drained();
+        pipeline.Store.Unmatched.Single(r => r.Id == row.Id).State.ShouldBe(UnmatchedState.Healed);
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task A_malformed_message_that_can_be_read_when_it_is_replayed_is_healed(bool isOrder)

@@ -243,7 +243,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         if (_rows.TryGetValue(replayed.RowKey.PaymentKey, out var row)
             && row is { IsMessage: true, State: UnmatchedState.DeadLettered or UnmatchedState.Discarded })
         {
-            Heal(row, $"replayed as message {replayed.MessageId}");
+            Heal(row, $"replayed as message {replayed.Delivery.MessageId}");
         }
     }
 

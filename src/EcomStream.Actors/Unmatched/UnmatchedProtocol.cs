@@ -81,7 +81,10 @@ internal sealed record HealPayments(long OrderId, IReadOnlyList<PaymentReceived>
     public override bool MayEndWaiting => true;
 }
 
-/// <summary>A replayed payment is in its order's row, or a newer message of the same payment is: from a writer.</summary>
+/// <summary>
+/// A replayed payment is in its order's row, or a newer message of the same payment is: from a writer. The payment is acked
+/// when the row of its dead letter is durable.
+/// </summary>
 internal sealed record HealReplayedPayment(PaymentReceived Payment) : UnmatchedCommand
 {
     public override long RowOrderId => Payment.OrderId;
@@ -91,10 +94,13 @@ internal sealed record HealReplayedPayment(PaymentReceived Payment) : UnmatchedC
     public override bool MayEndWaiting => true;
 }
 
-/// <summary>A message that was dead-lettered as such has been replayed and what it caused is durable.</summary>
-/// <param name="RowKey">The key of its row.</param>
-/// <param name="MessageId">The id of the replayed message.</param>
-internal sealed record HealReplayedMessage((long OrderId, string PaymentKey) RowKey, string MessageId) : UnmatchedCommand
+/// <summary>
+/// A message that was dead-lettered as such has been replayed, and what it caused is durable. The replay is acked when the row
+/// of the dead letter is durable.
+/// </summary>
+/// <param name="RowKey">The key of that row.</param>
+/// <param name="Delivery">The replay.</param>
+internal sealed record HealReplayedMessage((long OrderId, string PaymentKey) RowKey, Delivery Delivery) : UnmatchedCommand
 {
     public override long RowOrderId => RowKey.OrderId;
 
@@ -103,7 +109,7 @@ internal sealed record HealReplayedMessage((long OrderId, string PaymentKey) Row
     /// <summary>The command for a message, when it is a replay of a message's dead letter; otherwise null.</summary>
     public static HealReplayedMessage? For(OrderMessage message) =>
         message.Replay is { } replay && DeadLetterId.NamesMessage(replay.Id) && DeadLetterId.TryGetRowKey(replay.Id, out var key)
-            ? new HealReplayedMessage(key, message.Delivery.MessageId)
+            ? new HealReplayedMessage(key, message.Delivery)
             : null;
 }
 

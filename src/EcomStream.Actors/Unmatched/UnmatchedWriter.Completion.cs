@@ -86,6 +86,12 @@ internal sealed partial class UnmatchedWriter
                 case DeadLetterMessage deadLetter:
                     deadLetter.Delivery.Ack();
                     break;
+                case HealReplayedPayment replayed:
+                    Ack([replayed.Payment]);
+                    break;
+                case HealReplayedMessage replayed:
+                    replayed.Delivery.Ack();
+                    break;
             }
         }
     }
@@ -110,8 +116,10 @@ internal sealed partial class UnmatchedWriter
             {
                 _queue.Enqueue(replayed);
             }
-
-            payment.Delivery.Ack();
+            else
+            {
+                payment.Delivery.Ack();
+            }
         }
     }
 

@@ -8,20 +8,30 @@ internal sealed partial class FactWriter
 {
     private void SettleNow(OrderMessage message)
     {
-        HealReplay(message);
-        message.Delivery.Ack();
+        if (message.Replay is null)
+        {
+            message.Delivery.Ack();
+        }
+        else
+        {
+            SettleReplay(message);
+        }
     }
 
-    private void HealReplay(OrderMessage message)
+    // The unmatched writer acks a replay, when its dead letter is marked as healed.
+    private void SettleReplay(OrderMessage message)
     {
-        if (HealReplayedMessage.For(message) is { } replayedMessage)
-        {
-            _unmatched.Tell(replayedMessage, ActorRefs.NoSender);
-        }
-
-        if (message is PaymentReceived { Replay: not null } payment)
+        if (message is PaymentReceived payment)
         {
             _unmatched.Tell(new HealReplayedPayment(payment), ActorRefs.NoSender);
+        }
+        else if (HealReplayedMessage.For(message) is { } replayed)
+        {
+            _unmatched.Tell(replayed, ActorRefs.NoSender);
+        }
+        else
+        {
+            message.Delivery.Ack();
         }
     }
 
@@ -35,10 +45,7 @@ internal sealed partial class FactWriter
         foreach (var work in batch.Work)
         {
             // Before the acks: when nothing is outstanding any more, the unmatched writer knows all that is left to do.
-            if (refused?.Contains(work.OrderId) != true)
-            {
-                Heal(work.Current!);
-            }
+            Heal(work.Current!, paymentIsRefused: refused?.Contains(work.OrderId) == true);
         }
 
         foreach (var work in batch.Work)
@@ -75,18 +82,18 @@ internal sealed partial class FactWriter
         }
     }
 
-    private void Heal(PendingWrite done)
+    private void Heal(PendingWrite done, bool paymentIsRefused)
     {
-        if (done.Heal is { } heal)
+        if (done.Heal is { } heal && !paymentIsRefused)
         {
             _unmatched.Tell(new HealPayments(heal[0].OrderId, heal), ActorRefs.NoSender);
         }
 
         if (done.HasReplay)
         {
-            foreach (var message in done.Messages.Where(message => message.Replay is not null))
+            foreach (var message in done.Messages.Where(message => message.Replay is not null && !(paymentIsRefused && message is PaymentReceived)))
             {
-                HealReplay(message);
+                SettleReplay(message);
             }
         }
     }

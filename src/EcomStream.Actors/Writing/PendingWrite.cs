@@ -174,6 +174,7 @@ internal sealed class PendingWrite
         PaymentGuarded = _guarded,
     };
 
+    /// <summary>Acks all messages but replays.</summary>
     public void AckAll()
     {
         Ack(_order);
@@ -187,6 +188,7 @@ internal sealed class PendingWrite
         }
     }
 
+    /// <summary>Acks the order messages but replays.</summary>
     public void AckOrders()
     {
         foreach (var message in Messages.OfType<OrderReceived>())
@@ -200,7 +202,10 @@ internal sealed class PendingWrite
         if (message is not null)
         {
             MessageTrace.Written(message);
-            message.Delivery.Ack();
+            if (message.Replay is null)
+            {
+                message.Delivery.Ack();
+            }
         }
     }
 

@@ -137,6 +137,12 @@ internal sealed class Checker(SimulatedWorld world)
                 {
                     Fail($"{payment} has no order and was not dead-lettered");
                 }
+
+                if (payment.IsReplay && !payments.Any(other => other.PaymentId == payment.PaymentId && other != payment && other.Stamp >= payment.Stamp)
+                    && !world.DeadLetters.Any(letter => letter["source_message_id"] == payment.Id))
+                {
+                    Fail($"{payment} has no order and was not dead-lettered again");
+                }
             }
 
             return;
@@ -170,6 +176,11 @@ internal sealed class Checker(SimulatedWorld world)
             {
                 Fail($"payment {other} of order {orderId} is not in the row and was not dead-lettered as superseded");
             }
+        }
+
+        if (winner.IsReplay && unmatched.Any(one => one.PaymentKey == $"{winner.PaymentId}" && one.State != UnmatchedState.Healed))
+        {
+            Fail($"{winner} is in the row of its order, and its dead letter is not healed");
         }
 
         foreach (var open in unmatched.Where(one => one.IsHealable))

@@ -51,6 +51,11 @@ internal sealed class Scenario
             Grace = 2 * Second;
             Duration = 60 * Second;
             OrderShare = 0.3;
+            Replays = 5;
+        }
+        else if (Chance(new Random(seed ^ 0x4e91), 0.1))
+        {
+            Replays = 5;
         }
 
         RejectedOrder = Orders >= 5 && MaxOutstanding >= 1000 && !ReportsBacklog && Chance(random, 0.6) ? 1 : 0;
@@ -143,6 +148,9 @@ internal sealed class Scenario
     /// <summary>How often an operator discards a dead letter and has its message delivered again.</summary>
     public int Discards { get; }
 
+    /// <summary>How often an operator replays a dead letter of a payment.</summary>
+    public int Replays { get; }
+
     /// <summary>Crashes, outages and so on.</summary>
     public int Faults { get; }
 
@@ -163,7 +171,7 @@ internal sealed class Scenario
     /// <summary>The scenario in one line.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Messages} messages for {Orders} orders in {Duration / Second} s, grace {Grace / Second} s, lease {Lease / Second} s, faults {Faults}, discards {Discards}, {(ReportsBacklog ? "reports its backlog" : "reports no backlog")}, {(TellsTime ? "tells the time" : "tells no time")}, reordered {ReorderShare}, duplicates {DuplicateShare}, lost acks {LostAckShare}, store faults {StoreFaultShare}, publish faults {PublishFaultShare}, slowness {Slowness}, outstanding {MaxOutstanding}, broker clock {BrokerClockOffset / Second} s, own clock {ProcessClockOffset / Second} s, settings {Settings.ToString().ReplaceLineEndings(" ")}");
+        $"{Messages} messages for {Orders} orders in {Duration / Second} s, grace {Grace / Second} s, lease {Lease / Second} s, faults {Faults}, discards {Discards}, replays {Replays}, {(ReportsBacklog ? "reports its backlog" : "reports no backlog")}, {(TellsTime ? "tells the time" : "tells no time")}, reordered {ReorderShare}, duplicates {DuplicateShare}, lost acks {LostAckShare}, store faults {StoreFaultShare}, publish faults {PublishFaultShare}, slowness {Slowness}, outstanding {MaxOutstanding}, broker clock {BrokerClockOffset / Second} s, own clock {ProcessClockOffset / Second} s, settings {Settings.ToString().ReplaceLineEndings(" ")}");
 
     /// <summary>One of some values.</summary>
     public static T Pick<T>(Random random, params ReadOnlySpan<T> values) => values[random.Next(values.Length)];

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
+using EcomStream.Core;
 
 namespace EcomStream.Simulation;
 
@@ -19,6 +21,12 @@ internal enum MessageKind
 /// <param name="Data">Its data.</param>
 internal sealed record SimulatedMessage(MessageKind Kind, long OrderId, long PaymentId, string Mark, byte[] Data)
 {
+    /// <summary>Its attributes.</summary>
+    public IReadOnlyDictionary<string, string> Attributes { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Whether it is a replay of a dead letter.</summary>
+    public bool IsReplay => Attributes.Count > 0;
+
     /// <summary>The id that the broker gave to it.</summary>
     public string Id { get; init; } = "";
 
@@ -43,8 +51,21 @@ internal sealed record SimulatedMessage(MessageKind Kind, long OrderId, long Pay
     public static SimulatedMessage Payment(long orderId, long paymentId, string mark) =>
         new(MessageKind.Payment, orderId, paymentId, mark, Encoding.UTF8.GetBytes($$"""{"order_id": {{orderId}}, "payment_id": {{paymentId}}, "payment_status": "{{mark}}"}"""));
 
+    /// <summary>The message with which an operator gives a dead letter back to the pipeline.</summary>
+    /// <param name="row">The row of the payment, with the number of this replay.</param>
+    public static SimulatedMessage Replay(UnmatchedPayment row)
+    {
+        var message = row.ToReplay();
+        var payment = JsonDocument.Parse(message.Data).RootElement;
+        return new SimulatedMessage(
+            MessageKind.Payment, row.OrderId, payment.GetProperty("payment_id").GetInt64(), payment.GetProperty("payment_status").GetString()!, message.Data.ToArray())
+        {
+            Attributes = message.Attributes,
+        };
+    }
+
     public static SimulatedMessage Malformed(string mark) =>
         new(MessageKind.Malformed, 0, 0, mark, Encoding.UTF8.GetBytes($$"""{"mark": "{{mark}}", "order_id" """));
 
-    public override string ToString() => $"{Kind.ToString().ToLowerInvariant()} {Id} ({(Kind == MessageKind.Malformed ? Mark : $"order {OrderId}, {(PaymentId == 0 ? "" : $"payment {PaymentId}, ")}{Mark}")})";
+    public override string ToString() => $"{(IsReplay ? "replay of " : "")}{Kind.ToString().ToLowerInvariant()} {Id} ({(Kind == MessageKind.Malformed ? Mark : $"order {OrderId}, {(PaymentId == 0 ? "" : $"payment {PaymentId}, ")}{Mark}")})";
 }

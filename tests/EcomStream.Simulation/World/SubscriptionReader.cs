@@ -274,7 +274,7 @@ internal sealed class SimulatedDelivery(SubscriptionReader reader, SimulatedMess
 
     public override ReadOnlyMemory<byte> Data => message.Data;
 
-    public override IReadOnlyDictionary<string, string> Attributes => NoAttributes;
+    public override IReadOnlyDictionary<string, string> Attributes => message.Attributes;
 
     public override string MessageId => message.Id;
 
