@@ -158,6 +158,30 @@ public sealed class SubscriptionWatermarkTests
         Read(140).IsCaughtUp.ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(30)]
+    public void A_backlog_of_old_messages_keeps_the_wait_for_leases_also_when_the_broker_does_not_tell_its_time(long localAhead)
+    {
+        // The publish times of old messages alone would say that the broker's clock is far behind.
+        Update(0);
+        for (var second = 1; second <= 80; second += 5)
+        {
+            _clock.Assume(BrokerAhead + ((second + localAhead) * Second), second * Second);
+            _watermark.Probed(new SubscriptionProbe(null, TimeSpan.FromSeconds(60), null), second * Second, second * Second);
+            Receive(second, publishedAt: 500 + second);
+        }
+
+        _watermark.Probed(new SubscriptionProbe(null, TimeSpan.FromSeconds(60), null), 130 * Second, 130 * Second);
+        Read(130).Hold.ShouldBe(WatermarkHold.Leases);
+        _watermark.Probed(new SubscriptionProbe(null, TimeSpan.FromSeconds(60), null), 137 * Second, 137 * Second);
+        Read(137).IsCaughtUp.ShouldBeTrue();
+
+        Receive(200, publishedAt: 1_000 + 200);
+        _watermark.Probed(new SubscriptionProbe(null, TimeSpan.FromSeconds(60), null), 210 * Second, 210 * Second);
+        Read(210).IsCaughtUp.ShouldBeTrue();
+    }
+
     [Fact]
     public void A_broker_that_reports_its_backlog_decides_alone()
     {
@@ -251,6 +275,9 @@ public sealed class SubscriptionWatermarkTests
         clock.Observe(1_000 * Second, 1_500 * Second);
         clock.Observe(2_000 * Second, 2_500 * Second);
         clock.At(2_500 * Second).ShouldBe(2_000 * Second);
+        clock.LatestAt(2_500 * Second).ShouldBe(2_570 * Second);
+        clock.Tell(2_100 * Second, 2_500 * Second);
+        clock.LatestAt(2_500 * Second).ShouldBe(2_100 * Second);
     }
 
     private void Update(long second) => _watermark.Update(_status, second * Second);

@@ -18,11 +18,21 @@ internal sealed class BrokerClock
     private long _previous = long.MinValue;
     private long _windowStart;
     private long? _assumed;
+    private bool _isTold;
 
     /// <summary>Whether anything is known of the broker's clock.</summary>
     public bool IsKnown => Offset != long.MinValue;
 
     private long Offset => Math.Max(_current, _previous);
+
+    /// <summary>The broker told its time in an answer.</summary>
+    /// <param name="brokerMicros">The broker's time, microseconds since the Unix epoch.</param>
+    /// <param name="at">The local monotonic time at which it arrived, microseconds.</param>
+    public void Tell(long brokerMicros, long at)
+    {
+        _isTold = true;
+        Observe(brokerMicros, at);
+    }
 
     /// <summary>A broker's time was seen: a publish time, or the time in an answer.</summary>
     /// <param name="brokerMicros">The broker's time, microseconds since the Unix epoch.</param>
@@ -46,4 +56,10 @@ internal sealed class BrokerClock
 
     /// <summary>The broker's time at a local monotonic time, not later than it was; null when nothing is known.</summary>
     public long? At(long at) => IsKnown ? at + Offset : at + _assumed;
+
+    /// <summary>
+    /// The broker's time at a local monotonic time, not earlier than it was as far as can be known: publish times of old messages
+    /// say little, so that the local clock counts as long as the broker has not told its time. Null when nothing is known.
+    /// </summary>
+    public long? LatestAt(long at) => _isTold ? At(at) : at + (_assumed is { } assumed ? Math.Max(assumed, Offset) : null);
 }

@@ -88,7 +88,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
         }
 
         // Servers may go on leasing to a lost reader for a while. As long as what it held comes back, there may be more.
-        if (_readingSince is { } since && (clock.At(since) is not { } began || oldestPublishTime < began))
+        if (_readingSince is { } since && (clock.LatestAt(since) is not { } began || oldestPublishTime < began))
         {
             _oldArrivedAt = at;
         }
@@ -117,7 +117,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     {
         if (answer.BrokerTimeMicros is { } brokerTime)
         {
-            clock.Observe(brokerTime, at);
+            clock.Tell(brokerTime, at);
         }
 
         _longestLease = answer.LongestLease is { } lease ? (long)lease.TotalMicroseconds : _longestLease;
