@@ -215,6 +215,24 @@ public sealed class OrderSupervisorTests : TestKit
     }
 
     [Fact]
+    public void An_older_order_that_waits_for_dead_letters_is_written_when_the_newer_one_is_rejected_meanwhile()
+    {
+        var shard = Shard();
+        var first = Shop.Payment(_payments, 1, paymentId: 1, at: 3_000_001);
+        shard.Tell(new ShardBatch([Shop.Payment(_payments, 1, paymentId: 2, at: 4_000_001)]));
+        AnswerLoad(new OrderFact(1, Shop.Order(_orders, 1).Order, new Stamp(5_000_001), first.Payment, first.Stamp));
+        var letters = _sink.ExpectMsg<DeadLetterPayments>();
+        var older = Shop.Order(_orders, 1, at: 1_000_001);
+        shard.Tell(new ShardBatch([older]));
+        shard.Tell(new WriteRejected(1));
+        shard.Tell(new InspectOrder(1, TestActor));
+        ExpectMsg<OrderInspected>();
+        letters.ReplyTo.Tell(letters.Answer());
+        _writer.ExpectMsg<WriteFact>().Payment!.Payment.PaymentId.ShouldBe(2);
+        _writer.ExpectMsg<WriteFact>().Order.ShouldBe(older);
+    }
+
+    [Fact]
     public void A_recheck_gives_up_a_payment_whose_grace_is_over_and_answers_when_that_is_durable()
     {
         var shard = Shard("ecomstream.unmatched.grace = 30s");

@@ -183,6 +183,38 @@ public sealed class SubscriptionWatermarkTests
     }
 
     [Fact]
+    public void While_nothing_can_arrive_because_the_store_is_slow_the_wait_for_leases_stands_still()
+    {
+        Update(0);
+        Probe(1, lease: 60);
+        Receive(10, publishedAt: 1_000 - 20);
+        _status = _status with { IsFull = true };
+        for (var second = 10; second <= 60; second++)
+        {
+            Update(second);
+        }
+
+        _status = _status with { IsFull = false };
+        Update(61);
+        Probe(71, lease: 60);
+        Read(71).Hold.ShouldBe(WatermarkHold.Leases);
+        Probe(121, lease: 60);
+        Read(121).IsCaughtUp.ShouldBeTrue();
+
+        // Newer messages that arrive show that the backlog is over, even if the subscription is full all the time.
+        _status = _status with { IsFull = true, StreamsOpened = 2 };
+        Update(200);
+        for (var second = 201; second <= 262; second++)
+        {
+            Receive(second, publishedAt: 1_000 + second);
+            Update(second);
+        }
+
+        Probe(262, lease: 60);
+        Read(262).Hold.ShouldBe(WatermarkHold.Backlog);
+    }
+
+    [Fact]
     public void A_broker_that_reports_its_backlog_decides_alone()
     {
         Update(0);

@@ -118,6 +118,19 @@ public sealed class UnmatchedLedgerTests
         _ledger.IsDiscarded(Shop.Payment(_source, OrderId, PaymentId, 3_000_001, replays: 2)).ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData(DeadLetterReason.NoMatchingOrder)]
+    [InlineData(DeadLetterReason.Superseded)]
+    public void A_replay_that_is_given_up_before_its_row_was_written_is_dead_lettered_again(DeadLetterReason reason)
+    {
+        var replay = Shop.Payment(_source, OrderId, PaymentId, 2_000_001, replays: 1);
+        _ledger.AddExisting(UnmatchedRows.Encode(Payment(at: 1_000_001), DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1));
+        _ledger.Apply(new DeadLetterPayments(OrderId, [new DeadLetterPayment(replay, reason)], 0, ActorRefs.Nobody));
+        var row = _ledger.Changed.ShouldHaveSingleItem();
+        (row.State, row.MessageId, row.Replays).ShouldBe((UnmatchedState.DeadLettered, replay.Delivery.MessageId, 1));
+        _ledger.DeadLetters.ShouldHaveSingleItem();
+    }
+
     [Fact]
     public void A_redelivery_does_not_change_a_row_that_keeps_its_message()
     {

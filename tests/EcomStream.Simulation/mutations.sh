@@ -106,4 +106,12 @@ mutate "given-up payments stay in memory" EcomStream.Core/Join/OrderState.cs \
   'Waiting = [.. _waiting.Where(w => !w.IsGivenUp)], HasMoreRows = true };' 'Waiting = Waiting };'
 mutate "a newer message of a discarded payment counts as discarded" EcomStream.Actors/Unmatched/UnmatchedLedger.cs \
   '        && UnmatchedRows.Compare(payment, row) <= 0;' '        ;'
+mutate "a replay of a discarded payment counts as new when it is delivered again" EcomStream.Actors/Unmatched/UnmatchedLedger.cs \
+  '_rows.TryGetValue(payment.Key, out var row)
+        && row.State == UnmatchedState.Discarded' 'payment.Replay is null && _rows.TryGetValue(payment.Key, out var row)
+        && row.State == UnmatchedState.Discarded'
+mutate "a replay is acked before its dead letter is marked as healed" EcomStream.Actors/Writing/FactWriter.Completion.cs \
+  '_unmatched.Tell(new HealReplayedPayment(payment), ActorRefs.NoSender);' 'payment.Delivery.Ack(); _unmatched.Tell(new HealReplayedPayment(payment), ActorRefs.NoSender);'
+mutate "a backlog of old messages ends the wait for leases" EcomStream.Actors/Watermark/SubscriptionWatermark.cs \
+  'clock.LatestAt(since)' 'clock.At(since)'
 exit $missed

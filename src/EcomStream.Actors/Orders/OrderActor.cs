@@ -79,6 +79,11 @@ internal sealed partial class OrderActor : ActorBase
             case InspectOrder inspect:
                 Inspect(inspect);
                 return;
+            case WriteRejected:
+                // What was taken for written is not in the row. Messages that were put off are decided without it.
+                Count();
+                _state = _state.Forgotten();
+                break;
             case PaymentsParked parked:
                 Parked(parked);
                 LoadMoreRows();
@@ -165,10 +170,6 @@ internal sealed partial class OrderActor : ActorBase
             case RecheckOrder or OrderCommand { Kind: OrderCommandKind.LoadFirst }:
                 decision = new Decision { Load = true };
                 break;
-            case WriteRejected:
-                // What was taken for written is not in the row.
-                _state = _state.Forgotten();
-                return;
             case OrderCommand { Kind: OrderCommandKind.Park }:
                 _state = _state.Park(out var parked);
                 WriteRows(parked);

@@ -176,8 +176,8 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
                 Replays = Math.Max(existing.Replays, row.Replays),
             };
 
-            // Of a payment that was discarded, this is a newer message.
-            var isGivenUp = existing.State == UnmatchedState.DeadLettered;
+            // Of a payment that was discarded, this is a newer message. A replay is published again.
+            var isGivenUp = existing.State == UnmatchedState.DeadLettered && !(payment.Replay is not null && payment.Stamp > existing.Stamp);
             if (isGivenUp && !DeadLetters.ContainsKey(row.Id))
             {
                 // It was published before: this is a redelivery, or a dead letter that turned out to be superseded.

@@ -37,8 +37,10 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
     // No reader before this one has left anything leased, and this one has lost no stream.
     private bool _nothingLeased;
 
-    // The last arrival of a message that was published before reading began.
-    private long _oldArrivedAt = LongAgo;
+    // From when leases are waited for: the last arrival of a message that was published before reading began, later by the time
+    // since then in which nothing could arrive.
+    private long _leasesSince = LongAgo;
+    private long _updatedAt = LongAgo;
     private long _streamsOpened;
     private (SubscriptionProbe Answer, long SentAt, bool AllReceived)? _probe;
     private long _longestLease;
@@ -68,7 +70,16 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
             _readingSince = at;
         }
 
-        _fullAt = status.IsFull ? at : _fullAt;
+        if (status.IsFull)
+        {
+            _fullAt = at;
+            if (_readingSince is { } since && since <= _updatedAt && _receivedAt <= _updatedAt)
+            {
+                _leasesSince = Math.Max(_leasesSince, since) + (at - _updatedAt);
+            }
+        }
+
+        _updatedAt = at;
         _streamsOpened = status.StreamsOpened;
         UpdateHold(status, null, at);
     }
@@ -90,7 +101,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
         // Servers may go on leasing to a lost reader for a while. As long as what it held comes back, there may be more.
         if (_readingSince is { } since && (clock.LatestAt(since) is not { } began || oldestPublishTime < began))
         {
-            _oldArrivedAt = at;
+            _leasesSince = at;
         }
 
         _current = Math.Min(_current, oldestPublishTime);
@@ -187,7 +198,7 @@ internal sealed class SubscriptionWatermark(BrokerClock clock, TimeSpan idle)
 
     // Counted up to the last round trip: of the time after it, which this process may have slept, nothing is known.
     private bool AwaitsLeases(long since, long probedAt) =>
-        !_nothingLeased && _longestLease > 0 && probedAt - Math.Max(since, _oldArrivedAt) < _longestLease;
+        !_nothingLeased && _longestLease > 0 && probedAt - Math.Max(since, _leasesSince) < _longestLease;
 
     // By then the broker has delivered again what was given back.
     private long ReturnTime => Math.Max(_longestLease, _idle);

@@ -58,6 +58,12 @@ internal sealed class Scenario
             Replays = 5;
         }
 
+        if (!ReportsBacklog && !TellsTime)
+        {
+            // As with the emulator: the local clock has to do.
+            ProcessClockOffset = Math.Max(ProcessClockOffset, BrokerClockOffset);
+        }
+
         RejectedOrder = Orders >= 5 && MaxOutstanding >= 1000 && !ReportsBacklog && Chance(random, 0.6) ? 1 : 0;
         Settings = Hocon(random);
         IsOnlyReader = !IsAboutLeases && Chance(new Random(seed ^ 0x5eed), 0.5);
