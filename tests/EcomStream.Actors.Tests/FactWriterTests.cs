@@ -109,7 +109,7 @@ public sealed class FactWriterTests : TestKit
                 UnmatchedRows.Encode(Shop.Payment(_payments, 1, paymentId: 7), DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1),
             ],
             CancellationToken.None);
-        _index.SetWaiting(1, 1);
+        _index.SetWaiting(1, 1, hasDeadLettered: false);
         var writer = Writer("linger = 0ms");
         writer.Tell(new LoadOrder(1, 1, TestActor));
         var loaded = await ExpectMsgAsync<OrderLoaded>();

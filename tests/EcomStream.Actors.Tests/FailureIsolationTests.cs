@@ -104,10 +104,7 @@ public sealed class FailureIsolationTests
     public async Task A_payment_that_an_operator_discarded_stays_discarded_when_it_is_redelivered()
     {
         await using var pipeline = PipelineFixture.Start();
-        var payment = pipeline.Payments.Publish(Shop.PaymentData(1));
-        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "it is dead-lettered");
-        var row = pipeline.Store.Unmatched.Single();
-        await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
+        var payment = await DiscardAsync(pipeline);
         pipeline.Payments.Redeliver(payment);
         await pipeline.Drained();
         pipeline.Payments.Publish(Shop.PaymentData(2));
@@ -172,8 +169,7 @@ public sealed class FailureIsolationTests
         pipeline.Payments.Publish(Shop.PaymentData(1, 1), publishTimeMicros: 2_000_001);
         await Eventually.True(() => pipeline.DeadLetters.Count == 1, "the first payment is dead-lettered");
         var newest = pipeline.Payments.Publish(Shop.PaymentData(1, 2), publishTimeMicros: 3_000_001);
-        await Eventually.True(() => pipeline.DeadLetters.Count == 2, "the second payment is dead-lettered");
-        var row = pipeline.Store.Unmatched.Single(row => row.PaymentKey == "2");
+        var row = await RowAsync(pipeline, "2");
         await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
 
         pipeline.Orders.Publish(Shop.OrderData(1));
@@ -191,8 +187,7 @@ public sealed class FailureIsolationTests
         var now = Timestamps.Micros(DateTimeOffset.UtcNow);
         pipeline.Payments.Publish(Shop.PaymentData(1, 1), publishTimeMicros: now - 31_000_000);
         pipeline.Payments.Publish(Shop.PaymentData(1, 2), publishTimeMicros: now);
-        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "the first payment is dead-lettered, the second one waits");
-        var row = pipeline.Store.Unmatched.Single(row => row.PaymentKey == "1");
+        var row = await RowAsync(pipeline, "1");
         await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
         pipeline.Orders.Publish(Shop.OrderData(1));
         await pipeline.Drained();
@@ -211,8 +206,9 @@ public sealed class FailureIsolationTests
         var row = pipeline.Store.Unmatched.Single();
         var message = (row with { Replays = 1 }).ToReplay();
         var replay = pipeline.Payments.Publish(message.Data.ToArray(), message.Attributes, row.PublishTimeMicros + 1);
-        await Eventually.True(() => pipeline.DeadLetters.Count == 2, "its replay is dead-lettered");
-        await Eventually.True(() => pipeline.IsDrained, "the row of the replay is written");
+        await Eventually.True(
+            () => pipeline.Store.Unmatched.Single() is { State: UnmatchedState.DeadLettered } again && again.MessageId == replay.MessageId,
+            "its replay is dead-lettered");
         row = pipeline.Store.Unmatched.Single();
         await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
         pipeline.Orders.Publish(Shop.OrderData(1));
@@ -280,9 +276,16 @@ public sealed class FailureIsolationTests
     private static async Task<InMemoryDelivery> DiscardAsync(PipelineFixture pipeline)
     {
         var payment = pipeline.Payments.Publish(Shop.PaymentData(1));
-        await Eventually.True(() => pipeline.DeadLetters.Count == 1, "it is dead-lettered");
-        var row = pipeline.Store.Unmatched.Single();
+        var row = await RowAsync(pipeline, "1001");
         await pipeline.Store.WriteUnmatchedAsync([row.Become(UnmatchedState.Discarded, 1, "by an operator")], CancellationToken.None);
         return payment;
+    }
+
+    // The row of a payment once it says that the payment is dead-lettered.
+    private static async Task<UnmatchedPayment> RowAsync(PipelineFixture pipeline, string paymentKey)
+    {
+        await Eventually.True(
+            () => pipeline.Store.Unmatched.Any(row => row.PaymentKey == paymentKey && row.State == UnmatchedState.DeadLettered), $"payment {paymentKey} is dead-lettered");
+        return pipeline.Store.Unmatched.Single(row => row.PaymentKey == paymentKey);
     }
 }

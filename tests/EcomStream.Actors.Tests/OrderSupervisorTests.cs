@@ -247,6 +247,23 @@ public sealed class OrderSupervisorTests : TestKit
     }
 
     [Fact]
+    public void An_order_that_comes_while_its_payment_is_dead_lettered_reads_the_row_of_that_payment_again()
+    {
+        // An operator may have discarded it by then.
+        var shard = Shard("ecomstream.unmatched.grace = 30s");
+        var payment = Shop.Payment(_payments, 1, at: 1_000_000_001);
+        shard.Tell(new RecheckOrder(1, 1_000_000_001 + 30_000_000, TestActor));
+        AnswerLoad(null, payment);
+        var letters = _sink.ExpectMsg<DeadLetterPayments>();
+        shard.Tell(new ShardBatch([Shop.Order(_orders, 1)]));
+        shard.Tell(new InspectOrder(1, TestActor));
+        ExpectMsg<OrderInspected>();
+        letters.ReplyTo.Tell(letters.Answer());
+        _writer.ExpectMsg<WriteFact>().Payment.ShouldBeNull();
+        _writer.ExpectMsg<LoadOrder>();
+    }
+
+    [Fact]
     public void A_failure_inside_an_order_gives_its_messages_back_and_the_order_goes_on()
     {
         var shard = Shard();

@@ -16,9 +16,9 @@ public sealed class SmallPartsTests
     public void The_index_counts_waiting_orders_and_forgets_healed_ones()
     {
         var index = new UnmatchedIndex();
-        index.SetWaiting(1, 10);
-        index.SetWaiting(2, 20);
-        index.SetWaiting(2, 20);
+        index.SetWaiting(1, 10, hasDeadLettered: false);
+        index.SetWaiting(2, 20, hasDeadLettered: false);
+        index.SetWaiting(2, 20, hasDeadLettered: false);
         index.Waiting.ShouldBe(2);
         index.SetDeadLettered(2);
         index.Waiting.ShouldBe(1);
@@ -34,16 +34,16 @@ public sealed class SmallPartsTests
     public void The_index_gives_out_who_waits_longest_once_and_again_when_put_back()
     {
         var index = new UnmatchedIndex();
-        index.SetWaiting(1, 30);
-        index.SetWaiting(2, 10);
-        index.SetWaiting(3, 20);
+        index.SetWaiting(1, 30, hasDeadLettered: false);
+        index.SetWaiting(2, 10, hasDeadLettered: false);
+        index.SetWaiting(3, 20, hasDeadLettered: false);
         index.TakeDue(5, limit: 9).ShouldBeEmpty();
         index.TakeDue(100, limit: 2).ShouldBe([2, 3]);
         index.TakeDue(100, limit: 9).ShouldBe([1]);
         index.TakeDue(100, limit: 9).ShouldBeEmpty();
 
         // Its oldest payment was given up and another one waits on; one has been healed; one is as it was.
-        index.SetWaiting(2, 50);
+        index.SetWaiting(2, 50, hasDeadLettered: false);
         index.Remove(3);
         index.PutBack([1, 3]);
         index.TakeDue(40, limit: 9).ShouldBe([1]);
@@ -82,7 +82,7 @@ public sealed class SmallPartsTests
         index.MayHaveDiscarded(2).ShouldBeTrue();
         index.Remove(2);
         index.MayHaveDiscarded(2).ShouldBeFalse();
-        index.SetWaiting(3, 30);
+        index.SetWaiting(3, 30, hasDeadLettered: false);
         index.MayHaveDiscarded(3).ShouldBeFalse();
         index.Add(new UnjoinedPayment(3, UnmatchedState.DeadLettered, 20));
         index.MayHaveDiscarded(3).ShouldBeTrue();
@@ -93,6 +93,25 @@ public sealed class SmallPartsTests
         index.MayHaveDiscarded(3).ShouldBeTrue();
         index.RemoveDiscarded(1);
         index.MayHaveDiscarded(1).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void The_index_tells_of_which_orders_a_full_sweep_has_found_no_row()
+    {
+        var index = new UnmatchedIndex();
+        index.SetDeadLettered(1);
+        index.SetDeadLettered(2);
+        index.SetDiscarded(2);
+        index.SetDiscarded(3);
+        index.SetWaiting(4, 10, hasDeadLettered: true);
+        index.NotFoundBySweep(limit: 9).ShouldBeEmpty();
+
+        index.BeginSweep();
+        index.Add(new UnjoinedPayment(1, UnmatchedState.DeadLettered, 10));
+        index.Add(new UnjoinedPayment(2, UnmatchedState.Discarded, 10));
+        index.SetDeadLettered(5);
+        index.NotFoundBySweep(limit: 9).Order().ShouldBe([2, 3]);
+        index.NotFoundBySweep(limit: 1).Count.ShouldBe(1);
     }
 
     [Fact]

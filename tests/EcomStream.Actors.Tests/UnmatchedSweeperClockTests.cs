@@ -80,7 +80,7 @@ public sealed class UnmatchedSweeperClockTests : TestKit
         await _store.WriteUnmatchedAsync(
             [UnmatchedRows.Encode(Shop.Payment(_payments, orderId, at: publishedAt), DeadLetterReason.NoMatchingOrder, UnmatchedState.Waiting, 1)],
             CancellationToken.None);
-        _index.SetWaiting(orderId, publishedAt);
+        _index.SetWaiting(orderId, publishedAt, hasDeadLettered: false);
     }
 
     private async Task StartSweeping(string hocon)

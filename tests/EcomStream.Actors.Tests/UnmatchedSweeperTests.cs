@@ -138,6 +138,20 @@ public sealed class UnmatchedSweeperTests : TestKit
         lists.ShouldBeGreaterThanOrEqualTo(4);
     }
 
+    [Fact]
+    public async Task A_full_sweep_has_entries_of_the_index_checked_whose_rows_another_program_has_changed_or_deleted()
+    {
+        await Row(1, UnmatchedState.DeadLettered);
+        await Row(2, UnmatchedState.Discarded);
+        _index.SetDeadLettered(1);
+        _index.SetDeadLettered(2);
+        _index.SetDiscarded(3);
+        await Sweeper("sweep-interval = 1h, full-sweep-interval = 10ms", watermark: 2_000_000);
+        var checkedOrders = new[] { (await ExpectMsgAsync<RefreshIndex>()).OrderId, (await ExpectMsgAsync<RefreshIndex>()).OrderId };
+        checkedOrders.Order().ShouldBe([2, 3]);
+        _index.MayHaveDiscarded(2).ShouldBeTrue();
+    }
+
     private static FactWrite OrderWrite(long orderId) =>
         new() { OrderId = orderId, Order = new Order { OrderId = orderId }, OrderStamp = new Stamp(1) };
 
@@ -150,7 +164,7 @@ public sealed class UnmatchedSweeperTests : TestKit
         await _store.WriteUnmatchedAsync(
             [UnmatchedRows.Encode(Shop.Payment(_payments, orderId, at: publishedAt), DeadLetterReason.NoMatchingOrder, UnmatchedState.Waiting, 1)],
             CancellationToken.None);
-        _index.SetWaiting(orderId, publishedAt);
+        _index.SetWaiting(orderId, publishedAt, hasDeadLettered: false);
     }
 
     private Task Sweeper(string hocon, long? watermark)

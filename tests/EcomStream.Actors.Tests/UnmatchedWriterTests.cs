@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.TestKit.Xunit2;
@@ -321,9 +320,10 @@ public sealed class UnmatchedWriterTests : TestKit
                     Shop.Payment(_payments, 1, paymentId: id), DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1)),
             ],
             CancellationToken.None);
-        var payment = Shop.Payment(_payments, 1);
+        var payment = Shop.Payment(_payments, 1, paymentId: 9_999);
         _sink.Tell(Answers.Park(TestActor, payment));
         await ExpectMsgAsync<PaymentsParked>();
+        _index.IsWaiting(1).ShouldBeTrue();
         _sink.Tell(Answers.Heal(payment));
         _sink.Tell(DrainUnmatched.Instance);
         await ExpectMsgAsync<UnmatchedDrained>();
@@ -355,27 +355,14 @@ public sealed class UnmatchedWriterTests : TestKit
     [Fact]
     public async Task A_write_that_took_effect_and_failed_all_the_same_does_not_undo_a_discard_when_it_is_repeated()
     {
-        var deadLettered = 0L;
-        using var listener = new MeterListener
-        {
-            InstrumentPublished = (instrument, l) =>
-            {
-                if (instrument.Name == "ecomstream.messages.dead_lettered")
-                {
-                    l.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        listener.SetMeasurementEventCallback<long>((_, messages, tags, _) =>
-            Interlocked.Add(ref deadLettered, tags.ToArray().Any(tag => _pipeline.Equals(tag.Value)) ? messages : 0));
-        listener.Start();
+        using var deadLettered = new CounterReader("ecomstream.messages.dead_lettered", _pipeline);
         _store.BeforeWriteUnmatched = rows =>
         {
             _store.BeforeWriteUnmatched = null;
             rows.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.DeadLettered);
 
             // The answer is lost, and an operator discards the row before the next attempt.
-            _store.WriteUnmatchedAsync([rows[0].Become(UnmatchedState.Discarded, 2, "by an operator")], CancellationToken.None).AsTask().Wait();
+            _ = _store.WriteUnmatchedAsync([rows[0].Become(UnmatchedState.Discarded, 2, "by an operator")], CancellationToken.None).AsTask();
             throw new StoreUnavailableException("timed out");
         };
         var payment = Shop.Payment(_payments, 1);
@@ -383,7 +370,172 @@ public sealed class UnmatchedWriterTests : TestKit
         await ExpectMsgAsync<PaymentsDeadLettered>();
         _store.Unmatched.ShouldHaveSingleItem().State.ShouldBe(UnmatchedState.Discarded);
         _publisher.Published.Count.ShouldBe(1);
-        AwaitAssert(() => Interlocked.Read(ref deadLettered).ShouldBe(1));
+        await AwaitAssertAsync(() => deadLettered.Value.ShouldBe(1));
+    }
+
+    [Fact]
+    public async Task A_write_that_took_effect_does_not_undo_a_discard_when_its_batch_is_divided_because_of_another_order()
+    {
+        // Both in one batch: the first one keeps the writer busy.
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
+        foreach (var order in (long[])[8, 9])
+        {
+            _sink.Tell(new RefreshIndex(order));
+        }
+
+        var attempts = 0;
+        _store.BeforeWriteUnmatched = rows =>
+        {
+            if (rows.Any(row => row.State == UnmatchedState.Discarded))
+            {
+                return;
+            }
+
+            switch (++attempts)
+            {
+                case 1:
+                    rows.Count.ShouldBe(2);
+                    _ = _store.WriteUnmatchedAsync([rows.Single(row => row.OrderId == 1).Become(UnmatchedState.Discarded, 2, "by an operator")], CancellationToken.None).AsTask();
+                    throw new StoreUnavailableException("timed out");
+                case var _ when rows.Any(row => row.OrderId == 2 && !row.Data.IsEmpty):
+                    throw new StoreRejectedException("the row is too large");
+            }
+        };
+        foreach (var order in (long[])[1, 2])
+        {
+            _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, order), DeadLetterReason.NoMatchingOrder)));
+        }
+
+        gate.SetResult();
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _store.Unmatched.Single(row => row.OrderId == 1).State.ShouldBe(UnmatchedState.Discarded);
+        _store.Unmatched.Single(row => row.OrderId == 2).Data.IsEmpty.ShouldBeTrue();
+        _publisher.Published.Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_payment_that_waits_keeps_its_data_when_the_store_rejects_another_row_of_its_order()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
+        foreach (var order in (long[])[8, 9])
+        {
+            _sink.Tell(new RefreshIndex(order));
+        }
+
+        _store.BeforeWriteUnmatched = rows =>
+        {
+            if (rows.Any(row => row.PaymentKey == "2" && !row.Data.IsEmpty))
+            {
+                throw new StoreRejectedException("the row is too large");
+            }
+        };
+        _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1, paymentId: 1)));
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1, paymentId: 2), DeadLetterReason.Superseded)));
+        gate.SetResult();
+        await ExpectMsgAsync<PaymentsParked>();
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _store.Unmatched.Single(row => row.PaymentKey == "1").Data.IsEmpty.ShouldBeFalse();
+        _store.Unmatched.Single(row => row.PaymentKey == "2").Data.IsEmpty.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_dead_letter_that_the_store_rejects_even_without_its_data_does_not_take_a_waiting_payment_with_it()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
+        foreach (var order in (long[])[8, 9])
+        {
+            _sink.Tell(new RefreshIndex(order));
+        }
+
+        _store.BeforeWriteUnmatched = rows =>
+        {
+            if (rows.Any(row => row.PaymentKey == "2"))
+            {
+                throw new StoreRejectedException("the row is too large");
+            }
+        };
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1, paymentId: 2), DeadLetterReason.Superseded)));
+        _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1, paymentId: 1)));
+        gate.SetResult();
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        await ExpectMsgAsync<PaymentsParked>();
+        _store.Unmatched.ShouldHaveSingleItem().PaymentKey.ShouldBe("1");
+        _publisher.Published.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_row_without_data_stays_so_when_the_store_still_rejects_the_data()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1) with { Data = default }], CancellationToken.None);
+        _store.BeforeWriteUnmatched = rows =>
+        {
+            if (rows.Any(row => !row.Data.IsEmpty))
+            {
+                throw new StoreRejectedException("the row is too large");
+            }
+        };
+        _sink.Tell(Answers.Park(TestActor, payment));
+        await ExpectMsgAsync<PaymentsParked>();
+        _payments.Acked.ShouldBe(1);
+        _store.Unmatched.ShouldHaveSingleItem().Data.IsEmpty.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_payment_that_was_joined_is_healed_also_when_an_operator_has_discarded_its_row_just_before()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1)], CancellationToken.None);
+        _sink.Tell(Answers.Heal(payment));
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<UnmatchedDrained>();
+        var row = _store.Unmatched.ShouldHaveSingleItem();
+        row.State.ShouldBe(UnmatchedState.Healed);
+        row.History.ShouldContain("joined before it was discarded");
+    }
+
+    [Fact]
+    public async Task A_heal_that_took_effect_and_failed_all_the_same_is_counted_once()
+    {
+        var payment = Shop.Payment(_payments, 1);
+        _sink.Tell(Answers.Park(TestActor, payment));
+        await ExpectMsgAsync<PaymentsParked>();
+        using var healed = new CounterReader("ecomstream.payments.healed", _pipeline);
+        _store.BeforeWriteUnmatched = rows =>
+        {
+            _store.BeforeWriteUnmatched = null;
+            _ = _store.WriteUnmatchedAsync(rows, CancellationToken.None).AsTask();
+            throw new StoreUnavailableException("timed out");
+        };
+        _sink.Tell(Answers.Heal(payment));
+        await AwaitAssertAsync(() => healed.Value.ShouldBe(1));
+    }
+
+    [Fact]
+    public async Task A_discarded_replay_that_is_delivered_again_heals_the_dead_letter_of_the_message_that_it_replays()
+    {
+        var malformed = new DeadLetterMessage(
+            new StoredDelivery("rubbish"u8.ToArray(), "7", 1_000_001, "payments-sub", new Dictionary<string, string>()), null, DeadLetterReason.Malformed, "", null, null);
+        var delivery = _payments.Publish(
+            Shop.PaymentData(1), new Dictionary<string, string> { [DeadLetter.Id] = malformed.RowId, [DeadLetter.Replays] = "1" }, 2_000_001);
+        PaymentCodec.TryDecode(delivery.Data.Span, out var decoded, out _).ShouldBeTrue();
+        var replay = new PaymentReceived(decoded, Stamp.Of(2_000_001, delivery.MessageId), delivery);
+        await _store.WriteUnmatchedAsync(
+            [
+                UnmatchedRows.Encode(malformed, 1).Become(UnmatchedState.DeadLettered, 1),
+                UnmatchedRows.Encode(replay, DeadLetterReason.NoMatchingOrder, UnmatchedState.Discarded, 1),
+            ],
+            CancellationToken.None);
+        _sink.Tell(new CheckDiscarded(replay, TestActor));
+        await Eventually.True(() => delivery.IsAcked, "it is acked");
+        _store.Unmatched.Single(row => row.IsMessage).State.ShouldBe(UnmatchedState.Healed);
+        _store.Unmatched.Single(row => !row.IsMessage).State.ShouldBe(UnmatchedState.Discarded);
     }
 
     private async Task WriteDiscardedAsync(int count) => await _store.WriteUnmatchedAsync(

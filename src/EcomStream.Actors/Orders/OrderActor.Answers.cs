@@ -51,6 +51,9 @@ internal sealed partial class OrderActor
         requests.Awaited = 0;
         CarryOut(rest, null);
         requests.AfterDeadLetters = null;
+
+        // An operator may have discarded them by now.
+        _state = _state.WithoutGivenUp();
         Continue();
     }
 }

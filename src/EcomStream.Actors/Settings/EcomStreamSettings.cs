@@ -91,7 +91,7 @@ public sealed record EcomStreamSettings
 
     /// <summary>
     /// Whether unmatched rows are written only if they are still as they were read, because another process may own their
-    /// shard by now. Set by the cluster, not by HOCON.
+    /// shard by now. Without it, only writes that are repeated compare them first. Set by the cluster, not by HOCON.
     /// </summary>
     internal bool ConditionalRows { get; init; }
 

@@ -13,13 +13,16 @@ namespace EcomStream.Actors;
 public sealed class UnmatchedIndex
 {
     private readonly ConcurrentDictionary<long, Entry> _orders = new();
-    private readonly ConcurrentDictionary<long, bool> _discarded = new();
+    private readonly ConcurrentDictionary<long, int> _discarded = new();
     private readonly Lock _lock = new();
 
     // May hold orders that no longer wait, or wait since another time: they are dropped when it is their turn.
     private readonly PriorityQueue<long, long> _byPublishTime = new();
     private int _waiting;
     private volatile bool _isLoading;
+
+    // The full sweep that is running, or was the last one.
+    private volatile int _sweep;
 
     /// <summary>
     /// Whether the rows of the store are still being added: until then every order counts as one with unmatched payments,
@@ -53,12 +56,12 @@ public sealed class UnmatchedIndex
     /// <summary>A payment of the order waits; its row is durable.</summary>
     /// <param name="orderId">The order.</param>
     /// <param name="publishTimeMicros">Publish time of its oldest payment that waits, microseconds since the Unix epoch.</param>
-    /// <param name="hasDeadLettered">Whether another payment of it was dead-lettered, and would be healed.</param>
-    internal void SetWaiting(long orderId, long publishTimeMicros, bool hasDeadLettered = false)
+    /// <param name="hasDeadLettered">Whether another payment of it may be dead-lettered, so that an order would heal it.</param>
+    internal void SetWaiting(long orderId, long publishTimeMicros, bool hasDeadLettered)
     {
         lock (_lock)
         {
-            var before = Replace(orderId, new Entry(publishTimeMicros, IsWaiting: true, hasDeadLettered));
+            var before = Replace(orderId, new Entry(publishTimeMicros, _sweep, IsWaiting: true, hasDeadLettered));
             if (!before.IsWaiting || before.PublishTimeMicros != publishTimeMicros)
             {
                 _byPublishTime.Enqueue(orderId, publishTimeMicros);
@@ -71,12 +74,12 @@ public sealed class UnmatchedIndex
     {
         lock (_lock)
         {
-            Replace(orderId, Entry.DeadLettered);
+            Replace(orderId, DeadLettered);
         }
     }
 
     /// <summary>A payment of the order was discarded.</summary>
-    internal void SetDiscarded(long orderId) => _discarded[orderId] = true;
+    internal void SetDiscarded(long orderId) => _discarded[orderId] = _sweep;
 
     /// <summary>The order has no discarded payment any more.</summary>
     internal void RemoveDiscarded(long orderId) => _discarded.TryRemove(orderId, out _);
@@ -95,17 +98,37 @@ public sealed class UnmatchedIndex
             var known = _orders.TryGetValue(payment.OrderId, out var entry);
             if (payment.State != UnmatchedState.Waiting)
             {
-                Replace(payment.OrderId, known ? entry with { HasDeadLettered = true } : Entry.DeadLettered);
+                Replace(payment.OrderId, known ? entry with { HasDeadLettered = true, Sweep = _sweep } : DeadLettered);
             }
             else if (!known || !entry.IsWaiting || entry.PublishTimeMicros > payment.PublishTimeMicros)
             {
-                Replace(payment.OrderId, new Entry(payment.PublishTimeMicros, IsWaiting: true, entry.HasDeadLettered));
+                Replace(payment.OrderId, new Entry(payment.PublishTimeMicros, _sweep, IsWaiting: true, entry.HasDeadLettered));
                 _byPublishTime.Enqueue(payment.OrderId, payment.PublishTimeMicros);
             }
         }
     }
 
-    /// <summary>The order has come, and its rows are healed.</summary>
+    /// <summary>A full sweep of the table begins.</summary>
+    internal void BeginSweep() => _sweep++;
+
+    /// <summary>
+    /// Orders of which the full sweep has found no row for their entries. Their payments have changed during the sweep, or were
+    /// discarded or deleted by another program. Orders with payments that wait are not among them.
+    /// </summary>
+    /// <param name="limit">At most so many.</param>
+    internal IReadOnlyCollection<long> NotFoundBySweep(int limit)
+    {
+        var sweep = _sweep;
+        return
+        [
+            .. _orders.Where(order => order.Value is { IsWaiting: false } entry && entry.Sweep != sweep).Select(order => order.Key)
+                .Concat(_discarded.Where(order => order.Value != sweep).Select(order => order.Key))
+                .Distinct()
+                .Take(limit),
+        ];
+    }
+
+    /// <summary>No unmatched payment of the order would be healed by an order: it was joined, discarded or deleted.</summary>
     internal void Remove(long orderId)
     {
         lock (_lock)
@@ -164,8 +187,7 @@ public sealed class UnmatchedIndex
         return before;
     }
 
-    private readonly record struct Entry(long PublishTimeMicros, bool IsWaiting, bool HasDeadLettered)
-    {
-        public static readonly Entry DeadLettered = new(0, IsWaiting: false, HasDeadLettered: true);
-    }
+    private Entry DeadLettered => new(0, _sweep, IsWaiting: false, HasDeadLettered: true);
+
+    private readonly record struct Entry(long PublishTimeMicros, int Sweep, bool IsWaiting, bool HasDeadLettered);
 }

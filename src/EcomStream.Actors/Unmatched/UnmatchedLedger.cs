@@ -232,9 +232,9 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
     {
         // A payment that was superseded while its fact was being written stays superseded, and a row that has a newer
         // message by now waits until that one is joined.
-        if (_rows.TryGetValue(payment.Key, out var existing) && existing.IsHealable && UnmatchedRows.Compare(payment, existing) >= 0)
+        if (_rows.TryGetValue(payment.Key, out var existing) && existing.IsUnjoined && UnmatchedRows.Compare(payment, existing) >= 0)
         {
-            Heal(existing, "joined");
+            Heal(existing, existing.State == UnmatchedState.Discarded ? "joined before it was discarded" : "joined");
         }
     }
 

@@ -16,6 +16,7 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
 
     private const int MostPagesWithoutAnswer = 3;
     private const int SweepsBeforeSearch = 10;
+    private const int MostRefreshed = 10_000;
 
     private readonly EcomStreamSettings _settings;
     private readonly IFactStore _store;
@@ -100,11 +101,17 @@ internal sealed class UnmatchedSweeper : UntypedActor, IWithTimers
                 break;
             case SearchTick when !_searching:
                 _searching = true;
+                _index.BeginSweep();
                 FindUnjoinedAsync().PipeTo(Self);
                 break;
             case PaymentsFound found:
                 _searching = false;
                 Heal(found.OrderIds);
+                foreach (var orderId in _index.NotFoundBySweep(MostRefreshed))
+                {
+                    _unmatched.Tell(new RefreshIndex(orderId), ActorRefs.NoSender);
+                }
+
                 break;
             case Status.Failure failure:
                 _searching = false;

@@ -96,11 +96,11 @@ internal sealed partial class UnmatchedWriter
         }
     }
 
-    private static void Settle(CheckDiscarded check, bool isDiscarded)
+    private void Settle(CheckDiscarded check, bool isDiscarded)
     {
         if (isDiscarded)
         {
-            check.Payment.Delivery.Ack();
+            Ack([check.Payment]);
         }
         else
         {
@@ -131,10 +131,11 @@ internal sealed partial class UnmatchedWriter
         }
 
         var ledger = work.Ledger!;
-        if (ledger.Healed.Count > 0)
+        var healed = work.Healed.Count == 0 ? [] : ledger.Rows.Where(row => row.State == UnmatchedState.Healed && work.Healed.Contains(row.Id)).ToList();
+        if (healed.Count > 0)
         {
-            _metrics.Healed(ledger.Healed.Count);
-            _log.Debug("Healed {DeadLetterId} and {Others} more: the payment was joined with its order", ledger.Healed[^1], ledger.Healed.Count - 1);
+            _metrics.Healed(healed.Count);
+            _log.Debug("Healed {DeadLetterId} and {Others} more: the payment was joined with its order", healed[^1].Id, healed.Count - 1);
         }
 
         if (ledger.Parked > 0)

@@ -9,30 +9,19 @@ internal sealed partial class UnmatchedWriter
 {
     private void WriteAgain(WriteFailed failed)
     {
-        if (failed is { Error: StoreRejectedException, Batch.Works: [{ WithoutData: false } work] })
+        var batch = failed.Batch with { WasWritten = true };
+        if (failed.Error is StoreRejectedException && batch.Works is [{ } work] && failed.Row is null)
         {
-            // The data may be too large for the store. The dead letter has it; a waiting payment cannot wait without it.
-            var isPublished = work.Ledger!.DeadLetters.Count > 0;
-            _log.Error(
-                failed.Error,
-                "The store rejected the unmatched rows of order {OrderId}; {Consequence}",
-                work.RowOrderId,
-                isPublished ? "they are written without their data, which the dead letter carries" : "they are tried again");
-            if (isPublished)
-            {
-                work.WithoutData = true;
-                Write(failed.Batch);
-                return;
-            }
-        }
-        else if (failed is { Error: StoreRejectedException, Batch.Works: [{ WithoutData: true } kept] })
-        {
-            _log.Error(failed.Error, "The store rejected the unmatched rows of order {OrderId} even without data; their dead letters are published", kept.RowOrderId);
-            Complete(failed.Batch);
+            WriteOneByOne(batch, work);
             return;
         }
 
-        Failed(failed.Batch, failed.Error, "write", batch => Write(batch));
+        if (failed.Row is { } row)
+        {
+            _log.Error(failed.Error, "The store rejected the unmatched row {RowId}, the only place of its data; it is tried again", row.Id);
+        }
+
+        Failed(batch, failed.Error, "write", again => Write(again));
     }
 
     // A failure that another attempt may not cure is isolated first, so that it holds up one order only.

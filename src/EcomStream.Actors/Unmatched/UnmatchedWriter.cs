@@ -14,6 +14,9 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
     private const int BatchesAtOnce = 2;
     private const int MostPerLane = 100;
 
+    // So often work is decided again before it waits.
+    private const int TimesStaleAtOnce = 5;
+
     // Rows of one order that are read at once.
     internal const int UnjoinedLimit = 1_000;
 
@@ -161,6 +164,8 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
             {
                 work.Ledger!.Apply(command);
             }
+
+            work.Healed.UnionWith(work.Ledger!.Healed);
         }
 
         // Work that publishes waits for its topic; the rest does not wait for it.
@@ -205,52 +210,6 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
         Write(batch);
     }
 
-    private void Write(UnmatchedBatch batch)
-    {
-        UnmatchedPayment[] rows = [.. batch.Works.SelectMany(work => work.RowsToWrite)];
-        if (rows.Length == 0)
-        {
-            Complete(batch);
-            return;
-        }
-
-        // A failed write may have taken effect, and an operator may have changed the row since.
-        _writing++;
-        if (_settings.ConditionalRows || batch.Failures > 0)
-        {
-            WriteUnchangedAsync(batch).PipeTo(Self, success: stale => new RowsWritten(batch, stale), failure: error => new WriteFailed(batch, error));
-        }
-        else
-        {
-            WriteAsync(rows).PipeTo(Self, success: () => new RowsWritten(batch, null), failure: error => new WriteFailed(batch, error));
-        }
-
-        async Task WriteAsync(UnmatchedPayment[] changed) => await _store.WriteUnmatchedAsync(changed, CancellationToken.None);
-    }
-
-    // Writes rows that are as they were read.
-    // Returns the work with rows that another process has changed since.
-    private async Task<IReadOnlySet<UnmatchedWork>> WriteUnchangedAsync(UnmatchedBatch batch)
-    {
-        var changes = batch.Works
-            .SelectMany(work => work.RowsToWrite.Select(row => (Work: work, Change: new UnmatchedChange(work.Ledger!.Existing(row.PaymentKey), row))))
-            .ToList();
-        var applied = await _store.ChangeUnmatchedAsync([.. changes.Select(change => change.Change)], CancellationToken.None);
-        return changes.Where((_, i) => !applied[i]).Select(change => change.Work).ToHashSet();
-    }
-
-    // The rows of this work were changed by another process after they were read: it is decided again.
-    private UnmatchedBatch WithoutStale(UnmatchedBatch batch, IReadOnlySet<UnmatchedWork>? stale)
-    {
-        if (stale is not { Count: > 0 })
-        {
-            return batch;
-        }
-
-        Read(new UnmatchedBatch([.. stale]));
-        return batch with { Works = [.. batch.Works.Where(work => !stale.Contains(work))] };
-    }
-
     // Work whose last attempt failed is left unacked: whoever reads next receives its messages again.
     private void AnswerDrained()
     {
@@ -271,9 +230,9 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
 
     private sealed record ReadFailed(UnmatchedBatch Batch, Exception Error) : INoSerializationVerificationNeeded;
 
-    private sealed record RowsWritten(UnmatchedBatch Batch, IReadOnlySet<UnmatchedWork>? Stale) : INoSerializationVerificationNeeded;
+    private sealed record RowsWritten(UnmatchedBatch Batch, IReadOnlySet<UnmatchedWork> Stale) : INoSerializationVerificationNeeded;
 
-    private sealed record WriteFailed(UnmatchedBatch Batch, Exception Error) : INoSerializationVerificationNeeded;
+    private sealed record WriteFailed(UnmatchedBatch Batch, Exception Error, UnmatchedPayment? Row) : INoSerializationVerificationNeeded;
 
     private sealed record RepeatStep(UnmatchedBatch Batch, Action<UnmatchedBatch> Attempt) : INoSerializationVerificationNeeded;
 }

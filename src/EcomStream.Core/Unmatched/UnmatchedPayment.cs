@@ -75,7 +75,9 @@ public sealed record UnmatchedPayment
     /// <summary>Whether an order that arrives now is to take this payment.</summary>
     public bool IsHealable => State.IsHealable(Reason);
 
-    /// <summary>Whether the message in this row has not been joined: an order would heal it, or an operator has discarded it.</summary>
+    /// <summary>
+    /// Whether it is a payment without an order that has not been joined: an order would heal it, or an operator has discarded it.
+    /// </summary>
     public bool IsUnjoined => State.IsUnjoined(Reason);
 
     /// <summary>Whether it is a message that is no payment of a known order: malformed, or rejected by the store.</summary>

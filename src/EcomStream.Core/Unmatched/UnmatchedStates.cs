@@ -35,7 +35,7 @@ public static class UnmatchedStates
         state == UnmatchedState.Waiting || (state == UnmatchedState.DeadLettered && reason == DeadLetterReason.NoMatchingOrder);
 
     /// <summary>
-    /// Whether the message of a payment in this state, here for this reason, has not been joined: an order would heal it, or an
+    /// Whether a payment in this state, here for this reason, had no order and has not been joined: an order would heal it, or an
     /// operator has discarded it.
     /// </summary>
     public static bool IsUnjoined(this UnmatchedState state, DeadLetterReason reason) =>

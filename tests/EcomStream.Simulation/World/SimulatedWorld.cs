@@ -94,7 +94,7 @@ internal sealed class SimulatedWorld
     {
         if (BrokerIsDown)
         {
-            Loop.After(_downUntil - Loop.Now, "the shop publishes again", () => Publish(subscription, messages));
+            Loop.After(Math.Min(_downUntil - Loop.Now, Scenario.Second / 2), "it is published again", () => Publish(subscription, messages));
             return;
         }
 
@@ -256,7 +256,7 @@ internal sealed class SimulatedWorld
     private void WaitForQuiet(long until)
     {
         StartProcess();
-        if (Checker.IsQuiet)
+        if (Checker.IsQuiet && Pipeline is not null)
         {
             Checker.CheckAtTheEnd();
             if (Scenario.Chance(Loop.Random, 0.5))

@@ -1,0 +1,121 @@
+using Akka.Actor;
+using Akka.Event;
+using EcomStream.Core;
+
+namespace EcomStream.Actors;
+
+/// <summary>Writes of rows, each only if its row is as it was read where another program may have changed it.</summary>
+internal sealed partial class UnmatchedWriter
+{
+    private void Write(UnmatchedBatch batch)
+    {
+        (UnmatchedWork Work, UnmatchedPayment Row)[] rows = [.. batch.Works.SelectMany(work => work.RowsToWrite.Select(row => (work, row)))];
+        if (rows.Length == 0)
+        {
+            Complete(batch);
+            return;
+        }
+
+        _writing++;
+        WriteRowsAsync(batch, rows).PipeTo(Self, success: stale => new RowsWritten(batch, stale), failure: error => new WriteFailed(batch, error, Row: null));
+    }
+
+    // Returns the work whose rows were not written because they are not as they were read.
+    private async Task<IReadOnlySet<UnmatchedWork>> WriteRowsAsync(UnmatchedBatch batch, IReadOnlyList<(UnmatchedWork Work, UnmatchedPayment Row)> rows)
+    {
+        if (_settings.ConditionalRows)
+        {
+            var applied = await _store.ChangeUnmatchedAsync(
+                [.. rows.Select(one => new UnmatchedChange(one.Work.Ledger!.Existing(one.Row.PaymentKey), one.Row))], CancellationToken.None);
+            return rows.Where((_, i) => !applied[i]).Select(one => one.Work).ToHashSet();
+        }
+
+        var stale = batch.WasWritten ? await FindStaleAsync(rows) : new HashSet<UnmatchedWork>();
+        UnmatchedPayment[] unchanged = [.. rows.Where(one => !stale.Contains(one.Work)).Select(one => one.Row)];
+        if (unchanged.Length > 0)
+        {
+            await _store.WriteUnmatchedAsync(unchanged, CancellationToken.None);
+        }
+
+        return stale;
+    }
+
+    // A write that failed may have taken effect, and an operator may have changed the row since. It is not repeated as a
+    // conditional change: the failed write may reach a replica late, and must not take precedence then.
+    private async Task<HashSet<UnmatchedWork>> FindStaleAsync(IReadOnlyList<(UnmatchedWork Work, UnmatchedPayment Row)> rows)
+    {
+        var stored = (await _store.ReadUnmatchedRowsAsync([.. rows.Select(one => (one.Row.OrderId, one.Row.PaymentKey))], CancellationToken.None))
+            .ToDictionary(row => (row.OrderId, row.PaymentKey));
+        return rows.Where(one => !IsAsRead(one.Work, one.Row, stored.GetValueOrDefault((one.Row.OrderId, one.Row.PaymentKey)))).Select(one => one.Work).ToHashSet();
+
+        static bool IsAsRead(UnmatchedWork work, UnmatchedPayment row, UnmatchedPayment? now)
+        {
+            var before = work.Ledger!.Existing(row.PaymentKey);
+            return now is null ? before is null : now.HasSameContent(row) || (before is not null && now.HasSameContent(before));
+        }
+    }
+
+    // Work whose rows are not as they were read is decided again.
+    private UnmatchedBatch WithoutStale(UnmatchedBatch batch, IReadOnlySet<UnmatchedWork> stale)
+    {
+        if (stale.Count == 0)
+        {
+            return batch;
+        }
+
+        var again = new UnmatchedBatch([.. stale]) { WasWritten = true };
+        if (again.Works.Max(work => ++work.TimesStale) % TimesStaleAtOnce != 0)
+        {
+            Read(again);
+        }
+        else
+        {
+            Failed(again, new StoreUnavailableException("other programs change them again and again, or one of them cannot be read"), "change", repeated => Read(repeated));
+        }
+
+        return batch with { Works = [.. batch.Works.Where(work => !stale.Contains(work))] };
+    }
+
+    // Finds the rows that the store rejects: their data may be too large for it.
+    private void WriteOneByOne(UnmatchedBatch batch, UnmatchedWork work)
+    {
+        _writing++;
+        UnmatchedPayment? current = null;
+        WriteAsync().PipeTo(Self, success: stale => new RowsWritten(batch, stale), failure: error => new WriteFailed(batch, error, error is StoreRejectedException ? current : null));
+
+        async Task<IReadOnlySet<UnmatchedWork>> WriteAsync()
+        {
+            foreach (var row in work.Ledger!.Changed.ToList())
+            {
+                current = row;
+                for (var isWritten = false; !isWritten && !work.Rejected.Contains(row.PaymentKey);)
+                {
+                    try
+                    {
+                        var stale = await WriteRowsAsync(batch, [(work, work.RowsToWrite.Single(one => one.PaymentKey == row.PaymentKey))]);
+                        if (stale.Count > 0)
+                        {
+                            return stale;
+                        }
+
+                        isWritten = true;
+                    }
+                    catch (StoreRejectedException error) when (work.MayLackData(row))
+                    {
+                        if (work.WithoutData.Add(row.PaymentKey))
+                        {
+                            _log.Error(error, "The store rejected the unmatched row {RowId}; it is written without its data, which its dead letter has", row.Id);
+                        }
+                        else
+                        {
+                            _log.Error(error, "The store rejected the unmatched row {RowId} even without its data; its dead letter is published and has no row", row.Id);
+                            work.Rejected.Add(row.PaymentKey);
+                        }
+                    }
+                }
+            }
+
+            return new HashSet<UnmatchedWork>();
+        }
+    }
+}
