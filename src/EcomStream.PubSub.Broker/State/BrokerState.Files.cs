@@ -50,7 +50,7 @@ internal sealed partial class BrokerState
                     _options.Files.Store.Delete(path);
                 }
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (IOException error)
             {
                 _logger.LogWarning("The unused file or folder {Path} cannot be deleted; the next start tries again: {Reason}", path, error.Message);
             }
