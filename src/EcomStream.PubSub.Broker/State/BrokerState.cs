@@ -22,6 +22,7 @@ internal sealed partial class BrokerState : IDisposable
     private readonly ConcurrentDictionary<string, BrokerSubscription> _subscriptions = [];
     private readonly ConcurrentDictionary<string, BrokerSnapshot> _snapshots = [];
     private MetadataJournal _metadata = null!;
+    private bool _isDisposed;
 
     private BrokerState(EmbeddedBrokerOptions options, BrokerFolder folder, ILogger logger)
     {
@@ -92,7 +93,7 @@ internal sealed partial class BrokerState : IDisposable
             {
                 topic.Reclaim(() => FirstOfSnapshots(topic), now);
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (IOException error)
             {
                 _logger.LogWarning("Acked messages of {Topic} could not be deleted, which is tried again: {Reason}", topic.Name, error.Message);
             }
@@ -134,18 +135,23 @@ internal sealed partial class BrokerState : IDisposable
 
     public void Dispose()
     {
-        foreach (var subscription in Subscriptions)
+        // A call that is still under way ends first; a later one finds everything closed.
+        lock (_lock)
         {
-            subscription.Dispose();
-        }
+            _isDisposed = true;
+            foreach (var subscription in Subscriptions)
+            {
+                subscription.Dispose();
+            }
 
-        foreach (var topic in AllTopics())
-        {
-            topic.Dispose();
-        }
+            foreach (var topic in AllTopics())
+            {
+                topic.Dispose();
+            }
 
-        _metadata?.Dispose();
-        _folder.Dispose();
+            _metadata?.Dispose();
+            _folder.Dispose();
+        }
     }
 
     private ICollection<BrokerTopic> AllTopics() => _topicsById.Values;

@@ -19,6 +19,7 @@ internal sealed class AckFile : IDisposable
     private long _length;
     private long _compactAt = CompactBytes;
     private bool _unsynced;
+    private bool _isDisposed;
 
     private AckFile(string path, StoredFile? file, long length, BrokerFiles files)
     {
@@ -54,8 +55,11 @@ internal sealed class AckFile : IDisposable
 
     /// <summary>Appends a frame.</summary>
     /// <exception cref="IOException">The disk is full or broken; nothing was appended.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed; nothing was created or appended.</exception>
     public void Append(ReadOnlySpan<byte> frame)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+
         // After a replacement that failed it is not open.
         var file = _file ??= _firstFrame is { } first ? Create(first) : _files.Open(_path);
         try
@@ -74,8 +78,10 @@ internal sealed class AckFile : IDisposable
 
     /// <summary>Replaces the file by one with a single frame, which is durable.</summary>
     /// <exception cref="IOException">The file holds what it held before.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed; the file holds what it held before.</exception>
     public void Replace(ReadOnlySpan<byte> firstFrame)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         try
         {
             _files.Replace(_path, firstFrame, CloseFile);
@@ -127,6 +133,7 @@ internal sealed class AckFile : IDisposable
 
     public void Dispose()
     {
+        _isDisposed = true;
         _file?.Dispose();
         _marker.Dispose();
     }
@@ -169,7 +176,7 @@ internal sealed class AckFile : IDisposable
     {
         lock (guard)
         {
-            if (!_unsynced || _file is null)
+            if (!_unsynced || _file is null || _isDisposed)
             {
                 return null;
             }
