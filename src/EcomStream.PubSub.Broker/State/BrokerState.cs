@@ -205,7 +205,7 @@ internal sealed partial class BrokerState : IDisposable
 
         if (!_metadata.HasUnknown)
         {
-            DeleteFiles(_folder.Orphans(_metadata.Topics.Keys.ToHashSet(), _metadata.Subscriptions.Keys.ToHashSet(), _metadata.Snapshots.Keys.ToHashSet()));
+            DeleteOrphans();
         }
 
         foreach (var entry in _metadata.Topics.Values)
