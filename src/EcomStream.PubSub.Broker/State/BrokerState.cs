@@ -238,10 +238,13 @@ internal sealed partial class BrokerState : IDisposable
 
     // Before its first messages are synced, a power cut may take the folder of a topic.
     private BrokerTopic LoadTopic(BrokerMetadata.TopicEntry entry, ClosedMarker.NextMessage? next) =>
-        !entry.IsStored || _options.Files.Store.FolderExists(_folder.TopicFolder(entry.Id))
+        !entry.IsStored || HasLog(_folder.TopicFolder(entry.Id))
             ? OpenTopic(entry, next)
             : throw new BrokerStartException(
-                $"The messages of {entry.Name} are missing: there is no {_folder.TopicFolder(entry.Id)}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+                $"The messages of {entry.Name} are missing: {_folder.TopicFolder(entry.Id)} has no log file. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+
+    private bool HasLog(string folder) =>
+        _options.Files.Store.FolderExists(folder) && _options.Files.Store.FilesIn(folder, ".log").Count > 0;
 
     private BrokerTopic OpenTopic(BrokerMetadata.TopicEntry entry, ClosedMarker.NextMessage? next = null) =>
         new(entry.Id, entry.Name, entry.Settings, TopicLog.Open(_folder.TopicFolder(entry.Id), _options, _logger, next))
