@@ -14,7 +14,7 @@ internal sealed class AckFile : IDisposable
     private readonly Lock _syncing = new();
     private StoredFile? _file;
 
-    // Of a file that is not created yet.
+    // The first frame, until the file is created.
     private byte[]? _firstFrame;
     private long _length;
     private long _compactAt = CompactBytes;
@@ -31,7 +31,8 @@ internal sealed class AckFile : IDisposable
     public bool IsLarge => _length > _compactAt;
 
     /// <summary>
-    /// A new file. It is created with the first ack: many subscriptions never get one, and files take time to create.
+    /// A new file. It is created when something is first written to it: many subscriptions never get an ack, and files take time
+    /// to create.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="firstFrame">Its first frame.</param>

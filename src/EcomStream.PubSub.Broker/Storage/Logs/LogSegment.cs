@@ -206,7 +206,7 @@ internal sealed class LogSegment : IDisposable
         _created?.Dispose();
     }
 
-    // Nothing but an append is asked of a segment without messages.
+    // Only appends reach a segment without messages.
     private StoredFile File => _created ?? throw new InvalidOperationException($"{Path} was not created.");
 
     private static BrokerStartException Damaged(string path, long at) => new(
