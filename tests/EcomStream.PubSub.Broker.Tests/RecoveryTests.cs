@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using EcomStream.PubSub.Broker.Storage;
 using Google.Cloud.PubSub.V1;
 
 namespace EcomStream.PubSub.Broker.Tests;
@@ -149,6 +150,64 @@ public sealed class RecoveryTests : IDisposable
     }
 
     [Fact]
+    public async Task A_topic_whose_only_log_file_is_missing_is_an_error_that_names_it()
+    {
+        await PublishAndCloseAsync(1);
+        File.Delete(Files("*.log").Single());
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain(BrokerClient.Topic);
+    }
+
+    [Fact]
+    public async Task Missing_acks_that_were_synced_are_an_error_that_names_the_file()
+    {
+        var acks = await AckAndCloseAsync();
+        File.Delete(acks);
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain(acks);
+    }
+
+    [Fact]
+    public async Task Acks_that_a_power_cut_took_before_their_first_sync_are_not_an_error()
+    {
+        // The marker is written after the first sync.
+        var acks = await AckAndCloseAsync();
+        File.Delete(acks);
+        File.Delete(acks + ".synced");
+
+        await using var client = await BrokerClient.StartAsync(_folder.Path);
+        (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["acked"]);
+    }
+
+    [Fact]
+    public async Task A_sync_marker_that_a_power_cut_took_is_not_an_error()
+    {
+        var acks = await AckAndCloseAsync();
+        File.Delete(acks + ".synced");
+
+        await using var client = await BrokerClient.StartAsync(_folder.Path);
+        client.Stats.Backlog.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task The_marker_of_acks_is_written_after_their_file_and_its_folder_are_synced()
+    {
+        var synced = new List<string>();
+        var path = Path.Combine(_folder.Path, "1.acks");
+        using var acks = AckLog.New(path, new AckState(0), new BrokerFiles(afterSync: (file, _) =>
+        {
+            synced.Add(file);
+            File.Exists(path).ShouldBeTrue();
+            File.Exists(path + ".synced").ShouldBeFalse();
+        }));
+        acks.Ack([0]);
+        File.Exists(path + ".synced").ShouldBeFalse();
+
+        acks.Sync(new Lock());
+
+        synced.ShouldBe([path]);
+        File.Exists(path + ".synced").ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task A_topic_without_messages_and_a_subscription_without_acks_have_no_files_and_are_there_after_a_restart()
     {
         await using (await BrokerClient.StartReadyAsync(_folder.Path))
@@ -178,6 +237,7 @@ public sealed class RecoveryTests : IDisposable
 
             await client.DisposeAsync();
             File.Delete(Files("*.acks").Single());
+            File.Delete(Files("*.acks.synced").Single());
         }
 
         await using var after = await BrokerClient.StartAsync(_folder.Path);
@@ -237,6 +297,17 @@ public sealed class RecoveryTests : IDisposable
         var error = await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(path));
         error.Message.ShouldContain(path);
         error.Message.ShouldNotContain("\n");
+    }
+
+    private async Task<string> AckAndCloseAsync()
+    {
+        await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            await client.PublishAsync("acked");
+            await client.AckAsync(await client.PullAsync());
+        }
+
+        return Files("*.acks").Single();
     }
 
     private string[] Files(string pattern) =>

@@ -106,6 +106,21 @@ public sealed class RepairTests : IDisposable
         await ShouldHoldAllButAsync(frame == 0 ? [10, 12, 14, 100, 102, 104] : [10, 14, 100, 104]);
     }
 
+    [Fact]
+    public async Task Missing_acks_are_reported_and_all_messages_since_the_subscription_was_created_are_delivered_again()
+    {
+        await PublishAsync(ackEvery: 3);
+        var path = Directory.GetFiles(_folder.Path, "*.acks", SearchOption.AllDirectories).ShouldHaveSingleItem();
+        File.Delete(path);
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(_folder.Path))).Message.ShouldContain("ecomstream broker repair");
+
+        var found = BrokerRepair.Check(_folder.Path).ShouldHaveSingleItem();
+        found.ShouldBe(new LogDamage(path, 0, 0, 0, 0) { IsOfAcks = true });
+        BrokerRepair.Repair(_folder.Path).ShouldBe([found]);
+        BrokerRepair.Check(_folder.Path).ShouldBeEmpty();
+        await ShouldHoldAllButAsync();
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

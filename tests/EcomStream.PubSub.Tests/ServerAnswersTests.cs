@@ -14,6 +14,10 @@ namespace EcomStream.PubSub.Tests;
 /// <summary>How the client handles answers that no emulator gives: every status of a stream, keep-alives without an answer, and streams that end.</summary>
 public sealed class ServerAnswersTests : ScriptedServerTests
 {
+    // The first request does not fit into the flow-control window of the stream, so that its write lasts until the server reads
+    // it or ends the call.
+    private static readonly string LongName = new('s', 2 << 20);
+
     [Theory]
     [InlineData(StatusCode.Unavailable)]
     [InlineData(StatusCode.DeadlineExceeded)]
@@ -75,6 +79,53 @@ public sealed class ServerAnswersTests : ScriptedServerTests
         error.Message.ShouldContain("projects/test/subscriptions/orders_data-sub");
         error.Message.ShouldContain(server.Endpoint);
         server.Calls.Count.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(StatusCode.NotFound, "NOT_FOUND")]
+    [InlineData(StatusCode.PermissionDenied, "PERMISSION_DENIED")]
+    public async Task A_stream_that_is_refused_before_its_first_request_was_written_fails_with_the_status_of_the_server(StatusCode status, string name)
+    {
+        await using var server = await ScriptedPubSub.StartAsync(call => call.FailAsync(status, "because of the test"));
+        using var connection = Connect(server);
+        await using var subscription = new PubSubSubscription(connection, LongName);
+        await using var receiver = new Receiver(subscription);
+
+        var error = await Should.ThrowAsync<SubscriptionFailedException>(receiver.Completion.WaitAsync(TimeSpan.FromSeconds(10)));
+
+        error.Message.ShouldContain(name);
+        error.Message.ShouldContain("because of the test");
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_refused_for_now_before_its_first_request_was_written_is_logged_with_the_status_of_the_server()
+    {
+        await using var server = await ScriptedPubSub.StartAsync(call => call.FailAsync(StatusCode.Unavailable, "because of the test"));
+        using var connection = Connect(server);
+        await using var subscription = new PubSubSubscription(connection, LongName);
+        await using var receiver = new Receiver(subscription);
+
+        await Eventually.True(() => server.Calls.Count >= 3, "it is tried again");
+
+        var ended = Log.Lines.Where(line => line.Contains("it is opened again in")).ToList();
+        ended.Count.ShouldBeGreaterThan(0);
+        ended.ShouldAllBe(line => line.Contains("Unavailable (because of the test)"));
+        subscription.Status.StreamsOpened.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_stream_whose_first_request_cannot_be_written_is_logged_with_the_error_of_the_write_if_the_server_reports_none()
+    {
+        await using var server = await ScriptedPubSub.StartAsync(call => call.OkAsync());
+        using var connection = Connect(server);
+        await using var subscription = new PubSubSubscription(connection, LongName);
+        await using var receiver = new Receiver(subscription);
+
+        await Eventually.True(() => server.Calls.Count >= 3, "it is tried again");
+
+        var ended = Log.Lines.Where(line => line.Contains("it is opened again in")).ToList();
+        ended.Count.ShouldBeGreaterThan(0);
+        ended.ShouldAllBe(line => !line.Contains("the server closed it") && line.Contains("the first request could not be written"), string.Join("\n", ended).Replace(LongName, "LONG"));
     }
 
     [Fact]

@@ -19,9 +19,20 @@ internal sealed partial class BrokerState
 
             CheckSchema(settings.Schema);
 
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             var entry = new BrokerMetadata.TopicEntry(_metadata.NextId, name, false) { Settings = settings };
-            _metadata.Append(new MetadataChange { NextId = entry.Id + 1, Topic = entry });
+            DeleteLeftovers([_folder.TopicFolder(entry.Id)]);
             var topic = OpenTopic(entry);
+            try
+            {
+                _metadata.Append(new MetadataChange { NextId = entry.Id + 1, Topic = entry });
+            }
+            catch
+            {
+                topic.Dispose();
+                throw;
+            }
+
             _topicsById[entry.Id] = topic;
             _topics[name] = topic;
             return topic;
@@ -77,7 +88,9 @@ internal sealed partial class BrokerState
 
             var topic = Topic(topicName);
             CheckDeadLetterTopic(settings);
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             var id = _metadata.NextId;
+            DeleteLeftovers(AckLog.FilesOf(_folder.AckPath(id)));
             var subscription = topic.Add(() =>
             {
                 var end = topic.Log.EndOffset;

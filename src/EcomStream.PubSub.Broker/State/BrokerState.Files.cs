@@ -34,6 +34,40 @@ internal sealed partial class BrokerState
         }
     }
 
+    // A power cut can lose the journal entry of a topic or a subscription and leave its files. Its number is used again, and
+    // the files must not come back once the new entry is durable.
+    private void DeleteLeftovers(IEnumerable<string> paths)
+    {
+        foreach (var path in paths.Where(path => _options.Files.Store.FolderExists(path) || _options.Files.Store.Exists(path)))
+        {
+            Delete(path);
+            _options.Files.SyncDirectory(Path.GetDirectoryName(path)!);
+        }
+    }
+
+    // As DeleteLeftovers, for all files without an entry when the folder is opened.
+    private void DeleteOrphans()
+    {
+        var orphans = _folder.Orphans(_metadata.Topics.Keys.ToHashSet(), _metadata.Subscriptions.Keys.ToHashSet(), _metadata.Snapshots.Keys.ToHashSet()).ToList();
+        DeleteFiles(orphans);
+        foreach (var directory in orphans.Select(path => Path.GetDirectoryName(path)!).Distinct())
+        {
+            _options.Files.SyncDirectory(directory);
+        }
+    }
+
+    private void Delete(string path)
+    {
+        if (_options.Files.Store.FolderExists(path))
+        {
+            _options.Files.DeleteFolder(path);
+        }
+        else
+        {
+            _options.Files.Delete(path);
+        }
+    }
+
     // What cannot be deleted is an orphan for the next start.
     private void DeleteFiles(IEnumerable<string> paths)
     {
@@ -41,16 +75,9 @@ internal sealed partial class BrokerState
         {
             try
             {
-                if (_options.Files.Store.FolderExists(path))
-                {
-                    _options.Files.Store.DeleteFolder(path);
-                }
-                else
-                {
-                    _options.Files.Store.Delete(path);
-                }
+                Delete(path);
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (IOException error)
             {
                 _logger.LogWarning("The unused file or folder {Path} cannot be deleted; the next start tries again: {Reason}", path, error.Message);
             }

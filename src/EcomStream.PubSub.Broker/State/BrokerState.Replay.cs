@@ -19,6 +19,8 @@ internal sealed partial class BrokerState
                 throw AlreadyExists("snapshot", name);
             }
 
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+
             var subscription = Subscription(subscriptionName);
             return subscription.Topic.WithoutReclaiming(() =>
             {

@@ -22,6 +22,7 @@ internal sealed partial class BrokerState : IDisposable
     private readonly ConcurrentDictionary<string, BrokerSubscription> _subscriptions = [];
     private readonly ConcurrentDictionary<string, BrokerSnapshot> _snapshots = [];
     private MetadataJournal _metadata = null!;
+    private bool _isDisposed;
 
     private BrokerState(EmbeddedBrokerOptions options, BrokerFolder folder, ILogger logger)
     {
@@ -92,7 +93,7 @@ internal sealed partial class BrokerState : IDisposable
             {
                 topic.Reclaim(() => FirstOfSnapshots(topic), now);
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (IOException error)
             {
                 _logger.LogWarning("Acked messages of {Topic} could not be deleted, which is tried again: {Reason}", topic.Name, error.Message);
             }
@@ -134,18 +135,23 @@ internal sealed partial class BrokerState : IDisposable
 
     public void Dispose()
     {
-        foreach (var subscription in Subscriptions)
+        // A call that is still under way ends first; a later one finds everything closed.
+        lock (_lock)
         {
-            subscription.Dispose();
-        }
+            _isDisposed = true;
+            foreach (var subscription in Subscriptions)
+            {
+                subscription.Dispose();
+            }
 
-        foreach (var topic in AllTopics())
-        {
-            topic.Dispose();
-        }
+            foreach (var topic in AllTopics())
+            {
+                topic.Dispose();
+            }
 
-        _metadata?.Dispose();
-        _folder.Dispose();
+            _metadata?.Dispose();
+            _folder.Dispose();
+        }
     }
 
     private ICollection<BrokerTopic> AllTopics() => _topicsById.Values;
@@ -199,7 +205,7 @@ internal sealed partial class BrokerState : IDisposable
 
         if (!_metadata.HasUnknown)
         {
-            DeleteFiles(_folder.Orphans(_metadata.Topics.Keys.ToHashSet(), _metadata.Subscriptions.Keys.ToHashSet(), _metadata.Snapshots.Keys.ToHashSet()));
+            DeleteOrphans();
         }
 
         foreach (var entry in _metadata.Topics.Values)
@@ -232,10 +238,13 @@ internal sealed partial class BrokerState : IDisposable
 
     // Before its first messages are synced, a power cut may take the folder of a topic.
     private BrokerTopic LoadTopic(BrokerMetadata.TopicEntry entry, ClosedMarker.NextMessage? next) =>
-        !entry.IsStored || _options.Files.Store.FolderExists(_folder.TopicFolder(entry.Id))
+        !entry.IsStored || HasLog(_folder.TopicFolder(entry.Id))
             ? OpenTopic(entry, next)
             : throw new BrokerStartException(
-                $"The messages of {entry.Name} are missing: there is no {_folder.TopicFolder(entry.Id)}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+                $"The messages of {entry.Name} are missing: {_folder.TopicFolder(entry.Id)} has no log file. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+
+    private bool HasLog(string folder) =>
+        _options.Files.Store.FolderExists(folder) && _options.Files.Store.FilesIn(folder, ".log").Count > 0;
 
     private BrokerTopic OpenTopic(BrokerMetadata.TopicEntry entry, ClosedMarker.NextMessage? next = null) =>
         new(entry.Id, entry.Name, entry.Settings, TopicLog.Open(_folder.TopicFolder(entry.Id), _options, _logger, next))

@@ -256,8 +256,7 @@ internal sealed class BrokerSubscription : IDisposable
         {
             _state.IsClosed = true;
             _consumers.Wake();
+            _acks.Dispose();
         }
-
-        _acks.Dispose();
     }
 }

@@ -53,7 +53,11 @@ internal sealed class SubscriptionPosition(
     {
         lock (guard)
         {
-            state.Rejected.Ack();
+            if (!state.IsClosed)
+            {
+                state.Rejected.Ack();
+            }
+
             return state.Acks.State.Within(log.StartOffset, log.EndOffset);
         }
     }

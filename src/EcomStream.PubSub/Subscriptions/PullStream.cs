@@ -127,6 +127,7 @@ internal sealed class PullStream(
         using var call = calls.StreamingPull(settler, reading.Token);
         var writing = Task.CompletedTask;
         var isStalled = false;
+        RpcException? unwritten = null;
         _isUnanswered = false;
         var share = new StreamShare(initialRequest.MaxOutstandingMessages, initialRequest.MaxOutstandingBytes);
         try
@@ -139,9 +140,12 @@ internal sealed class PullStream(
                 Opened();
                 writing = WriteAsync(call.RequestStream, patience, reading, closing.Token);
             }
-            catch (RpcException) when (!stop.IsCancellationRequested)
+            catch (RpcException error) when (!stop.IsCancellationRequested)
             {
-                // The server has ended the call already. The error may be a mere "cancelled"; reading gives the server's.
+                // Usually the server has ended the call, and the responses end with its status, while the error of the write
+                // may only say "cancelled". That error is reported if the server sends no status, or does not end the call.
+                unwritten = error.StatusCode == StatusCode.OK ? null : Unwritten(error);
+                reading.CancelAfter(DrainSilence);
             }
 
             while (await NextAsync(call.ResponseStream))
@@ -163,12 +167,21 @@ internal sealed class PullStream(
                 }
             }
 
+            if (unwritten is not null)
+            {
+                throw unwritten;
+            }
+
             EndedCleanly = stop.IsCancellationRequested;
             return isStalled ? Stalled : "the server closed it";
         }
         catch (RpcException) when (isStalled)
         {
             return Stalled;
+        }
+        catch (RpcException) when (unwritten is not null && reading.IsCancellationRequested)
+        {
+            throw unwritten;
         }
         catch (RpcException) when (Volatile.Read(ref _isUnanswered))
         {
@@ -182,6 +195,9 @@ internal sealed class PullStream(
             await writing;
         }
     }
+
+    private static RpcException Unwritten(RpcException error) =>
+        new(new Status(error.StatusCode, $"the first request could not be written{(error.Status.Detail.Length > 0 ? ": " : "")}{error.Status.Detail}", error));
 
     private void Opened()
     {

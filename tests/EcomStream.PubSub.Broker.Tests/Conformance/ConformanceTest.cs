@@ -20,6 +20,8 @@ public abstract class ConformanceTest
             return;
         }
 
+        // Whatever the emulator leaves out is waited for in vain.
+        pubsub.Patience = TimeSpan.FromSeconds(8);
         var failed = false;
         try
         {

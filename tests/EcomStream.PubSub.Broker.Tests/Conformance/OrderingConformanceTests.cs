@@ -54,7 +54,7 @@ public sealed class OrderingConformanceTests : ConformanceTest
     [OnBoth(References.Ordering)]
     public Task An_ack_counts_when_what_comes_before_it_is_acked(ServerKind kind) => On(kind, async pubsub =>
     {
-        await pubsub.MakeAsync(s => s.EnableMessageOrdering = true);
+        await pubsub.MakeAsync(s => (s.EnableMessageOrdering, s.AckDeadlineSeconds) = (true, 10));
         await PublishAsync(pubsub, "a", "1", "2");
         var received = await pubsub.PullExactlyAsync(2);
         await pubsub.AckAsync(received[1]);

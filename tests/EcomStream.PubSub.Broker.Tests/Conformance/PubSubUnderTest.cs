@@ -10,11 +10,17 @@ namespace EcomStream.PubSub.Broker.Tests.Conformance;
 
 /// <summary>
 /// A Pub/Sub server and generated clients of it, in a project of the test's own. The broker's clock is the test's, so
-/// that a minute takes none; on the emulator it takes a minute.
+/// that a minute takes none; on the emulator it takes a minute, and a busy machine makes every step longer.
 /// </summary>
 internal sealed class PubSubUnderTest : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
+    /// <summary>The ack deadline of subscriptions and streams whose test sets none, seconds: no lease ends during such a test.</summary>
+    public const int LongLease = 60;
+
+    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(200);
+
+    // Between pulls that are answered at once.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
     private readonly GrpcChannel _channel;
     private readonly EmbeddedBroker? _broker;
@@ -38,6 +44,12 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
     public SchemaService.SchemaServiceClient Schemas { get; }
 
     public RestClient Rest { get; }
+
+    /// <summary>How long something that has to come may take.</summary>
+    public TimeSpan Patience { get; set; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>The monotonic clock by which leases end.</summary>
+    public TimeProvider Time => _time ?? TimeProvider.System;
 
     public string Project { get; } = $"projects/conformance-{Guid.NewGuid():n}";
 
@@ -74,10 +86,10 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
         return await SubscribeAsync("orders-sub", settings);
     }
 
-    /// <summary>Makes a subscription of the topic.</summary>
+    /// <summary>Makes a subscription of the topic, with the ack deadline <see cref="LongLease"/> unless the settings have another.</summary>
     public async Task<Subscription> SubscribeAsync(string id, Action<Subscription>? settings = null)
     {
-        var subscription = new Subscription { Name = NameOfSubscription(id), Topic = Topic };
+        var subscription = new Subscription { Name = NameOfSubscription(id), Topic = Topic, AckDeadlineSeconds = LongLease };
         settings?.Invoke(subscription);
         return await Subscriber.CreateSubscriptionAsync(subscription);
     }
@@ -94,7 +106,7 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
         return (await Publisher.PublishAsync(request, deadline: DateTime.UtcNow + Patience)).MessageIds;
     }
 
-    /// <summary>What there is now.</summary>
+    /// <summary>What there is now. A server may answer without a message although there is one.</summary>
     public async Task<IReadOnlyList<ReceivedMessage>> PullAsync(int max = 1_000, string? subscription = null)
     {
 #pragma warning disable CS0612 // an empty subscription is to answer at once
@@ -110,12 +122,80 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
         var clock = Stopwatch.StartNew();
         while (all.Count < count)
         {
-            all.AddRange(await PullAsync(1_000, subscription));
+            var messages = await PullAsync(1_000, subscription);
+            all.AddRange(messages);
+            if (messages.Count == 0)
+            {
+                await Task.Delay(Pause);
+            }
+
             clock.Elapsed.ShouldBeLessThan(Patience, $"{all.Count} of {count} messages came");
         }
 
         all.Count.ShouldBe(count);
         return all;
+    }
+
+    /// <summary>Pulls until messages come.</summary>
+    public async Task<IReadOnlyList<ReceivedMessage>> PullSomeAsync(int max)
+    {
+        var clock = Stopwatch.StartNew();
+        while (true)
+        {
+            if (await PullAsync(max) is { Count: > 0 } messages)
+            {
+                return messages;
+            }
+
+            clock.Elapsed.ShouldBeLessThan(Patience, "a message comes");
+            await Task.Delay(Pause);
+        }
+    }
+
+    /// <summary>So much time passes, and no message comes meanwhile.</summary>
+    public async Task NothingComesAsync(TimeSpan time)
+    {
+        var start = Time.GetTimestamp();
+        while (true)
+        {
+            var passed = Time.GetElapsedTime(start);
+            (await PullAsync()).ShouldBeEmpty($"after {passed}");
+            if (passed >= time)
+            {
+                return;
+            }
+
+            await PassAsync(Step);
+        }
+    }
+
+    /// <summary>Time passes until a message comes, which is when its lease ends and not before.</summary>
+    /// <param name="requested">A timestamp from before the request that the message was delivered for.</param>
+    /// <param name="lease">How long the lease lasts.</param>
+    public async Task<ReceivedMessage> RedeliveredAsync(long requested, TimeSpan lease)
+    {
+        IReadOnlyList<ReceivedMessage> messages;
+        TimeSpan passed;
+        do
+        {
+            await PassAsync(Step);
+            messages = await PullAsync();
+            passed = Time.GetElapsedTime(requested);
+            passed.ShouldBeLessThan(lease + Patience, "the message is delivered again");
+        }
+        while (messages.Count == 0);
+
+        if (_time is null)
+        {
+            // The emulator may measure a lease with another clock, in steps.
+            passed.ShouldBeGreaterThanOrEqualTo(lease - TimeSpan.FromSeconds(0.5));
+        }
+        else
+        {
+            passed.ShouldBeInRange(lease, lease + Step);
+        }
+
+        return messages.ShouldHaveSingleItem();
     }
 
     public async Task AckAsync(params IEnumerable<ReceivedMessage> messages) => await AckAsync(Subscription, messages);
@@ -138,7 +218,7 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
 
     public async Task<AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse>> StreamAsync(Action<StreamingPullRequest>? settings = null)
     {
-        var first = new StreamingPullRequest { Subscription = Subscription, StreamAckDeadlineSeconds = 10 };
+        var first = new StreamingPullRequest { Subscription = Subscription, StreamAckDeadlineSeconds = LongLease };
         settings?.Invoke(first);
         var call = Subscriber.StreamingPull();
         await BrokerClient.OpenAsync(call, first);
@@ -155,10 +235,24 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
         }
 
         // Step by step, so that what happens on a timer happens in between.
-        for (var passed = TimeSpan.Zero; passed < time; passed += TimeSpan.FromMilliseconds(200))
+        for (var passed = TimeSpan.Zero; passed < time; passed += Step)
         {
-            _time.Advance(TimeSpan.FromMilliseconds(200));
+            _time.Advance(Step);
         }
+    }
+
+    /// <summary>Reads so many messages of a stream, or a few more.</summary>
+    public static async Task<IReadOnlyList<ReceivedMessage>> ReadAsync(
+        AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> stream, int count)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        var all = new List<ReceivedMessage>();
+        while (all.Count < count && await stream.ResponseStream.MoveNext(deadline.Token))
+        {
+            all.AddRange(stream.ResponseStream.Current.ReceivedMessages);
+        }
+
+        return all;
     }
 
     public static string Text(ReceivedMessage message) => message.Message.Data.ToStringUtf8();
@@ -179,9 +273,10 @@ internal sealed class PubSubUnderTest : IAsyncDisposable
     }
 
     /// <summary>The status that a stream ends with.</summary>
-    public static Task<StatusCode> StatusOf(AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> stream) => StatusOf(async () =>
+    public static Task<StatusCode> StatusOf(
+        AsyncDuplexStreamingCall<StreamingPullRequest, StreamingPullResponse> stream, TimeSpan? patience = null) => StatusOf(async () =>
     {
-        using var deadline = new CancellationTokenSource(Patience);
+        using var deadline = new CancellationTokenSource(patience ?? TimeSpan.FromSeconds(20));
         while (await stream.ResponseStream.MoveNext(deadline.Token))
         {
         }

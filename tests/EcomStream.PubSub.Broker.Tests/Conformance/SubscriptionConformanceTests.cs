@@ -12,7 +12,7 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
     [OnBoth(References.Properties, Emulator = "There is no default expiration policy.")]
     public Task Unset_fields_have_the_documented_defaults(ServerKind kind) => On(kind, async pubsub =>
     {
-        var made = await pubsub.MakeAsync();
+        var made = await pubsub.MakeAsync(s => s.AckDeadlineSeconds = 0);
         made.AckDeadlineSeconds.ShouldBe(10);
         made.MessageRetentionDuration.ToTimeSpan().ShouldBe(TimeSpan.FromDays(7));
         made.ExpirationPolicy.ShouldNotBeNull().Ttl.ToTimeSpan().ShouldBe(TimeSpan.FromDays(31));
@@ -181,7 +181,7 @@ public sealed class SubscriptionConformanceTests : ConformanceTest
     [OnBoth(References.Rpc)]
     public Task An_update_out_of_bounds_changes_nothing(ServerKind kind) => On(kind, async pubsub =>
     {
-        await pubsub.MakeAsync();
+        await pubsub.MakeAsync(s => s.AckDeadlineSeconds = 10);
         (await StatusOf(() => UpdateAsync(pubsub, s => s.AckDeadlineSeconds = 601, "ack_deadline_seconds"))).ShouldBe(StatusCode.InvalidArgument);
         (await GetAsync(pubsub)).AckDeadlineSeconds.ShouldBe(10);
     });

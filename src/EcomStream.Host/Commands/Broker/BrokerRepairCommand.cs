@@ -41,6 +41,11 @@ internal static class BrokerRepairCommand
     {
         if (damage.IsOfAcks)
         {
+            if (!File.Exists(damage.File))
+            {
+                return $"{damage.File} is missing: all messages since the subscription was created are delivered again";
+            }
+
             return $"{damage.File} is damaged at byte {damage.Position}, {damage.Length} bytes: messages that were acked there are delivered again";
         }
 

@@ -63,7 +63,7 @@ internal sealed class BrokerRest : IDisposable
         }
         catch (HttpRequestException error)
         {
-            throw new CommandFailedException($"The broker at {_endpoint} is unavailable: {error.Message}. Start it with `ecomstream broker`, or set PUBSUB_EMULATOR_HOST to its address.");
+            throw new CommandFailedException($"The broker at {_endpoint} is unavailable: {error.Message.TrimEnd('.')}. Start it with `ecomstream broker`, or set PUBSUB_EMULATOR_HOST to its address.");
         }
         catch (JsonException)
         {

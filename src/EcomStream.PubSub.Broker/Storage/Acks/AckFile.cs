@@ -14,11 +14,12 @@ internal sealed class AckFile : IDisposable
     private readonly Lock _syncing = new();
     private StoredFile? _file;
 
-    // Of a file that is not created yet.
+    // The first frame, until the file is created.
     private byte[]? _firstFrame;
     private long _length;
     private long _compactAt = CompactBytes;
     private bool _unsynced;
+    private bool _isDisposed;
 
     private AckFile(string path, StoredFile? file, long length, BrokerFiles files)
     {
@@ -30,7 +31,8 @@ internal sealed class AckFile : IDisposable
     public bool IsLarge => _length > _compactAt;
 
     /// <summary>
-    /// A new file. It is created with the first ack: many subscriptions never get one, and files take time to create.
+    /// A new file. It is created when something is first written to it: many subscriptions never get an ack, and files take time
+    /// to create.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="firstFrame">Its first frame.</param>
@@ -54,8 +56,11 @@ internal sealed class AckFile : IDisposable
 
     /// <summary>Appends a frame.</summary>
     /// <exception cref="IOException">The disk is full or broken; nothing was appended.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed; nothing was created or appended.</exception>
     public void Append(ReadOnlySpan<byte> frame)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+
         // After a replacement that failed it is not open.
         var file = _file ??= _firstFrame is { } first ? Create(first) : _files.Open(_path);
         try
@@ -74,8 +79,10 @@ internal sealed class AckFile : IDisposable
 
     /// <summary>Replaces the file by one with a single frame, which is durable.</summary>
     /// <exception cref="IOException">The file holds what it held before.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed; the file holds what it held before.</exception>
     public void Replace(ReadOnlySpan<byte> firstFrame)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         try
         {
             _files.Replace(_path, firstFrame, CloseFile);
@@ -127,6 +134,7 @@ internal sealed class AckFile : IDisposable
 
     public void Dispose()
     {
+        _isDisposed = true;
         _file?.Dispose();
         _marker.Dispose();
     }
@@ -169,7 +177,7 @@ internal sealed class AckFile : IDisposable
     {
         lock (guard)
         {
-            if (!_unsynced || _file is null)
+            if (!_unsynced || _file is null || _isDisposed)
             {
                 return null;
             }

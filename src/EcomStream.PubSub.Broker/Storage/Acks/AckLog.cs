@@ -14,7 +14,7 @@ internal sealed class AckLog : IDisposable
 
     public AckState State => _acks.State;
 
-    /// <summary>The acks of a new subscription, whose file is created with the first one.</summary>
+    /// <summary>The acks of a new subscription, whose file is created when something is first written to it.</summary>
     public static AckLog New(string path, AckState state, BrokerFiles files)
     {
         var acks = new StoredAcks(state);
@@ -36,6 +36,13 @@ internal sealed class AckLog : IDisposable
     {
         if (!files.Store.Exists(path))
         {
+            if (IsMissing(path, files.Store))
+            {
+                throw new BrokerStartException(
+                    $"The acks {path} are missing, although they were synced. Restore a copy of the broker's folder, or let `ecomstream broker repair` "
+                    + "continue without them: all messages since the subscription was created are delivered again.");
+            }
+
             return start is { } first
                 ? New(path, new AckState(first), files)
                 : throw new BrokerStartException($"The acks {path} are missing. Restore a copy of the broker's folder, or move the folder away to begin anew.");
@@ -59,6 +66,9 @@ internal sealed class AckLog : IDisposable
 
         return new AckLog(AckFile.Open(path, end, files), acks);
     }
+
+    /// <summary>Whether a file is missing that was synced: its <see cref="SyncMarker"/> is written after that.</summary>
+    public static bool IsMissing(string path, FileStore store) => !store.Exists(path) && store.Exists(AckFile.MarkerPath(path));
 
     /// <summary>
     /// Whether a part of a file is unreadable that a power cut cannot have taken. It can take what was written after the last
@@ -200,8 +210,8 @@ internal sealed class AckLog : IDisposable
     /// <inheritdoc cref="AckFile.Sync(Lock)"/>
     public void Sync(Lock guard) => _file.Sync(guard);
 
-    /// <summary>Its files, for whoever deletes them.</summary>
-    public static IEnumerable<string> FilesOf(string path) => [path, AckFile.MarkerPath(path)];
+    /// <summary>Its files in the order in which they are deleted: a marker without its file would be damage.</summary>
+    public static IEnumerable<string> FilesOf(string path) => [AckFile.MarkerPath(path), path];
 
     public void Dispose() => _file.Dispose();
 

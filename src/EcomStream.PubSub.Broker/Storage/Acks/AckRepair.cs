@@ -12,6 +12,13 @@ internal static class AckRepair
     /// <param name="files">How a repaired file is written; null to change nothing.</param>
     public static IReadOnlyList<LogDamage> Run(string path, bool mayBeNew, BrokerFiles? files)
     {
+        if (AckLog.IsMissing(path, DiskFileStore.Instance))
+        {
+            // Without the marker the subscription begins where it was created.
+            files?.Delete(AckFile.MarkerPath(path));
+            return [new LogDamage(path, 0, 0, 0, 0) { IsOfAcks = true }];
+        }
+
         var bytes = File.ReadAllBytes(path);
         StoredAcks.Read(bytes, out var end);
         if (!AckLog.IsDamaged(bytes, end, path, DiskFileStore.Instance, mayBeNew))

@@ -146,7 +146,16 @@ internal sealed class BrokerFiles(
     /// <summary>Deletes a file, if it is there. Its end is durable after <see cref="SyncDirectory"/> of its folder.</summary>
     public void Delete(string path)
     {
+        beforeWrite?.Invoke(path, 0);
         Store.Delete(path);
+        AddUnsynced(path);
+    }
+
+    /// <summary>Deletes a folder with everything in it. Its end is durable after <see cref="SyncDirectory"/> of its parent.</summary>
+    public void DeleteFolder(string path)
+    {
+        beforeWrite?.Invoke(path, 0);
+        Store.DeleteFolder(path);
         AddUnsynced(path);
     }
 

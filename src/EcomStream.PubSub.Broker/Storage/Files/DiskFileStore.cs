@@ -3,7 +3,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace EcomStream.PubSub.Broker.Storage;
 
-/// <summary>Files of the operating system.</summary>
+/// <summary>
+/// Files of the operating system. Denied access is reported as <see cref="IOException"/>, like every other refusal of the disk.
+/// </summary>
 internal sealed class DiskFileStore : FileStore
 {
     public static readonly DiskFileStore Instance = new();
@@ -14,24 +16,24 @@ internal sealed class DiskFileStore : FileStore
     private static readonly int _quotaExceeded = OperatingSystem.IsMacOS() ? 69 : 122;
 
     public override StoredFile Open(string path, FileMode mode) =>
-        new DiskFile(File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete));
+        new DiskFile(Try(path, p => File.OpenHandle(p, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete)));
 
     public override bool Exists(string path) => File.Exists(path);
 
-    public override byte[] ReadAllBytes(string path) => File.ReadAllBytes(path);
+    public override byte[] ReadAllBytes(string path) => Try(path, File.ReadAllBytes);
 
-    public override void Move(string from, string to) => File.Move(from, to, overwrite: true);
+    public override void Move(string from, string to) => Try(to, p => File.Move(from, p, overwrite: true));
 
-    public override void Delete(string path) => File.Delete(path);
+    public override void Delete(string path) => Try(path, File.Delete);
 
     public override bool FolderExists(string path) => Directory.Exists(path);
 
-    public override void CreateFolder(string path) => Directory.CreateDirectory(path);
+    public override void CreateFolder(string path) => Try(path, Directory.CreateDirectory);
 
-    public override void DeleteFolder(string path) => Directory.Delete(path, recursive: true);
+    public override void DeleteFolder(string path) => Try(path, p => Directory.Delete(p, recursive: true));
 
     public override IReadOnlyList<string> FilesIn(string folder, string ending) =>
-        [.. Directory.GetFiles(folder, "*" + ending).Order(StringComparer.Ordinal)];
+        [.. Try(folder, p => Directory.GetFiles(p, "*" + ending)).Order(StringComparer.Ordinal)];
 
     // .NET opens no directories.
     public override void SyncFolder(string path)
@@ -54,6 +56,24 @@ internal sealed class DiskFileStore : FileStore
             throw new IOException(Marshal.GetPInvokeErrorMessage(error));
         }
     }
+
+    private static T Try<T>(string path, Func<string, T> access)
+    {
+        try
+        {
+            return access(path);
+        }
+        catch (UnauthorizedAccessException denied)
+        {
+            throw new IOException(denied.Message, denied);
+        }
+    }
+
+    private static void Try(string path, Action<string> access) => Try(path, p =>
+    {
+        access(p);
+        return true;
+    });
 
     [DllImport("libc", EntryPoint = "open")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

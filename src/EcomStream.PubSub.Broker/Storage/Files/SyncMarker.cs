@@ -14,7 +14,9 @@ internal sealed class SyncMarker(string path, FileStore store) : IDisposable
 
     private readonly Lock _lock = new();
     private StoredFile? _file;
+    private bool _isDisposed;
 
+    /// <summary>Notes how far a file is synced. Does nothing once the marker is closed.</summary>
     public void Write(long which, long length)
     {
         Span<byte> bytes = stackalloc byte[Size];
@@ -25,6 +27,11 @@ internal sealed class SyncMarker(string path, FileStore store) : IDisposable
         {
             lock (_lock)
             {
+                if (_isDisposed)
+                {
+                    return;
+                }
+
                 _file ??= store.Open(path, FileMode.OpenOrCreate);
                 _file.Write(bytes, 0);
             }
@@ -50,5 +57,12 @@ internal sealed class SyncMarker(string path, FileStore store) : IDisposable
             : null;
     }
 
-    public void Dispose() => _file?.Dispose();
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _isDisposed = true;
+            _file?.Dispose();
+        }
+    }
 }

@@ -77,7 +77,7 @@ internal sealed class BrokerFolder : IDisposable
     /// <summary>The folders of all topics.</summary>
     public IEnumerable<string> TopicFolders() => Directory.GetDirectories(Path.Combine(_path, "topics")).Order(StringComparer.Ordinal);
 
-    /// <summary>The files with the acks of all subscriptions.</summary>
+    /// <summary>The files with the acks of all subscriptions, also those that are missing and have a <see cref="SyncMarker"/>.</summary>
     public IEnumerable<string> AckPaths() => AckPaths("subscriptions");
 
     /// <summary>The files with the acks of all snapshots.</summary>
@@ -94,5 +94,12 @@ internal sealed class BrokerFolder : IDisposable
 
     public void Dispose() => _ownership?.Dispose();
 
-    private IEnumerable<string> AckPaths(string folder) => Directory.GetFiles(Path.Combine(_path, folder), "*.acks").Order(StringComparer.Ordinal);
+    private IEnumerable<string> AckPaths(string folder)
+    {
+        var marker = AckFile.MarkerPath("");
+        return Directory.GetFiles(Path.Combine(_path, folder), "*.acks")
+            .Concat(Directory.GetFiles(Path.Combine(_path, folder), "*.acks" + marker).Select(path => path[..^marker.Length]))
+            .Distinct()
+            .Order(StringComparer.Ordinal);
+    }
 }

@@ -90,11 +90,13 @@ internal sealed class LogSegment : IDisposable
         return segment;
     }
 
-    /// <summary>Creates the file of a segment without one.</summary>
-    /// <exception cref="ObjectDisposedException">The log was closed.</exception>
+    /// <summary>Creates the file of a segment without one, and its folder.</summary>
+    /// <exception cref="IOException">The disk is full or broken, or access is denied.</exception>
+    /// <exception cref="ObjectDisposedException">The log was closed; nothing was created.</exception>
     public void CreateFile()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _files.CreateFolder(System.IO.Path.GetDirectoryName(Path)!);
         _created = _files.Create(Path);
     }
 
@@ -204,7 +206,7 @@ internal sealed class LogSegment : IDisposable
         _created?.Dispose();
     }
 
-    // Nothing but an append is asked of a segment without messages.
+    // Only appends reach a segment without messages.
     private StoredFile File => _created ?? throw new InvalidOperationException($"{Path} was not created.");
 
     private static BrokerStartException Damaged(string path, long at) => new(

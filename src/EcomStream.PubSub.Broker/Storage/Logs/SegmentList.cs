@@ -86,7 +86,6 @@ internal sealed class SegmentList : IDisposable
     {
         if (!Last.HasFile)
         {
-            _files.CreateFolder(_folder);
             Last.CreateFile();
             _marker.Write(Last.BaseOffset, 0);
         }

@@ -29,6 +29,7 @@ internal sealed class MetadataJournal : IDisposable
     private long _length;
     private long _compactAt = CompactBytes;
     private bool _unsynced;
+    private bool _isDisposed;
 
     private MetadataJournal(string metadataPath, BrokerFiles files, BrokerMetadata stored)
     {
@@ -79,10 +80,12 @@ internal sealed class MetadataJournal : IDisposable
 
     /// <summary>Writes a change, then applies it.</summary>
     /// <exception cref="IOException">The disk is full or broken; nothing has changed.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed; nothing has changed.</exception>
     public void Append(MetadataChange change)
     {
         lock (_lock)
         {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             if (_file is null)
             {
                 Begin();
@@ -152,6 +155,8 @@ internal sealed class MetadataJournal : IDisposable
     {
         lock (_lock)
         {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+
             // The changes of another generation do not count: the journal is obsolete as soon as broker.json is replaced.
             var generation = _generation + 1;
             _tables.ToMetadata(generation).Save(_metadataPath, _files);
@@ -166,8 +171,12 @@ internal sealed class MetadataJournal : IDisposable
 
     public void Dispose()
     {
-        _file?.Dispose();
-        _marker.Dispose();
+        lock (_lock)
+        {
+            _isDisposed = true;
+            _file?.Dispose();
+            _marker.Dispose();
+        }
     }
 
     private void Begin()
