@@ -96,7 +96,7 @@ public sealed class SmallPartsTests
     }
 
     [Fact]
-    public void The_index_tells_of_which_orders_a_full_sweep_has_found_no_row()
+    public void The_index_lists_orders_without_a_row_after_a_full_sweep()
     {
         var index = new UnmatchedIndex();
         index.SetDeadLettered(1);

@@ -161,7 +161,7 @@ public sealed class SubscriptionWatermarkTests
     [Theory]
     [InlineData(0)]
     [InlineData(30)]
-    public void A_backlog_of_old_messages_keeps_the_wait_for_leases_also_when_the_broker_does_not_tell_its_time(long localAhead)
+    public void A_backlog_of_old_messages_extends_the_wait_for_leases_also_when_the_broker_does_not_report_its_time(long localAhead)
     {
         // The publish times of old messages alone would say that the broker's clock is far behind.
         Update(0);
@@ -183,7 +183,7 @@ public sealed class SubscriptionWatermarkTests
     }
 
     [Fact]
-    public void While_nothing_can_arrive_because_the_store_is_slow_the_wait_for_leases_stands_still()
+    public void The_wait_for_leases_is_paused_while_the_subscription_is_full_and_nothing_arrives()
     {
         Update(0);
         Probe(1, lease: 60);

@@ -425,8 +425,10 @@ public sealed class UnmatchedWriterTests : TestKit
             _sink.Tell(new RefreshIndex(order));
         }
 
+        var most = 0;
         _store.BeforeWriteUnmatched = rows =>
         {
+            most = Math.Max(most, rows.Count);
             if (rows.Any(row => row.PaymentKey == "2" && !row.Data.IsEmpty))
             {
                 throw new StoreRejectedException("the row is too large");
@@ -439,6 +441,7 @@ public sealed class UnmatchedWriterTests : TestKit
         await ExpectMsgAsync<PaymentsDeadLettered>();
         _store.Unmatched.Single(row => row.PaymentKey == "1").Data.IsEmpty.ShouldBeFalse();
         _store.Unmatched.Single(row => row.PaymentKey == "2").Data.IsEmpty.ShouldBeTrue();
+        most.ShouldBe(2);
     }
 
     [Fact]
@@ -451,8 +454,10 @@ public sealed class UnmatchedWriterTests : TestKit
             _sink.Tell(new RefreshIndex(order));
         }
 
+        var most = 0;
         _store.BeforeWriteUnmatched = rows =>
         {
+            most = Math.Max(most, rows.Count);
             if (rows.Any(row => row.PaymentKey == "2"))
             {
                 throw new StoreRejectedException("the row is too large");
@@ -465,6 +470,62 @@ public sealed class UnmatchedWriterTests : TestKit
         await ExpectMsgAsync<PaymentsParked>();
         _store.Unmatched.ShouldHaveSingleItem().PaymentKey.ShouldBe("1");
         _publisher.Published.Count.ShouldBe(1);
+        most.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_row_that_must_keep_its_data_does_not_keep_another_row_of_its_order_from_being_written()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
+        foreach (var order in (long[])[8, 9])
+        {
+            _sink.Tell(new RefreshIndex(order));
+        }
+
+        var most = 0;
+        _store.BeforeWriteUnmatched = rows =>
+        {
+            most = Math.Max(most, rows.Count);
+            if (rows.Any(row => row.PaymentKey == "1"))
+            {
+                throw new StoreRejectedException("the row is too large");
+            }
+        };
+        _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1, paymentId: 1)));
+        _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1, paymentId: 2), DeadLetterReason.Superseded)));
+        gate.SetResult();
+        await AwaitAssertAsync(() => _store.Unmatched.ShouldHaveSingleItem().PaymentKey.ShouldBe("2"));
+        most.ShouldBe(2);
+        _payments.Acked.ShouldBe(0);
+        _store.BeforeWriteUnmatched = null;
+        await ExpectMsgAsync<PaymentsParked>();
+        await ExpectMsgAsync<PaymentsDeadLettered>();
+        _publisher.Published.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_newer_message_is_not_acked_when_the_store_rejects_its_data_and_no_dead_letter_has_it()
+    {
+        await _store.WriteUnmatchedAsync(
+            [UnmatchedRows.Encode(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1) with { Data = default }],
+            CancellationToken.None);
+        var rejections = 0;
+        _store.BeforeWriteUnmatched = rows =>
+        {
+            if (rows.Any(row => !row.Data.IsEmpty))
+            {
+                Interlocked.Increment(ref rejections);
+                throw new StoreRejectedException("the row is too large");
+            }
+        };
+        var newer = Shop.Payment(_payments, 1, at: 9_000_001, status: "Refunded");
+        _sink.Tell(Answers.Park(TestActor, newer));
+        await AwaitAssertAsync(() => Volatile.Read(ref rejections).ShouldBeGreaterThan(3));
+        _payments.Acked.ShouldBe(0);
+        _store.BeforeWriteUnmatched = null;
+        await ExpectMsgAsync<PaymentsParked>();
+        _store.Unmatched.ShouldHaveSingleItem().Data.ToArray().ShouldBe(newer.Delivery.Data.ToArray());
     }
 
     [Fact]
@@ -497,7 +558,7 @@ public sealed class UnmatchedWriterTests : TestKit
         await ExpectMsgAsync<UnmatchedDrained>();
         var row = _store.Unmatched.ShouldHaveSingleItem();
         row.State.ShouldBe(UnmatchedState.Healed);
-        row.History.ShouldContain("joined before it was discarded");
+        row.History.ShouldContain("discarded while it was being joined");
     }
 
     [Fact]
@@ -515,6 +576,10 @@ public sealed class UnmatchedWriterTests : TestKit
         };
         _sink.Tell(Answers.Heal(payment));
         await AwaitAssertAsync(() => healed.Value.ShouldBe(1));
+        _sink.Tell(new RefreshIndex(1));
+        _sink.Tell(DrainUnmatched.Instance);
+        await ExpectMsgAsync<UnmatchedDrained>();
+        healed.Value.ShouldBe(1);
     }
 
     [Fact]

@@ -80,9 +80,10 @@ internal sealed partial class OrderActor : ActorBase
                 Inspect(inspect);
                 return;
             case WriteRejected:
-                // What was taken for written is not in the row. Messages that were put off are decided without it.
+                // What was taken for written is not in the row. What is not carried out yet is decided again without it.
                 Count();
                 _state = _state.Forgotten();
+                _requests?.DecideAgain();
                 break;
             case PaymentsParked parked:
                 Parked(parked);

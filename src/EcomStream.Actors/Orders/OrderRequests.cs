@@ -33,6 +33,22 @@ internal sealed class OrderRequests(long forgotten)
     /// <summary>The message whose decision failed; set before the failure is handled.</summary>
     public object? Undecided;
 
+    /// <summary>
+    /// The order of what waits for dead letters was rejected by the store: its messages are decided again, before those that
+    /// were put off. A newer order that waits as well stays.
+    /// </summary>
+    public void DecideAgain()
+    {
+        if (AfterDeadLetters is not { WriteOrder: null } rest)
+        {
+            return;
+        }
+
+        var messages = new[] { rest.WritePayment, rest.Settle, rest.Wait, rest.Park }.Concat(rest.SettleAlso ?? []).OfType<object>();
+        PutOff = new Queue<object>(messages.Concat(PutOff ?? []));
+        AfterDeadLetters = Decision.Nothing;
+    }
+
     /// <summary>Whether a row or dead letters are awaited.</summary>
     public bool IsAwaiting => Awaited != 0;
 }

@@ -112,7 +112,7 @@ public sealed class UnmatchedIndex
     internal void BeginSweep() => _sweep++;
 
     /// <summary>
-    /// Orders of which the full sweep has found no row for their entries. Their payments have changed during the sweep, or were
+    /// Orders with an entry for which the full sweep has found no row. Their payments have changed during the sweep, or were
     /// discarded or deleted by another program. Orders with payments that wait are not among them.
     /// </summary>
     /// <param name="limit">At most so many.</param>

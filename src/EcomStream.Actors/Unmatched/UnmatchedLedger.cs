@@ -234,7 +234,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         // message by now waits until that one is joined.
         if (_rows.TryGetValue(payment.Key, out var existing) && existing.IsUnjoined && UnmatchedRows.Compare(payment, existing) >= 0)
         {
-            Heal(existing, existing.State == UnmatchedState.Discarded ? "joined before it was discarded" : "joined");
+            Heal(existing, existing.State == UnmatchedState.Discarded ? "discarded while it was being joined" : "joined");
         }
     }
 

@@ -35,16 +35,19 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
     public UnmatchedLedger? Ledger { get; set; }
 
     /// <summary>Rows that are written without their data, because the store rejected them with it, by payment key.</summary>
-    public HashSet<string> WithoutData { get; } = [];
+    public HashSet<string>? WithoutData { get; private set; }
 
     /// <summary>Rows that are not written, because the store rejected them even without their data, by payment key.</summary>
-    public HashSet<string> Rejected { get; } = [];
+    public HashSet<string>? Rejected { get; private set; }
+
+    /// <summary>Whether a write of it has failed, which may have taken effect all the same.</summary>
+    public bool WasWritten { get; set; }
 
     /// <summary>How often it was decided again because another program had changed a row.</summary>
     public int TimesStale { get; set; }
 
     /// <summary>Ids of the rows that were to be healed, also by an attempt that seemed to fail.</summary>
-    public HashSet<string> Healed { get; } = [];
+    public HashSet<string>? Healed { get; set; }
 
     /// <summary>Adds the order's unjoined payments as they were read: those that wait first, the discarded ones last.</summary>
     /// <param name="rows">The rows.</param>
@@ -65,15 +68,29 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
 
     /// <summary>The rows to write.</summary>
     public IEnumerable<UnmatchedPayment> RowsToWrite => Ledger!.Changed
-        .Where(row => !Rejected.Contains(row.PaymentKey))
-        .Select(row => WithoutData.Contains(row.PaymentKey) ? row with { Data = default, AttributesJson = MessageAttributes.None } : row);
+        .Where(row => Rejected?.Contains(row.PaymentKey) != true)
+        .Select(row => WithoutData?.Contains(row.PaymentKey) == true ? row with { Data = default, AttributesJson = MessageAttributes.None } : row);
 
     /// <summary>
-    /// Whether a row may be written without its data: a dead letter has the data, or the row has never had it. A payment that
-    /// waits cannot be joined without it.
+    /// Whether a row may be written without its data: a dead letter has the data, or the row has never had that of its message. A
+    /// payment that waits cannot be joined without it.
     /// </summary>
     public bool MayLackData(UnmatchedPayment row) =>
-        Published.ContainsKey(row.Id) || Ledger!.Existing(row.PaymentKey) is { Data.IsEmpty: true };
+        Published.ContainsKey(row.Id)
+        || (Ledger!.Existing(row.PaymentKey) is { Data.IsEmpty: true } before && before.MessageId == row.MessageId && before.Subscription == row.Subscription);
+
+    /// <summary>The store has rejected a row that may lack its data: it is to be written without the data or, after that, not at all.</summary>
+    /// <returns>Whether it is to be written without its data.</returns>
+    public bool Reject(UnmatchedPayment row)
+    {
+        if ((WithoutData ??= []).Add(row.PaymentKey))
+        {
+            return true;
+        }
+
+        (Rejected ??= []).Add(row.PaymentKey);
+        return false;
+    }
 }
 
 /// <summary>Work that goes to the store or to a topic together, and is split when one part of it fails for good.</summary>
@@ -83,11 +100,7 @@ internal sealed record UnmatchedBatch(IReadOnlyList<UnmatchedWork> Works)
     /// <summary>Failed attempts of the current step.</summary>
     public int Failures { get; init; }
 
-    /// <summary>Whether a write of it has failed, which may have taken effect all the same.</summary>
-    public bool WasWritten { get; init; }
-
     /// <summary>The two halves, to find the part that fails.</summary>
     public (UnmatchedBatch First, UnmatchedBatch Second) Split() =>
-        (new UnmatchedBatch([.. Works.Take(Works.Count / 2)]) { WasWritten = WasWritten },
-            new UnmatchedBatch([.. Works.Skip(Works.Count / 2)]) { WasWritten = WasWritten });
+        (new UnmatchedBatch([.. Works.Take(Works.Count / 2)]), new UnmatchedBatch([.. Works.Skip(Works.Count / 2)]));
 }

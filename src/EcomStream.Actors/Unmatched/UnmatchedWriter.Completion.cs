@@ -9,6 +9,11 @@ internal sealed partial class UnmatchedWriter
 {
     private void Complete(UnmatchedBatch batch)
     {
+        if (batch.Works.Count == 0)
+        {
+            return;
+        }
+
         if (_failures > 0)
         {
             _failures = 0;
@@ -131,8 +136,7 @@ internal sealed partial class UnmatchedWriter
         }
 
         var ledger = work.Ledger!;
-        var healed = work.Healed.Count == 0 ? [] : ledger.Rows.Where(row => row.State == UnmatchedState.Healed && work.Healed.Contains(row.Id)).ToList();
-        if (healed.Count > 0)
+        if (work.Healed is { } ids && ledger.Rows.Where(row => row.State == UnmatchedState.Healed && ids.Contains(row.Id)).ToList() is { Count: > 0 } healed)
         {
             _metrics.Healed(healed.Count);
             _log.Debug("Healed {DeadLetterId} and {Others} more: the payment was joined with its order", healed[^1].Id, healed.Count - 1);

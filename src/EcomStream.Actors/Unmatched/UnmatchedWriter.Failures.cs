@@ -9,7 +9,12 @@ internal sealed partial class UnmatchedWriter
 {
     private void WriteAgain(WriteFailed failed)
     {
-        var batch = failed.Batch with { WasWritten = true };
+        var batch = failed.Batch;
+        foreach (var one in batch.Works)
+        {
+            one.WasWritten = true;
+        }
+
         if (failed.Error is StoreRejectedException && batch.Works is [{ } work] && failed.Row is null)
         {
             WriteOneByOne(batch, work);

@@ -17,11 +17,11 @@ internal sealed partial class UnmatchedWriter
         }
 
         _writing++;
-        WriteRowsAsync(batch, rows).PipeTo(Self, success: stale => new RowsWritten(batch, stale), failure: error => new WriteFailed(batch, error, Row: null));
+        WriteRowsAsync(rows).PipeTo(Self, success: stale => new RowsWritten(batch, stale), failure: error => new WriteFailed(batch, error, Row: null));
     }
 
     // Returns the work whose rows were not written because they are not as they were read.
-    private async Task<IReadOnlySet<UnmatchedWork>> WriteRowsAsync(UnmatchedBatch batch, IReadOnlyList<(UnmatchedWork Work, UnmatchedPayment Row)> rows)
+    private async Task<IReadOnlySet<UnmatchedWork>> WriteRowsAsync(IReadOnlyList<(UnmatchedWork Work, UnmatchedPayment Row)> rows)
     {
         if (_settings.ConditionalRows)
         {
@@ -30,7 +30,7 @@ internal sealed partial class UnmatchedWriter
             return rows.Where((_, i) => !applied[i]).Select(one => one.Work).ToHashSet();
         }
 
-        var stale = batch.WasWritten ? await FindStaleAsync(rows) : new HashSet<UnmatchedWork>();
+        var stale = await FindStaleAsync([.. rows.Where(one => one.Work.WasWritten)]);
         UnmatchedPayment[] unchanged = [.. rows.Where(one => !stale.Contains(one.Work)).Select(one => one.Row)];
         if (unchanged.Length > 0)
         {
@@ -44,6 +44,11 @@ internal sealed partial class UnmatchedWriter
     // conditional change: the failed write may reach a replica late, and must not take precedence then.
     private async Task<HashSet<UnmatchedWork>> FindStaleAsync(IReadOnlyList<(UnmatchedWork Work, UnmatchedPayment Row)> rows)
     {
+        if (rows.Count == 0)
+        {
+            return [];
+        }
+
         var stored = (await _store.ReadUnmatchedRowsAsync([.. rows.Select(one => (one.Row.OrderId, one.Row.PaymentKey))], CancellationToken.None))
             .ToDictionary(row => (row.OrderId, row.PaymentKey));
         return rows.Where(one => !IsAsRead(one.Work, one.Row, stored.GetValueOrDefault((one.Row.OrderId, one.Row.PaymentKey)))).Select(one => one.Work).ToHashSet();
@@ -63,54 +68,57 @@ internal sealed partial class UnmatchedWriter
             return batch;
         }
 
-        var again = new UnmatchedBatch([.. stale]) { WasWritten = true };
-        if (again.Works.Max(work => ++work.TimesStale) % TimesStaleAtOnce != 0)
+        var times = stale.Max(work => ++work.TimesStale);
+        var again = new UnmatchedBatch([.. stale]) { Failures = (times / TimesStaleAtOnce) - 1 };
+        if (times % TimesStaleAtOnce != 0)
         {
             Read(again);
         }
         else
         {
-            Failed(again, new StoreUnavailableException("other programs change them again and again, or one of them cannot be read"), "change", repeated => Read(repeated));
+            Failed(again, new StoreUnavailableException("other programs change them repeatedly, or one of them cannot be read"), "change", repeated => Read(repeated));
         }
 
         return batch with { Works = [.. batch.Works.Where(work => !stale.Contains(work))] };
     }
 
-    // Finds the rows that the store rejects: their data may be too large for it.
+    // Finds the rows that the store rejects: their data may be too large for it. The other rows are written all the same.
     private void WriteOneByOne(UnmatchedBatch batch, UnmatchedWork work)
     {
         _writing++;
-        UnmatchedPayment? current = null;
-        WriteAsync().PipeTo(Self, success: stale => new RowsWritten(batch, stale), failure: error => new WriteFailed(batch, error, error is StoreRejectedException ? current : null));
+        (UnmatchedPayment Row, Exception Error)? unwritten = null;
+        WriteAsync().PipeTo(
+            Self,
+            success: stale => unwritten is { } one ? new WriteFailed(batch, one.Error, one.Row) : new RowsWritten(batch, stale),
+            failure: error => new WriteFailed(batch, error, Row: null));
 
         async Task<IReadOnlySet<UnmatchedWork>> WriteAsync()
         {
             foreach (var row in work.Ledger!.Changed.ToList())
             {
-                current = row;
-                for (var isWritten = false; !isWritten && !work.Rejected.Contains(row.PaymentKey);)
+                while (work.RowsToWrite.FirstOrDefault(one => one.PaymentKey == row.PaymentKey) is { } next)
                 {
                     try
                     {
-                        var stale = await WriteRowsAsync(batch, [(work, work.RowsToWrite.Single(one => one.PaymentKey == row.PaymentKey))]);
-                        if (stale.Count > 0)
+                        if (await WriteRowsAsync([(work, next)]) is { Count: > 0 } stale)
                         {
                             return stale;
                         }
 
-                        isWritten = true;
+                        break;
                     }
                     catch (StoreRejectedException error) when (work.MayLackData(row))
                     {
-                        if (work.WithoutData.Add(row.PaymentKey))
-                        {
-                            _log.Error(error, "The store rejected the unmatched row {RowId}; it is written without its data, which its dead letter has", row.Id);
-                        }
-                        else
-                        {
-                            _log.Error(error, "The store rejected the unmatched row {RowId} even without its data; its dead letter is published and has no row", row.Id);
-                            work.Rejected.Add(row.PaymentKey);
-                        }
+                        _log.Error(
+                            error,
+                            "The store rejected the unmatched row {RowId}; {Consequence}",
+                            row.Id,
+                            work.Reject(row) ? "it is written without its data, which its dead letter has" : "its dead letter is published and has no row");
+                    }
+                    catch (StoreRejectedException error)
+                    {
+                        unwritten = (row, error);
+                        break;
                     }
                 }
             }

@@ -14,7 +14,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
     private const int BatchesAtOnce = 2;
     private const int MostPerLane = 100;
 
-    // So often work is decided again before it waits.
+    // How often work is decided again before it waits for the backoff.
     private const int TimesStaleAtOnce = 5;
 
     // Rows of one order that are read at once.
@@ -165,7 +165,10 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
                 work.Ledger!.Apply(command);
             }
 
-            work.Healed.UnionWith(work.Ledger!.Healed);
+            if (work.Ledger!.Healed.Count > 0)
+            {
+                (work.Healed ??= []).UnionWith(work.Ledger.Healed);
+            }
         }
 
         // Work that publishes waits for its topic; the rest does not wait for it.

@@ -2,8 +2,8 @@ namespace EcomStream.Actors;
 
 /// <summary>
 /// The broker's clock as far as it is known here: publish times are the broker's, and the local clock may differ from
-/// it by any amount. It relates the broker's time to a local monotonic time and never runs ahead of the broker. Pure:
-/// all times are passed in, microseconds. Not thread-safe.
+/// it by any amount. It relates the broker's time to a local monotonic time. Pure: all times are passed in, microseconds. Not
+/// thread-safe.
 /// </summary>
 /// <remarks>
 /// A message is received after it was published, so the largest difference "publish time - time of receipt" is the best
@@ -25,7 +25,7 @@ internal sealed class BrokerClock
 
     private long Offset => Math.Max(_current, _previous);
 
-    /// <summary>The broker told its time in an answer.</summary>
+    /// <summary>The broker reported its time in an answer.</summary>
     /// <param name="brokerMicros">The broker's time, microseconds since the Unix epoch.</param>
     /// <param name="at">The local monotonic time at which it arrived, microseconds.</param>
     public void Tell(long brokerMicros, long at)
@@ -58,8 +58,9 @@ internal sealed class BrokerClock
     public long? At(long at) => IsKnown ? at + Offset : at + _assumed;
 
     /// <summary>
-    /// The broker's time at a local monotonic time, not earlier than it was as far as can be known: publish times of old messages
-    /// say little, so that the local clock counts as long as the broker has not told its time. Null when nothing is known.
+    /// The broker's time at a local monotonic time, for deciding which messages are old: publish times of old messages alone
+    /// would make it too early, so that the local clock counts as long as the broker has not reported its time. Null when nothing
+    /// is known.
     /// </summary>
     public long? LatestAt(long at) => _isTold ? At(at) : at + (_assumed is { } assumed ? Math.Max(assumed, Offset) : null);
 }

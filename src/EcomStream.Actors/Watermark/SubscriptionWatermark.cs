@@ -11,7 +11,8 @@ namespace EcomStream.Actors;
 /// <para>A broker that reports its backlog decides alone: the watermark is the oldest publish time that is not acked, or
 /// the broker's time when no message is unacked but those in flight here.</para>
 /// <para>For other brokers it is inferred. After a start or a reconnect the watermark is unknown until the longest lease
-/// has run out that a lost reader may hold, counted anew whenever a message from before that start arrives, and until a round trip on the same connection has shown that it carries
+/// has run out that a lost reader may hold, counted anew whenever a message from before that start arrives and paused while
+/// the subscription is full and nothing arrives, and until a round trip on the same connection has shown that it carries
 /// data. Then it is the oldest publish time among the messages of the last one to two <paramref name="idle"/> windows,
 /// or, after a silence of <paramref name="idle"/> that a round trip confirms, the broker's time at that round trip less
 /// <paramref name="idle"/>, which covers messages that were published just before.</para>

@@ -127,9 +127,10 @@ public readonly partial record struct OrderState
                 OrderMessageHash = knowsNewer ? OrderMessageHash : 0,
             };
         }
-        else if (OrderSide != OrderSide.Present)
+        else
         {
-            state = state with { OrderSide = OrderSide.Absent };
+            // Everything written is durable by now: an order that is not in the row was rejected, or deleted by another program.
+            state = state with { OrderSide = OrderSide.Absent, OrderStamp = default, OrderMessageHash = 0 };
         }
 
         state = row?.Payment is { } payment
