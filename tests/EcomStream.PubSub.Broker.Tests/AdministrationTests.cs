@@ -246,21 +246,6 @@ public sealed class AdministrationTests : IDisposable
         replaced.ShouldBe([".acks", ".index", ".json"], ignoreOrder: true);
     }
 
-    [Fact]
-    public async Task A_topic_with_its_subscription_costs_the_same_however_many_exist()
-    {
-        const int Many = 600;
-        await using var client = await BrokerClient.StartAsync(_folder.Path);
-        await CreateAsync(client, 0, 50);
-        var first = await CreateAsync(client, 50, 100);
-        await CreateAsync(client, 100, Many - 50);
-        var last = await CreateAsync(client, Many - 50, Many);
-
-        // Well below one sync of the disk per request; the machine of the test may be busy.
-        last.TotalMilliseconds.ShouldBeLessThan(10 * Math.Max(1, first.TotalMilliseconds));
-        (await client.Publisher.ListTopicsAsync(new ListTopicsRequest { Project = "projects/p", PageSize = 1_000 })).Topics.Count.ShouldBe(Many);
-    }
-
     // Another test may close the file meanwhile.
     private static string OpenFile(string descriptor)
     {
@@ -272,17 +257,5 @@ public sealed class AdministrationTests : IDisposable
         {
             return "";
         }
-    }
-
-    private static async Task<TimeSpan> CreateAsync(BrokerClient client, int from, int to)
-    {
-        var clock = Stopwatch.StartNew();
-        for (var i = from; i < to; i++)
-        {
-            await client.Publisher.CreateTopicAsync(new Topic { Name = $"projects/p/topics/topic-{i}" });
-            await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = $"projects/p/subscriptions/sub-{i}", Topic = $"projects/p/topics/topic-{i}" });
-        }
-
-        return clock.Elapsed / (to - from);
     }
 }

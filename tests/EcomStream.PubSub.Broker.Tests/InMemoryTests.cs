@@ -1,34 +1,13 @@
-using System.Diagnostics;
 using EcomStream.TestSupport;
 using Google.Cloud.PubSub.V1;
 using Google.Protobuf.WellKnownTypes;
-using Xunit.Abstractions;
 
 namespace EcomStream.PubSub.Broker.Tests;
 
-/// <summary>A broker that keeps everything in memory.</summary>
-public sealed class InMemoryTests(ITestOutputHelper output)
+/// <summary>A broker that keeps everything in memory. Nothing else runs beside these tests: one measures memory.</summary>
+[Collection(nameof(TimingTests))]
+public sealed class InMemoryTests
 {
-    [Fact]
-    public async Task A_broker_in_memory_starts_in_less_than_300_ms()
-    {
-        // The first start of a process loads and compiles the server. Of the others the best counts: the machine has other work.
-        await using (await StartAsync())
-        {
-        }
-
-        var best = TimeSpan.MaxValue;
-        for (var i = 0; i < 5; i++)
-        {
-            var clock = Stopwatch.StartNew();
-            await using var client = await StartAsync();
-            best = clock.Elapsed < best ? clock.Elapsed : best;
-        }
-
-        output.WriteLine($"A broker in memory starts in {best.TotalMilliseconds:0} ms");
-        best.ShouldBeLessThan(TimeSpan.FromMilliseconds(300));
-    }
-
     [Fact]
     public async Task Messages_acks_snapshots_and_seeks_work_without_a_file()
     {

@@ -68,6 +68,27 @@ public sealed class RecoveryTests : IDisposable
     }
 
     [Fact]
+    public async Task A_missing_journal_of_changes_that_was_synced_is_an_error_that_names_it()
+    {
+        await using (await BrokerClient.StartReadyAsync(_folder.Path))
+        {
+            // At a clean stop the changes are folded into broker.json.
+        }
+
+        await using var client = await BrokerClient.StartAsync(_folder.Path, o => o with { Fsync = FsyncPolicy.Always });
+        await client.Publisher.CreateTopicAsync(new Topic { Name = "projects/p/topics/later" });
+        using var copy = _folder.Snapshot();
+        var journal = Path.Combine(copy.Path, "changes.broker.json");
+        File.Delete(journal);
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(copy.Path))).Message.ShouldContain(journal);
+
+        // As the message says.
+        File.Delete(journal + ".synced");
+        await using var after = await BrokerClient.StartAsync(copy.Path);
+        (await after.Publisher.ListTopicsAsync(new ListTopicsRequest { Project = "projects/p" })).Topics.ShouldHaveSingleItem().Name.ShouldBe(BrokerClient.Topic);
+    }
+
+    [Fact]
     public async Task Acks_of_messages_that_the_log_lost_do_not_ack_the_messages_that_come_in_their_place()
     {
         await using (var client = await BrokerClient.StartReadyAsync(_folder.Path))
@@ -190,21 +211,16 @@ public sealed class RecoveryTests : IDisposable
     [Fact]
     public async Task The_marker_of_acks_is_written_after_their_file_and_its_folder_are_synced()
     {
-        var synced = new List<string>();
         var path = Path.Combine(_folder.Path, "1.acks");
-        using var acks = AckLog.New(path, new AckState(0), new BrokerFiles(afterSync: (file, _) =>
-        {
-            synced.Add(file);
-            File.Exists(path).ShouldBeTrue();
-            File.Exists(path + ".synced").ShouldBeFalse();
-        }));
+        var store = new RecordingStore();
+        using var acks = AckLog.New(path, new AckState(0), new BrokerFiles(store: store));
         acks.Ack([0]);
         File.Exists(path + ".synced").ShouldBeFalse();
+        store.Steps.Clear();
 
         acks.Sync(new Lock());
 
-        synced.ShouldBe([path]);
-        File.Exists(path + ".synced").ShouldBeTrue();
+        store.Steps.ShouldBe([$"folder {_folder.Path}", $"file {path}", $"open {path}.synced"]);
     }
 
     [Fact]

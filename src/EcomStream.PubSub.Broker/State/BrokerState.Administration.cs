@@ -20,8 +20,7 @@ internal sealed partial class BrokerState
             CheckSchema(settings.Schema);
 
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            var entry = new BrokerMetadata.TopicEntry(_metadata.NextId, name, false) { Settings = settings };
-            DeleteLeftovers([_folder.TopicFolder(entry.Id)]);
+            var entry = new BrokerMetadata.TopicEntry(FreeId(id => [_folder.TopicFolder(id)]), name, false) { Settings = settings };
             var topic = OpenTopic(entry);
             try
             {
@@ -89,8 +88,7 @@ internal sealed partial class BrokerState
             var topic = Topic(topicName);
             CheckDeadLetterTopic(settings);
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            var id = _metadata.NextId;
-            DeleteLeftovers(AckLog.FilesOf(_folder.AckPath(id)));
+            var id = FreeId(number => AckLog.FilesOf(_folder.AckPath(number)));
             var subscription = topic.Add(() =>
             {
                 var end = topic.Log.EndOffset;

@@ -6,6 +6,8 @@ namespace EcomStream.PubSub.Broker.State;
 /// <summary>Deleting the files of what is deleted.</summary>
 internal sealed partial class BrokerState
 {
+    private const int MostSkippedIds = 100;
+
     private readonly ConcurrentQueue<string> _toDelete = [];
 
     /// <summary>Deletes the files of what is deleted, once that is durable.</summary>
@@ -45,7 +47,24 @@ internal sealed partial class BrokerState
         }
     }
 
-    // As DeleteLeftovers, for all files without an entry when the folder is opened.
+    // The next number whose files do not exist or can be deleted.
+    private int FreeId(Func<int, IEnumerable<string>> files)
+    {
+        for (var id = _metadata.NextId; ; id++)
+        {
+            try
+            {
+                DeleteLeftovers(files(id));
+                return id;
+            }
+            catch (IOException error) when (id < _metadata.NextId + MostSkippedIds)
+            {
+                _logger.LogWarning("The number {Id} is skipped, because its unused files cannot be deleted: {Reason}", id, error.Message);
+            }
+        }
+    }
+
+    // Deletes all files without an entry when the folder is opened.
     private void DeleteOrphans()
     {
         var orphans = _folder.Orphans(_metadata.Topics.Keys.ToHashSet(), _metadata.Subscriptions.Keys.ToHashSet(), _metadata.Snapshots.Keys.ToHashSet()).ToList();

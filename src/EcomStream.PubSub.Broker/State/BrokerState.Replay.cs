@@ -95,6 +95,7 @@ internal sealed partial class BrokerState
     {
         lock (_lock)
         {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             var subscription = Subscription(subscriptionName);
             subscription.Topic.WithoutReclaiming(() =>
             {

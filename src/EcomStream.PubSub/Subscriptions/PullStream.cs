@@ -143,7 +143,7 @@ internal sealed class PullStream(
             catch (RpcException error) when (!stop.IsCancellationRequested)
             {
                 // Usually the server has ended the call, and the responses end with its status, while the error of the write
-                // may only say "cancelled". That error is reported if the server sends no status, or does not end the call.
+                // may only say "cancelled". That error is reported if the server does not end the call within this time, or ends it without an error.
                 unwritten = error.StatusCode == StatusCode.OK ? null : Unwritten(error);
                 reading.CancelAfter(DrainSilence);
             }

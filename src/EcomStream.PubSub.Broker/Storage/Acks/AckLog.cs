@@ -36,7 +36,7 @@ internal sealed class AckLog : IDisposable
     {
         if (!files.Store.Exists(path))
         {
-            if (IsMissing(path, files.Store))
+            if (start is not null && IsMissing(path, files.Store))
             {
                 throw new BrokerStartException(
                     $"The acks {path} are missing, although they were synced. Restore a copy of the broker's folder, or let `ecomstream broker repair` "
@@ -67,7 +67,7 @@ internal sealed class AckLog : IDisposable
         return new AckLog(AckFile.Open(path, end, files), acks);
     }
 
-    /// <summary>Whether a file is missing that was synced: its <see cref="SyncMarker"/> is written after that.</summary>
+    /// <summary>Whether a file is missing although it was synced. Its <see cref="SyncMarker"/> is written after the sync.</summary>
     public static bool IsMissing(string path, FileStore store) => !store.Exists(path) && store.Exists(AckFile.MarkerPath(path));
 
     /// <summary>

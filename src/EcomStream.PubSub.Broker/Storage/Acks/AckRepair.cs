@@ -2,7 +2,7 @@ namespace EcomStream.PubSub.Broker.Storage;
 
 /// <summary>
 /// Reads a file of acks around damage. Messages whose acks cannot be read count as not acked, so that they are delivered again;
-/// when the first frame is damaged, these are all messages that no other frame acks.
+/// when the first frame is damaged, these are all messages that no other frame acks, and when the file is missing, all messages.
 /// </summary>
 internal static class AckRepair
 {
@@ -16,6 +16,7 @@ internal static class AckRepair
         {
             // Without the marker the subscription begins where it was created.
             files?.Delete(AckFile.MarkerPath(path));
+            files?.SyncDirectory(Path.GetDirectoryName(path)!);
             return [new LogDamage(path, 0, 0, 0, 0) { IsOfAcks = true }];
         }
 

@@ -91,13 +91,33 @@ internal sealed class DiskFileStore : FileStore
     {
         public override long Length => RandomAccess.GetLength(handle);
 
-        public override void SetLength(long length) => RandomAccess.SetLength(handle, length);
+        public override void SetLength(long length) => Try("", _ => RandomAccess.SetLength(handle, length));
 
-        public override int Read(Span<byte> buffer, long position) => RandomAccess.Read(handle, buffer, position);
+        public override int Read(Span<byte> buffer, long position)
+        {
+            try
+            {
+                return RandomAccess.Read(handle, buffer, position);
+            }
+            catch (UnauthorizedAccessException denied)
+            {
+                throw new IOException(denied.Message, denied);
+            }
+        }
 
-        public override void Write(ReadOnlySpan<byte> bytes, long position) => RandomAccess.Write(handle, bytes, position);
+        public override void Write(ReadOnlySpan<byte> bytes, long position)
+        {
+            try
+            {
+                RandomAccess.Write(handle, bytes, position);
+            }
+            catch (UnauthorizedAccessException denied)
+            {
+                throw new IOException(denied.Message, denied);
+            }
+        }
 
-        public override void Flush() => RandomAccess.FlushToDisk(handle);
+        public override void Flush() => Try("", _ => RandomAccess.FlushToDisk(handle));
 
         public override void Dispose() => handle.Dispose();
     }

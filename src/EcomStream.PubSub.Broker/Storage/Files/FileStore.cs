@@ -1,6 +1,6 @@
 namespace EcomStream.PubSub.Broker.Storage;
 
-/// <summary>Where the files of a broker are: on the disk, or in memory. Whatever the disk refuses is an <see cref="IOException"/>.</summary>
+/// <summary>Where the files of a broker are: on the disk, or in memory. Every error of the disk is an <see cref="IOException"/>.</summary>
 internal abstract class FileStore
 {
     /// <exception cref="IOException">The file cannot be opened, or is missing where it has to exist.</exception>

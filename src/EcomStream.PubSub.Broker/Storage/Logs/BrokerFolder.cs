@@ -33,7 +33,7 @@ internal sealed class BrokerFolder : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new BrokerStartException($"The broker's folder {path} cannot be created ({error.Message}). Give another folder.", error);
+            throw new BrokerStartException($"The broker's folder {path} cannot be created ({error.Message.TrimEnd('.')}). Give another folder.", error);
         }
 
         try
@@ -44,7 +44,7 @@ internal sealed class BrokerFolder : IDisposable
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new BrokerStartException(
-                $"The broker's folder {path} is in use by another broker, or may not be written ({error.Message}). Stop the other one, or give another folder.", error)
+                $"The broker's folder {path} is in use by another broker, or may not be written ({error.Message.TrimEnd('.')}). Stop the other one, or give another folder.", error)
             {
                 IsFolderInUse = error is IOException,
             };
@@ -65,12 +65,13 @@ internal sealed class BrokerFolder : IDisposable
 
     /// <summary>
     /// Files and folders of topics, subscriptions and snapshots that are not among the given ones: what a crash left between
-    /// creating or deleting them and noting it.
+    /// creating or deleting them and noting it. In the order in which they are deleted: a marker without its file would be damage.
     /// </summary>
     public IEnumerable<string> Orphans(IReadOnlySet<int> topics, IReadOnlySet<int> subscriptions, IReadOnlySet<int> snapshots) =>
     [
         .. Unknown(Directory.GetDirectories(Path.Combine(_path, "topics")), topics),
-        .. Unknown(Directory.GetFiles(Path.Combine(_path, "subscriptions")), subscriptions),
+        .. Unknown(Directory.GetFiles(Path.Combine(_path, "subscriptions")), subscriptions)
+            .OrderByDescending(path => path.EndsWith(AckFile.MarkerPath(""), StringComparison.Ordinal)),
         .. Unknown(Directory.GetFiles(Path.Combine(_path, "snapshots")), snapshots),
     ];
 

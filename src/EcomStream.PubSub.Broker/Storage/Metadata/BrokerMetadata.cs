@@ -57,7 +57,7 @@ internal sealed record BrokerMetadata : StoredRecord
     {
         public TopicSettings Settings { get; init; } = new();
 
-        /// <summary>Its folder is durable: that the folder is missing is damage. A topic without synced messages may have none.</summary>
+        /// <summary>Its log is durable: a missing log is damage. A topic without synced messages may have none.</summary>
         public bool IsStored { get; init; }
 
         protected override IEnumerable<StoredRecord?> Parts => [Settings];

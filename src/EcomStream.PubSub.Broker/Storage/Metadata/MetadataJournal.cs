@@ -215,9 +215,14 @@ internal sealed class MetadataJournal : IDisposable
     // Applies the changes since broker.json was written. Returns whether there is a journal to fold in.
     private bool Replay(ILogger logger)
     {
+        var marker = _path + ".synced";
         if (!_files.Store.Exists(_path))
         {
-            return false;
+            return !_files.Store.Exists(_metadataPath) || SyncMarker.Read(_files.Store, marker, _generation) is not > 0
+                ? false
+                : throw new BrokerStartException(
+                    $"{_path} is missing, although it was synced: it lists the topics and subscriptions that were created last. Restore a copy of the "
+                    + $"broker's folder, or delete {marker} to continue without them.");
         }
 
         var bytes = _files.Store.ReadAllBytes(_path);
@@ -241,7 +246,7 @@ internal sealed class MetadataJournal : IDisposable
 
         if (at < bytes.Length)
         {
-            var mayBeUnsynced = SyncMarker.Read(_files.Store, _path + ".synced", _generation) is not { } synced || synced <= at;
+            var mayBeUnsynced = SyncMarker.Read(_files.Store, marker, _generation) is not { } synced || synced <= at;
             if (!mayBeUnsynced)
             {
                 throw new BrokerStartException(
