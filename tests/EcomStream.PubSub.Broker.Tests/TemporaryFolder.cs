@@ -32,7 +32,9 @@ internal sealed class TemporaryFolder : IDisposable
     public TemporaryFolder Snapshot()
     {
         var copy = new TemporaryFolder();
-        foreach (var file in Files())
+
+        // First the markers, which say how far other files are synced: these may be newer, but not older.
+        foreach (var file in Files().Where(file => file.EndsWith("synced", StringComparison.Ordinal)).Concat(Files().Where(file => !file.EndsWith("synced", StringComparison.Ordinal))))
         {
             var target = System.IO.Path.Combine(copy.Path, System.IO.Path.GetRelativePath(Path, file));
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);

@@ -57,7 +57,7 @@ internal sealed partial class BrokerState
                 DeleteLeftovers(files(id));
                 return id;
             }
-            catch (IOException error) when (id < _metadata.NextId + MostSkippedIds)
+            catch (IOException error) when (id < _metadata.NextId + MostSkippedIds && _options.Files.Failure is null)
             {
                 _logger.LogWarning("The number {Id} is skipped, because its unused files cannot be deleted: {Reason}", id, error.Message);
             }

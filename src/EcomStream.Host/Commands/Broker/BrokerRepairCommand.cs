@@ -32,7 +32,7 @@ internal static class BrokerRepairCommand
                 damages.Count == 0 ? "no damage"
                 : $"{(isDry ? "would lose" : "lost")} {damages.Sum(damage => damage.LostMessages)} messages; all others keep their ids"
                     + (damages.Any(damage => damage.IsOfAcks) ? ", and acks that cannot be read are lost: their messages are delivered again" : " and acks")
-                    + (isDry || damages.All(damage => damage.Length == 0) ? "" : ". The damaged files are kept as *.damaged"));
+                    + (isDry || damages.All(damage => !File.Exists(damage.File + ".damaged")) ? "" : ". The damaged files are kept as *.damaged"));
             return isDry && damages.Count > 0 ? Exit.Differences : Exit.Ok;
         });
     }

@@ -185,6 +185,8 @@ internal sealed class MetadataJournal : IDisposable
         _length = 0;
         try
         {
+            // The marker may be of a journal that was lost.
+            _marker.Write(_generation, 0);
             Write(JsonSerializer.SerializeToUtf8Bytes(_generation));
         }
         catch
@@ -222,7 +224,7 @@ internal sealed class MetadataJournal : IDisposable
                 ? false
                 : throw new BrokerStartException(
                     $"{_path} is missing, although it was synced: it lists the topics and subscriptions that were created last. Restore a copy of the "
-                    + $"broker's folder, or delete {marker} to continue without them.");
+                    + $"broker's folder, or delete {marker} to continue without them; their messages are deleted then.");
         }
 
         var bytes = _files.Store.ReadAllBytes(_path);
@@ -233,9 +235,12 @@ internal sealed class MetadataJournal : IDisposable
             if (isFirst)
             {
                 isFirst = false;
-                if (JsonSerializer.Deserialize<long>(json) != _generation)
+                if (JsonSerializer.Deserialize<long>(json) is var found && found != _generation)
                 {
-                    return true;
+                    return found < _generation || !_files.Store.Exists(_metadataPath)
+                        ? true
+                        : throw new BrokerStartException(
+                            $"{_path} is newer than {_metadataPath}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
                 }
             }
             else
@@ -244,15 +249,14 @@ internal sealed class MetadataJournal : IDisposable
             }
         }
 
+        if (SyncMarker.Read(_files.Store, marker, _generation) > at)
+        {
+            throw new BrokerStartException(
+                $"{_path} is damaged at byte {at}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+        }
+
         if (at < bytes.Length)
         {
-            var mayBeUnsynced = SyncMarker.Read(_files.Store, marker, _generation) is not { } synced || synced <= at;
-            if (!mayBeUnsynced)
-            {
-                throw new BrokerStartException(
-                    $"{_path} is damaged at byte {at}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
-            }
-
             logger.LogWarning("{File} ended in {Bytes} bytes of an unfinished write; they are cut off", _path, bytes.Length - at);
         }
 
