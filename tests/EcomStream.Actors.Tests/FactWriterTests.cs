@@ -20,7 +20,7 @@ public sealed class FactWriterTests : TestKit
     private readonly EcomStreamMetrics _metrics = new();
 
     public FactWriterTests()
-        : base(EcomStreamSettings.Reference)
+        : base(TestConfiguration.Reference)
     {
         _sink = CreateTestProbe();
         _shard = CreateTestProbe();
@@ -235,6 +235,33 @@ public sealed class FactWriterTests : TestKit
         _orders.Acked.ShouldBe(0);
         Volatile.Write(ref rejects, false);
         await Eventually.True(() => _orders.Acked == 5, "all are written");
+    }
+
+    [Fact]
+    public async Task An_order_that_was_decided_before_its_rejection_was_known_is_decided_again()
+    {
+        _store.BeforeWrite = writes =>
+        {
+            if (writes.Any(write => write.OrderId == 6))
+            {
+                throw new StoreRejectedException("no six");
+            }
+        };
+        var writer = Writer("linger = 1h, batch-size = 9");
+        for (var id = 1; id <= 9; id++)
+        {
+            writer.Tell(new WriteFact { OrderId = id, Order = Shop.Order(_orders, id, at: 5_000_001) });
+        }
+
+        var rejected = await _shard.ExpectMsgAsync<WriteRejected>();
+        var older = Shop.Order(_orders, 6, at: 1_000_001);
+        writer.Tell(new SettleAfterWrites(older));
+        (await _shard.ExpectMsgAsync<ShardBatch>()).Messages.ShouldBe([older]);
+        ((InMemoryDelivery)older.Delivery).IsAcked.ShouldBeFalse();
+
+        rejected.ReplyTo.Tell(new RejectionKnown(6));
+        writer.Tell(new SettleAfterWrites(older));
+        await Eventually.True(() => ((InMemoryDelivery)older.Delivery).IsAcked, "it is settled");
     }
 
     [Fact]

@@ -15,7 +15,7 @@ public sealed class IngestStreamTests : TestKit
     private readonly ActorMaterializer _materializer;
 
     public IngestStreamTests()
-        : base(EcomStreamSettings.Reference) => _materializer = Sys.Materializer();
+        : base(TestConfiguration.Reference) => _materializer = Sys.Materializer();
 
     [Fact]
     public async Task A_batch_is_handed_out_for_each_demand_and_the_control_completes_the_stream()

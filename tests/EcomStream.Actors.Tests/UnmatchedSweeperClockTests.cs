@@ -21,7 +21,7 @@ public sealed class UnmatchedSweeperClockTests : TestKit
 
     public UnmatchedSweeperClockTests()
         : base(ConfigurationFactory.ParseString("""akka.scheduler.implementation = "Akka.TestKit.TestScheduler, Akka.TestKit" """)
-            .WithFallback(EcomStreamSettings.Reference)) => _shard = CreateTestProbe();
+            .WithFallback(TestConfiguration.Reference)) => _shard = CreateTestProbe();
 
     private long NowMicros => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
 

@@ -16,7 +16,7 @@ public sealed class UnmatchedSweeperTests : TestKit
     private readonly TestProbe _shard;
 
     public UnmatchedSweeperTests()
-        : base(EcomStreamSettings.Reference) => _shard = CreateTestProbe();
+        : base(TestConfiguration.Reference) => _shard = CreateTestProbe();
 
     [Fact]
     public async Task Only_payments_whose_grace_is_over_on_the_watermark_are_looked_at()

@@ -18,7 +18,7 @@ public sealed class UnmatchedWriterTests : TestKit
     private readonly IActorRef _sink;
 
     public UnmatchedWriterTests()
-        : base(EcomStreamSettings.Reference)
+        : base(TestConfiguration.Reference)
     {
         var settings = EcomStreamSettings.Read(ConfigurationFactory.ParseString("ecomstream.dead-letters { min-backoff = 10ms, max-backoff = 20ms }"));
         _metrics = new EcomStreamMetrics(_pipeline);
@@ -495,13 +495,33 @@ public sealed class UnmatchedWriterTests : TestKit
         _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1, paymentId: 1)));
         _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1, paymentId: 2), DeadLetterReason.Superseded)));
         gate.SetResult();
-        await AwaitAssertAsync(() => _store.Unmatched.ShouldHaveSingleItem().PaymentKey.ShouldBe("2"));
-        most.ShouldBe(2);
-        _payments.Acked.ShouldBe(0);
-        _store.BeforeWriteUnmatched = null;
-        await ExpectMsgAsync<PaymentsParked>();
+
+        // The store accepts other rows, so that this one is at fault: its payment is dead-lettered.
+        var parked = await ExpectMsgAsync<PaymentsParked>();
+        parked.NotWaiting.ShouldHaveSingleItem().Key.ShouldBe("1");
         await ExpectMsgAsync<PaymentsDeadLettered>();
-        _publisher.Published.Count.ShouldBe(1);
+        await AwaitAssertAsync(() => _payments.Acked.ShouldBe(2));
+        _publisher.Published.Select(letter => letter.Message.Attributes["reason"]).ShouldBe(["superseded", "store-rejected"]);
+        _store.Unmatched.Select(row => row.Reason).ShouldBe([DeadLetterReason.Superseded, DeadLetterReason.StoreRejected], ignoreOrder: true);
+        _index.Contains(1).ShouldBeFalse();
+        most.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_payment_waits_while_the_store_rejects_every_row()
+    {
+        var rejections = 0;
+        _store.BeforeWriteUnmatched = _ =>
+        {
+            Interlocked.Increment(ref rejections);
+            throw new StoreRejectedException("the disk is full");
+        };
+        _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1)));
+        await AwaitAssertAsync(() => Volatile.Read(ref rejections).ShouldBeGreaterThan(6));
+        _payments.Acked.ShouldBe(0);
+        _publisher.Published.ShouldBeEmpty();
+        _store.BeforeWriteUnmatched = null;
+        (await ExpectMsgAsync<PaymentsParked>()).NotWaiting.ShouldBeNull();
     }
 
     [Fact]

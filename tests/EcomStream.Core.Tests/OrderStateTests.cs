@@ -29,6 +29,17 @@ public sealed class OrderStateTests
     }
 
     [Fact]
+    public void An_order_that_is_not_in_the_row_after_its_write_is_absent()
+    {
+        // The store has rejected it, or another program has deleted the row.
+        var state = New.Receive(Some.Order(2), out _).Loaded(null, [], out _);
+        state.OrderSide.ShouldBe(OrderSide.Absent);
+        var older = Some.Order(1);
+        state.Receive(older, out var decision).OrderSide.ShouldBe(OrderSide.Present);
+        decision.WriteOrder.ShouldBe(older);
+    }
+
+    [Fact]
     public void A_payment_for_an_order_that_is_not_known_reads_the_row_first()
     {
         New.Receive(Some.Payment(1), out var decision).ShouldBe(New);

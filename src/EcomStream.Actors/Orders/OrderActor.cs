@@ -79,11 +79,12 @@ internal sealed partial class OrderActor : ActorBase
             case InspectOrder inspect:
                 Inspect(inspect);
                 return;
-            case WriteRejected:
+            case WriteRejected rejected:
                 // What was taken for written is not in the row. What is not carried out yet is decided again without it.
                 Count();
                 _state = _state.Forgotten();
                 _requests?.DecideAgain();
+                rejected.ReplyTo.Tell(new RejectionKnown(rejected.OrderId), ActorRefs.NoSender);
                 break;
             case PaymentsParked parked:
                 Parked(parked);

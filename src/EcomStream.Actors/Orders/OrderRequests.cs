@@ -34,8 +34,8 @@ internal sealed class OrderRequests(long forgotten)
     public object? Undecided;
 
     /// <summary>
-    /// The order of what waits for dead letters was rejected by the store: its messages are decided again, before those that
-    /// were put off. A newer order that waits as well stays.
+    /// The store rejected a write of the order: messages that wait for dead letters are decided again, before those that were put
+    /// off. A newer order that waits as well stays.
     /// </summary>
     public void DecideAgain()
     {

@@ -98,8 +98,9 @@ internal sealed class OrderSupervisor : UntypedActor, IWithTimers
             case WriteRejected rejected when _live.ContainsKey(rejected.OrderId):
                 Send(rejected.OrderId, rejected, isOrder: false);
                 break;
-            case WriteRejected:
+            case WriteRejected rejected:
                 // The order is not in memory: nothing wrong is known of it.
+                rejected.ReplyTo.Tell(new RejectionKnown(rejected.OrderId), ActorRefs.NoSender);
                 break;
             case InspectOrder inspect when _live.TryGetValue(inspect.OrderId, out var inspected):
                 inspected.Actor.Tell(inspect, ActorRefs.NoSender);

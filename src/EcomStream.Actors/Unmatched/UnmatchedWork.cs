@@ -29,16 +29,22 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
     public bool KnowsUnjoined { get; private set; }
 
     /// <summary>Dead letters that were published, by id, with their reasons. Work that is decided again publishes none of them again.</summary>
-    public Dictionary<string, DeadLetterReason> Published { get; } = [];
+    public Dictionary<string, PendingDeadLetter> Published { get; } = [];
 
     /// <summary>What the commands do; null until the rows are read.</summary>
-    public UnmatchedLedger? Ledger { get; set; }
+    public UnmatchedLedger? Ledger { get; private set; }
 
     /// <summary>Rows that are written without their data, because the store rejected them with it, by payment key.</summary>
     public HashSet<string>? WithoutData { get; private set; }
 
-    /// <summary>Rows that are not written, because the store rejected them even without their data, by payment key.</summary>
+    /// <summary>Rows that are not written, because the store rejects them, by payment key.</summary>
     public HashSet<string>? Rejected { get; private set; }
+
+    /// <summary>Payments that cannot wait because the store rejects their rows, with its reason.</summary>
+    public Dictionary<PaymentReceived, string>? CannotWait { get; private set; }
+
+    /// <summary>How many rows the writer had written when the store first rejected a row that must have its data, by payment key.</summary>
+    public Dictionary<string, long> RejectedAt { get; } = [];
 
     /// <summary>Whether a write of it has failed, which may have taken effect all the same.</summary>
     public bool WasWritten { get; set; }
@@ -48,6 +54,10 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
 
     /// <summary>Ids of the rows that were to be healed, also by an attempt that seemed to fail.</summary>
     public HashSet<string>? Healed { get; set; }
+
+    /// <summary>Decides anew: nothing is known of the rows.</summary>
+    /// <param name="ledger">The ledger, without rows.</param>
+    public void Begin(UnmatchedLedger ledger) => (Ledger, WithoutData, Rejected, CannotWait) = (ledger, null, null, null);
 
     /// <summary>Adds the order's unjoined payments as they were read: those that wait first, the discarded ones last.</summary>
     /// <param name="rows">The rows.</param>
@@ -76,8 +86,29 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
     /// payment that waits cannot be joined without it.
     /// </summary>
     public bool MayLackData(UnmatchedPayment row) =>
-        Published.ContainsKey(row.Id)
+        (Published.TryGetValue(row.Id, out var letter) && letter.Message.Attributes.GetValueOrDefault(DeadLetter.SourceMessageId, row.MessageId) == row.MessageId)
         || (Ledger!.Existing(row.PaymentKey) is { Data.IsEmpty: true } before && before.MessageId == row.MessageId && before.Subscription == row.Subscription);
+
+    /// <summary>
+    /// The store rejects the row of payments that would wait, although it accepts others: they are dead-lettered instead.
+    /// </summary>
+    /// <returns>False for a row of other payments.</returns>
+    public bool TryGiveUp(UnmatchedPayment row, string why)
+    {
+        var payments = Commands.OfType<ParkPayments>().SelectMany(park => park.Payments).Where(payment => payment.Key == row.PaymentKey).ToList();
+        if (row.State != UnmatchedState.Waiting || payments.Count == 0)
+        {
+            return false;
+        }
+
+        (Rejected ??= []).Add(row.PaymentKey);
+        foreach (var payment in payments)
+        {
+            (CannotWait ??= [])[payment] = why;
+        }
+
+        return true;
+    }
 
     /// <summary>The store has rejected a row that may lack its data: it is to be written without the data or, after that, not at all.</summary>
     /// <returns>Whether it is to be written without its data.</returns>

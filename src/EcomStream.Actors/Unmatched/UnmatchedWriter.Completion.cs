@@ -33,7 +33,7 @@ internal sealed partial class UnmatchedWriter
 
     private void Index(UnmatchedWork work)
     {
-        var rows = work.Ledger!.Rows.Where(row => row is { IsMessage: false, IsUnjoined: true }).ToList();
+        var rows = work.Ledger!.Rows.Where(row => row is { IsMessage: false, IsUnjoined: true } && work.CannotWait?.Keys.Any(payment => payment.Key == row.PaymentKey) != true).ToList();
         if (rows.Any(row => row.State == UnmatchedState.Discarded))
         {
             _index.SetDiscarded(work.RowOrderId);
@@ -72,13 +72,22 @@ internal sealed partial class UnmatchedWriter
 
     private void Settle(UnmatchedWork work)
     {
+        foreach (var (payment, why) in work.CannotWait ?? [])
+        {
+            // It is acked with its dead letter.
+            _metrics.Rejected(1);
+            _queue.Enqueue(new DeadLetterMessage(
+                payment.Delivery, _settings.PaymentsDeadLetterTopic, DeadLetterReason.StoreRejected, why, payment.OrderId, payment.Payment.IdAsText));
+        }
+
         foreach (var command in work.Commands)
         {
             switch (command)
             {
                 case ParkPayments park:
-                    Ack(park.Payments);
-                    List<PaymentReceived> notWaiting = [.. park.Payments.Where(payment => !work.Ledger!.IsWaiting(payment))];
+                    Ack(park.Payments.Where(payment => work.CannotWait?.ContainsKey(payment) != true));
+                    List<PaymentReceived> notWaiting =
+                        [.. park.Payments.Where(payment => !work.Ledger!.IsWaiting(payment) || work.CannotWait?.ContainsKey(payment) == true)];
                     park.ReplyTo.Tell(new PaymentsParked(park.OrderId, park.Correlation, notWaiting.Count > 0 ? notWaiting : null), ActorRefs.NoSender);
                     break;
                 case DeadLetterPayments deadLetters:
@@ -130,7 +139,7 @@ internal sealed partial class UnmatchedWriter
 
     private void Count(UnmatchedWork work)
     {
-        foreach (var reason in work.Published.Values.GroupBy(reason => reason))
+        foreach (var reason in work.Published.Values.GroupBy(letter => letter.Reason))
         {
             _metrics.DeadLettered(reason.Key, reason.Count());
         }

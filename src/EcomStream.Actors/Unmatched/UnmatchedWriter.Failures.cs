@@ -21,7 +21,7 @@ internal sealed partial class UnmatchedWriter
             return;
         }
 
-        if (failed.Row is { } row)
+        if (failed.Row is { } row && batch.Failures % 10 == 0)
         {
             _log.Error(failed.Error, "The store rejected the unmatched row {RowId}, the only place of its data; it is tried again", row.Id);
         }

@@ -27,6 +27,7 @@ internal sealed partial class UnmatchedWriter
         {
             var applied = await _store.ChangeUnmatchedAsync(
                 [.. rows.Select(one => new UnmatchedChange(one.Work.Ledger!.Existing(one.Row.PaymentKey), one.Row))], CancellationToken.None);
+            Interlocked.Add(ref _rowsWritten, applied.Count(isApplied => isApplied));
             return rows.Where((_, i) => !applied[i]).Select(one => one.Work).ToHashSet();
         }
 
@@ -35,6 +36,7 @@ internal sealed partial class UnmatchedWriter
         if (unchanged.Length > 0)
         {
             await _store.WriteUnmatchedAsync(unchanged, CancellationToken.None);
+            Interlocked.Add(ref _rowsWritten, unchanged.Length);
         }
 
         return stale;
@@ -69,7 +71,7 @@ internal sealed partial class UnmatchedWriter
         }
 
         var times = stale.Max(work => ++work.TimesStale);
-        var again = new UnmatchedBatch([.. stale]) { Failures = (times / TimesStaleAtOnce) - 1 };
+        var again = new UnmatchedBatch([.. stale]) { Failures = Math.Max(0, (times / TimesStaleAtOnce) - 1) };
         if (times % TimesStaleAtOnce != 0)
         {
             Read(again);
@@ -113,10 +115,17 @@ internal sealed partial class UnmatchedWriter
                             error,
                             "The store rejected the unmatched row {RowId}; {Consequence}",
                             row.Id,
-                            work.Reject(row) ? "it is written without its data, which its dead letter has" : "its dead letter is published and has no row");
+                            work.Reject(row) ? "it is written without its data" : "it is left as it was");
                     }
                     catch (StoreRejectedException error)
                     {
+                        // A store that accepts other rows rejects this one for its own sake.
+                        if (!work.RejectedAt.TryAdd(row.PaymentKey, _rowsWritten) && work.RejectedAt[row.PaymentKey] < _rowsWritten && work.TryGiveUp(row, error.Message))
+                        {
+                            _log.Error(error, "The store rejected the unmatched row {RowId}; its payment is dead-lettered", row.Id);
+                            break;
+                        }
+
                         unwritten = (row, error);
                         break;
                     }

@@ -34,6 +34,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
     private int _reading;
     private int _writing;
     private int _failures;
+    private long _rowsWritten;
     private long _correlation;
     private long _timer;
 
@@ -130,7 +131,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
         var now = _time.GetUtcNow();
         foreach (var work in batch.Works)
         {
-            work.Ledger = new UnmatchedLedger(now, _settings.PaymentsDeadLetterTopic);
+            work.Begin(new UnmatchedLedger(now, _settings.PaymentsDeadLetterTopic));
         }
 
         var works = batch.Works.ToDictionary(work => work.RowOrderId);
@@ -206,7 +207,7 @@ internal sealed partial class UnmatchedWriter : UntypedActor, IWithTimers
         {
             foreach (var (id, deadLetter) in work.Ledger!.DeadLetters)
             {
-                work.Published[id] = deadLetter.Reason;
+                work.Published[id] = deadLetter;
             }
         }
 

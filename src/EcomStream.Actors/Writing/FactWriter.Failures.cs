@@ -102,7 +102,8 @@ internal sealed partial class FactWriter
                 ActorRefs.NoSender);
         }
 
-        _router.Route(new WriteRejected(work.OrderId));
+        _rejected[work.OrderId] = _rejected.GetValueOrDefault(work.OrderId) + 1;
+        _router.Route(new WriteRejected(work.OrderId, Self));
         if (done.PaymentPart is { } orphan)
         {
             // Its order is not in the row: each payment is decided again.

@@ -27,6 +27,9 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
     private readonly WriteQueue _queue = new();
     private readonly HashSet<StoreBatch> _retrying = [];
     private readonly List<IActorRef> _draining = [];
+
+    // Orders that may not know yet that a write of theirs was rejected, each with the number of those writes.
+    private readonly Dictionary<long, int> _rejected = [];
     private int _writesInFlight;
     private int _readsInFlight;
     private int _failures;
@@ -72,10 +75,21 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
             case WriteFact write:
                 Accept(write);
                 break;
+            case SettleAfterWrites settle when _rejected.ContainsKey(settle.OrderId):
+                // It may be older than what was rejected, so it is decided again.
+                _router.Route([settle.Message]);
+                break;
             case SettleAfterWrites settle:
                 if (!_queue.TrySettleLater(settle.Message))
                 {
                     SettleNow(settle.Message);
+                }
+
+                break;
+            case RejectionKnown { OrderId: var orderId }:
+                if (--_rejected[orderId] == 0)
+                {
+                    _rejected.Remove(orderId);
                 }
 
                 break;

@@ -52,7 +52,12 @@ internal sealed record PaymentRefused(PaymentReceived Payment) : IOrderMessage, 
 /// The store rejected a write of the order, whose messages are dead-lettered: to the supervisor, on to the order. What
 /// the order's actor takes for written is not in the row.
 /// </summary>
-internal sealed record WriteRejected(long OrderId) : IOrderMessage, INoSerializationVerificationNeeded;
+/// <param name="OrderId">The order.</param>
+/// <param name="ReplyTo">The writer, which receives <see cref="RejectionKnown"/>.</param>
+internal sealed record WriteRejected(long OrderId, IActorRef ReplyTo) : IOrderMessage, INoSerializationVerificationNeeded;
+
+/// <summary>The answer to <see cref="WriteRejected"/>: what the order sends from now on is decided without the rejected write.</summary>
+internal sealed record RejectionKnown(long OrderId) : IOrderMessage, INoSerializationVerificationNeeded;
 
 /// <summary>Asks for <see cref="WriterDrained"/> once every write has become durable or has failed at least once since.</summary>
 internal sealed class DrainWriter : INoSerializationVerificationNeeded
