@@ -68,7 +68,7 @@ public sealed class RecoveryTests : IDisposable
     }
 
     [Fact]
-    public async Task A_missing_or_truncated_journal_of_changes_that_was_synced_is_an_error_that_names_it()
+    public async Task A_missing_or_truncated_file_of_the_list_of_topics_is_an_error_that_names_it()
     {
         await using (await BrokerClient.StartReadyAsync(_folder.Path))
         {
@@ -79,6 +79,10 @@ public sealed class RecoveryTests : IDisposable
         await client.Publisher.CreateTopicAsync(new Topic { Name = "projects/p/topics/later" });
         using var copy = _folder.Snapshot();
         var journal = Path.Combine(copy.Path, "changes.broker.json");
+        var metadata = Path.Combine(copy.Path, "broker.json");
+        File.Move(metadata, metadata + ".away");
+        (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(copy.Path))).Message.ShouldContain(metadata);
+        File.Move(metadata + ".away", metadata);
         await File.WriteAllBytesAsync(journal, []);
         (await Should.ThrowAsync<BrokerStartException>(() => BrokerClient.StartAsync(copy.Path))).Message.ShouldContain(journal);
         File.Delete(journal);

@@ -237,10 +237,10 @@ internal sealed class MetadataJournal : IDisposable
                 isFirst = false;
                 if (JsonSerializer.Deserialize<long>(json) is var found && found != _generation)
                 {
-                    return found < _generation || !_files.Store.Exists(_metadataPath)
+                    return found < _generation
                         ? true
                         : throw new BrokerStartException(
-                            $"{_path} is newer than {_metadataPath}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+                            $"{_metadataPath} is missing, or older than {_path}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
                 }
             }
             else
