@@ -259,9 +259,43 @@ public sealed class FactWriterTests : TestKit
         (await _shard.ExpectMsgAsync<ShardBatch>()).Messages.ShouldBe([older]);
         ((InMemoryDelivery)older.Delivery).IsAcked.ShouldBeFalse();
 
+        // Nor is a payment written into a row without its order.
+        var payment = Shop.Payment(_payments, 6);
+        writer.Tell(new WriteFact { OrderId = 6, Payment = payment, Guarded = true });
+        (await _shard.ExpectMsgAsync<ShardBatch>()).Messages.ShouldBe([payment]);
+
         rejected.ReplyTo.Tell(new RejectionKnown(6));
         writer.Tell(new SettleAfterWrites(older));
         await Eventually.True(() => ((InMemoryDelivery)older.Delivery).IsAcked, "it is settled");
+    }
+
+    [Fact]
+    public async Task A_payment_that_was_to_be_settled_behind_one_that_is_rejected_is_decided_again()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.Write ? gate.Task : Task.CompletedTask;
+        _store.BeforeWrite = writes =>
+        {
+            if (writes.Any(write => write.OrderId == 6))
+            {
+                throw new StoreRejectedException("no six");
+            }
+        };
+        var writer = Writer("linger = 1h, batch-size = 9");
+        for (var id = 1; id <= 9; id++)
+        {
+            writer.Tell(new WriteFact { OrderId = id, Payment = Shop.Payment(_payments, id, at: 9_000_001) });
+        }
+
+        var older = Shop.Payment(_payments, 6, at: 3_000_001);
+        writer.Tell(new WriteFact { OrderId = 6, Order = Shop.Order(_orders, 6) });
+        writer.Tell(new SettleAfterWrites(older));
+        await IsIdle(writer);
+        gate.SetResult();
+        (await _sink.ExpectMsgAsync<DeadLetterMessage>()).PaymentId.ShouldBe("1006");
+        await _shard.ExpectMsgAsync<WriteRejected>();
+        (await _shard.ExpectMsgAsync<ShardBatch>()).Messages.ShouldBe([older]);
+        ((InMemoryDelivery)older.Delivery).IsAcked.ShouldBeFalse();
     }
 
     [Fact]

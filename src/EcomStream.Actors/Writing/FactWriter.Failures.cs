@@ -115,6 +115,11 @@ internal sealed partial class FactWriter
             others.AddRange(later.Messages);
             work.Pending = null;
         }
+        else if (!done.HasOrder && work.Pending is { Payment: null } order)
+        {
+            // They were to be settled behind the payment that was rejected.
+            others.AddRange(order.TakePayments());
+        }
 
         _router.Route(others);
 

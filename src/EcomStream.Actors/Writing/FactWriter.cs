@@ -136,6 +136,13 @@ internal sealed partial class FactWriter : UntypedActor, IWithTimers
 
     private void Accept(WriteFact write)
     {
+        if (_rejected.Count > 0 && write.Order is null && _rejected.ContainsKey(write.OrderId))
+        {
+            // Its order may be what was rejected, and without an order the payment has to wait.
+            _router.Route([.. new OrderMessage?[] { write.Payment }.OfType<OrderMessage>(), .. write.SettleAlso ?? []]);
+            return;
+        }
+
         if (_queue.TryAdd(write))
         {
             StartOrLinger();

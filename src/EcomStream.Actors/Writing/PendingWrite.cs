@@ -137,6 +137,14 @@ internal sealed class PendingWrite
         }
     }
 
+    /// <summary>Takes out the payment messages that it would settle without writing their columns.</summary>
+    public List<OrderMessage> TakePayments()
+    {
+        List<OrderMessage> taken = [.. _extras?.Messages?.OfType<PaymentReceived>() ?? []];
+        _extras?.Messages?.RemoveAll(message => message is PaymentReceived);
+        return taken;
+    }
+
     /// <summary>
     /// Divides it into a write of the order columns, which is returned, and one of the payment columns, its
     /// <see cref="PaymentPart"/>, each with the messages that it settles, so that one can succeed without the other.
