@@ -16,6 +16,8 @@ public sealed class UnmatchedWriterTests : TestKit
     private readonly string _pipeline = $"{Guid.NewGuid():n}";
     private readonly EcomStreamMetrics _metrics;
     private readonly IActorRef _sink;
+    private int _rejections;
+    private int _mostRows;
 
     public UnmatchedWriterTests()
         : base(TestConfiguration.Reference)
@@ -376,13 +378,7 @@ public sealed class UnmatchedWriterTests : TestKit
     [Fact]
     public async Task A_write_that_took_effect_does_not_undo_a_discard_when_its_batch_is_divided_because_of_another_order()
     {
-        // Both in one batch: the first one keeps the writer busy.
-        var gate = new TaskCompletionSource();
-        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
-        foreach (var order in (long[])[8, 9])
-        {
-            _sink.Tell(new RefreshIndex(order));
-        }
+        var gate = HoldTheWriter();
 
         var attempts = 0;
         _store.BeforeWriteUnmatched = rows =>
@@ -418,22 +414,9 @@ public sealed class UnmatchedWriterTests : TestKit
     [Fact]
     public async Task A_payment_that_waits_keeps_its_data_when_the_store_rejects_another_row_of_its_order()
     {
-        var gate = new TaskCompletionSource();
-        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
-        foreach (var order in (long[])[8, 9])
-        {
-            _sink.Tell(new RefreshIndex(order));
-        }
+        var gate = HoldTheWriter();
 
-        var most = 0;
-        _store.BeforeWriteUnmatched = rows =>
-        {
-            most = Math.Max(most, rows.Count);
-            if (rows.Any(row => row.PaymentKey == "2" && !row.Data.IsEmpty))
-            {
-                throw new StoreRejectedException("the row is too large");
-            }
-        };
+        RejectRows(row => row.PaymentKey == "2" && !row.Data.IsEmpty);
         _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1, paymentId: 1)));
         _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1, paymentId: 2), DeadLetterReason.Superseded)));
         gate.SetResult();
@@ -441,28 +424,15 @@ public sealed class UnmatchedWriterTests : TestKit
         await ExpectMsgAsync<PaymentsDeadLettered>();
         _store.Unmatched.Single(row => row.PaymentKey == "1").Data.IsEmpty.ShouldBeFalse();
         _store.Unmatched.Single(row => row.PaymentKey == "2").Data.IsEmpty.ShouldBeTrue();
-        most.ShouldBe(2);
+        _mostRows.ShouldBe(2);
     }
 
     [Fact]
     public async Task A_dead_letter_that_the_store_rejects_even_without_its_data_does_not_take_a_waiting_payment_with_it()
     {
-        var gate = new TaskCompletionSource();
-        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
-        foreach (var order in (long[])[8, 9])
-        {
-            _sink.Tell(new RefreshIndex(order));
-        }
+        var gate = HoldTheWriter();
 
-        var most = 0;
-        _store.BeforeWriteUnmatched = rows =>
-        {
-            most = Math.Max(most, rows.Count);
-            if (rows.Any(row => row.PaymentKey == "2"))
-            {
-                throw new StoreRejectedException("the row is too large");
-            }
-        };
+        RejectRows(row => row.PaymentKey == "2");
         _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1, paymentId: 2), DeadLetterReason.Superseded)));
         _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1, paymentId: 1)));
         gate.SetResult();
@@ -470,28 +440,15 @@ public sealed class UnmatchedWriterTests : TestKit
         await ExpectMsgAsync<PaymentsParked>();
         _store.Unmatched.ShouldHaveSingleItem().PaymentKey.ShouldBe("1");
         _publisher.Published.Count.ShouldBe(1);
-        most.ShouldBe(2);
+        _mostRows.ShouldBe(2);
     }
 
     [Fact]
     public async Task A_row_that_must_keep_its_data_does_not_keep_another_row_of_its_order_from_being_written()
     {
-        var gate = new TaskCompletionSource();
-        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
-        foreach (var order in (long[])[8, 9])
-        {
-            _sink.Tell(new RefreshIndex(order));
-        }
+        var gate = HoldTheWriter();
 
-        var most = 0;
-        _store.BeforeWriteUnmatched = rows =>
-        {
-            most = Math.Max(most, rows.Count);
-            if (rows.Any(row => row.PaymentKey == "1"))
-            {
-                throw new StoreRejectedException("the row is too large");
-            }
-        };
+        RejectRows(row => row.PaymentKey == "1");
         _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1, paymentId: 1)));
         _sink.Tell(Answers.DeadLetter(TestActor, new DeadLetterPayment(Shop.Payment(_payments, 1, paymentId: 2), DeadLetterReason.Superseded)));
         gate.SetResult();
@@ -504,20 +461,15 @@ public sealed class UnmatchedWriterTests : TestKit
         _publisher.Published.Select(letter => letter.Message.Attributes["reason"]).ShouldBe(["superseded", "store-rejected"]);
         _store.Unmatched.Select(row => row.Reason).ShouldBe([DeadLetterReason.Superseded, DeadLetterReason.StoreRejected], ignoreOrder: true);
         _index.Contains(1).ShouldBeFalse();
-        most.ShouldBe(2);
+        _mostRows.ShouldBe(2);
     }
 
     [Fact]
     public async Task A_payment_waits_while_the_store_rejects_every_row()
     {
-        var rejections = 0;
-        _store.BeforeWriteUnmatched = _ =>
-        {
-            Interlocked.Increment(ref rejections);
-            throw new StoreRejectedException("the disk is full");
-        };
+        RejectRows(_ => true);
         _sink.Tell(Answers.Park(TestActor, Shop.Payment(_payments, 1)));
-        await AwaitAssertAsync(() => Volatile.Read(ref rejections).ShouldBeGreaterThan(6));
+        await AwaitAssertAsync(() => Volatile.Read(ref _rejections).ShouldBeGreaterThan(6));
         _payments.Acked.ShouldBe(0);
         _publisher.Published.ShouldBeEmpty();
         _store.BeforeWriteUnmatched = null;
@@ -530,18 +482,10 @@ public sealed class UnmatchedWriterTests : TestKit
         await _store.WriteUnmatchedAsync(
             [UnmatchedRows.Encode(Shop.Payment(_payments, 1), DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1) with { Data = default }],
             CancellationToken.None);
-        var rejections = 0;
-        _store.BeforeWriteUnmatched = rows =>
-        {
-            if (rows.Any(row => !row.Data.IsEmpty))
-            {
-                Interlocked.Increment(ref rejections);
-                throw new StoreRejectedException("the row is too large");
-            }
-        };
+        RejectRows(row => !row.Data.IsEmpty);
         var newer = Shop.Payment(_payments, 1, at: 9_000_001, status: "Refunded");
         _sink.Tell(Answers.Park(TestActor, newer));
-        await AwaitAssertAsync(() => Volatile.Read(ref rejections).ShouldBeGreaterThan(3));
+        await AwaitAssertAsync(() => Volatile.Read(ref _rejections).ShouldBeGreaterThan(3));
         _payments.Acked.ShouldBe(0);
         _store.BeforeWriteUnmatched = null;
         await ExpectMsgAsync<PaymentsParked>();
@@ -554,13 +498,7 @@ public sealed class UnmatchedWriterTests : TestKit
         var payment = Shop.Payment(_payments, 1);
         await _store.WriteUnmatchedAsync(
             [UnmatchedRows.Encode(payment, DeadLetterReason.NoMatchingOrder, UnmatchedState.DeadLettered, 1) with { Data = default }], CancellationToken.None);
-        _store.BeforeWriteUnmatched = rows =>
-        {
-            if (rows.Any(row => !row.Data.IsEmpty))
-            {
-                throw new StoreRejectedException("the row is too large");
-            }
-        };
+        RejectRows(row => !row.Data.IsEmpty);
         _sink.Tell(Answers.Park(TestActor, payment));
         await ExpectMsgAsync<PaymentsParked>();
         _payments.Acked.ShouldBe(1);
@@ -622,6 +560,30 @@ public sealed class UnmatchedWriterTests : TestKit
         _store.Unmatched.Single(row => row.IsMessage).State.ShouldBe(UnmatchedState.Healed);
         _store.Unmatched.Single(row => !row.IsMessage).State.ShouldBe(UnmatchedState.Discarded);
     }
+
+    // Keeps the writer busy until the result is set, so that commands that are sent meanwhile are in one batch.
+    private TaskCompletionSource HoldTheWriter()
+    {
+        var gate = new TaskCompletionSource();
+        _store.BeforeCall = operation => operation == StoreOperation.ReadUnmatched ? gate.Task : Task.CompletedTask;
+        foreach (var order in (long[])[8, 9])
+        {
+            _sink.Tell(new RefreshIndex(order));
+        }
+
+        return gate;
+    }
+
+    // The store rejects writes with such a row. Counts rejections, and the most rows of a write.
+    private void RejectRows(Func<UnmatchedPayment, bool> condition) => _store.BeforeWriteUnmatched = rows =>
+    {
+        _mostRows = Math.Max(_mostRows, rows.Count);
+        if (rows.Any(condition))
+        {
+            Interlocked.Increment(ref _rejections);
+            throw new StoreRejectedException("the row is too large");
+        }
+    };
 
     private async Task WriteDiscardedAsync(int count) => await _store.WriteUnmatchedAsync(
         [

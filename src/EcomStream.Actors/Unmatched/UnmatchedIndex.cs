@@ -115,7 +115,7 @@ public sealed class UnmatchedIndex
     /// Orders with an entry for which the full sweep has found no row. Their payments have changed during the sweep, or were
     /// discarded or deleted by another program. Orders with payments that wait are not among them.
     /// </summary>
-    /// <param name="limit">At most so many.</param>
+    /// <param name="limit">At most this many.</param>
     internal IReadOnlyCollection<long> NotFoundBySweep(int limit)
     {
         var sweep = _sweep;
@@ -179,6 +179,8 @@ public sealed class UnmatchedIndex
         }
     }
 
+    private Entry DeadLettered => new(0, _sweep, IsWaiting: false, HasDeadLettered: true);
+
     private Entry Replace(long orderId, Entry entry)
     {
         var before = _orders.GetValueOrDefault(orderId);
@@ -186,8 +188,6 @@ public sealed class UnmatchedIndex
         _waiting += (entry.IsWaiting ? 1 : 0) - (before.IsWaiting ? 1 : 0);
         return before;
     }
-
-    private Entry DeadLettered => new(0, _sweep, IsWaiting: false, HasDeadLettered: true);
 
     private readonly record struct Entry(long PublishTimeMicros, int Sweep, bool IsWaiting, bool HasDeadLettered);
 }

@@ -126,7 +126,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
 
         // A payment that was dead-lettered already is not published again, unless an operator has replayed it; its row
         // takes the data of the newer message. A row that the store accepted only without its data gets another chance.
-        var replayed = payment.Replay is not null && payment.Stamp > existing.Stamp;
+        var replayed = IsNewReplay(payment, existing);
         row = (age == 0 && !existing.Data.IsEmpty ? existing : existing.WithMessageOf(row)) with { Replays = Math.Max(existing.Replays, row.Replays) };
         Change(existing.IsHealable && !replayed
             ? row
@@ -177,7 +177,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
             };
 
             // Of a payment that was discarded, this is a newer message. A replay is published again.
-            var isGivenUp = existing.State == UnmatchedState.DeadLettered && !(payment.Replay is not null && payment.Stamp > existing.Stamp);
+            var isGivenUp = existing.State == UnmatchedState.DeadLettered && !IsNewReplay(payment, existing);
             if (isGivenUp && !DeadLetters.ContainsKey(row.Id))
             {
                 // It was published before: this is a redelivery, or a dead letter that turned out to be superseded.
@@ -201,7 +201,7 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
         var row = UnmatchedRows.Encode(deadLetter, _nowMicros);
         if (_rows.TryGetValue(row.PaymentKey, out var existing))
         {
-            if (deadLetter.Stamp <= existing.Stamp)
+            if (row.Stamp <= existing.Stamp)
             {
                 // A redelivery: its dead letter has been published. A broker whose data was deleted gives the same message
                 // ids again, but not the same publish times.
@@ -249,14 +249,14 @@ internal sealed class UnmatchedLedger(DateTimeOffset now, string paymentsTopic)
 
     private void HealReplayed(PaymentReceived payment)
     {
-        if (payment.Replay is not null
-            && _rows.TryGetValue(payment.Key, out var row)
-            && row.State != UnmatchedState.Healed
-            && payment.Stamp > row.Stamp)
+        if (_rows.TryGetValue(payment.Key, out var row) && row.State != UnmatchedState.Healed && IsNewReplay(payment, row))
         {
             Heal(row, $"replayed as message {payment.Delivery.MessageId} and joined");
         }
     }
+
+    // A replay that is delivered again is in the row already.
+    private static bool IsNewReplay(PaymentReceived payment, UnmatchedPayment row) => payment.Replay is not null && payment.Stamp > row.Stamp;
 
     private static string Detail(DeadLetterPayment deadLetter) => deadLetter.Reason switch
     {

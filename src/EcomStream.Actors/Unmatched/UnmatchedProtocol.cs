@@ -141,9 +141,6 @@ internal sealed record DeadLetterMessage(
     public override long RowOrderId => DeadLetterId.OrderOfMessage(RowId);
 
     public override IEnumerable<string> PaymentKeys => [RowId];
-
-    /// <summary>The stamp of the message.</summary>
-    public Stamp Stamp => Stamp.Of(Delivery.PublishTimeMicros, Delivery.MessageId);
 }
 
 /// <summary>

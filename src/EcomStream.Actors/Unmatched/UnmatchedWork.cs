@@ -7,6 +7,9 @@ namespace EcomStream.Actors;
 /// <param name="commands">The commands.</param>
 internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedCommand> commands)
 {
+    // How many rows the writer had written when the store first rejected a row that must have its data, by payment key.
+    private Dictionary<string, long>? _rejectedAt;
+
     /// <summary>The order id in the key of the rows.</summary>
     public long RowOrderId { get; } = rowOrderId;
 
@@ -28,7 +31,7 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
     /// <summary>Whether all unjoined payments of the order were read.</summary>
     public bool KnowsUnjoined { get; private set; }
 
-    /// <summary>Dead letters that were published, by id, with their reasons. Work that is decided again publishes none of them again.</summary>
+    /// <summary>Dead letters that were published, by id. Work that is decided again publishes none of them again.</summary>
     public Dictionary<string, PendingDeadLetter> Published { get; } = [];
 
     /// <summary>What the commands do; null until the rows are read.</summary>
@@ -42,9 +45,6 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
 
     /// <summary>Payments that cannot wait because the store rejects their rows, with its reason.</summary>
     public Dictionary<PaymentReceived, string>? CannotWait { get; private set; }
-
-    /// <summary>How many rows the writer had written when the store first rejected a row that must have its data, by payment key.</summary>
-    public Dictionary<string, long> RejectedAt { get; } = [];
 
     /// <summary>Whether a write of it has failed, which may have taken effect all the same.</summary>
     public bool WasWritten { get; set; }
@@ -89,12 +89,27 @@ internal sealed class UnmatchedWork(long rowOrderId, IReadOnlyList<UnmatchedComm
         (Published.TryGetValue(row.Id, out var letter) && letter.Message.Attributes.GetValueOrDefault(DeadLetter.SourceMessageId, row.MessageId) == row.MessageId)
         || (Ledger!.Existing(row.PaymentKey) is { Data.IsEmpty: true } before && before.MessageId == row.MessageId && before.Subscription == row.Subscription);
 
+    /// <summary>Whether a payment is dead-lettered because the store rejects its row.</summary>
+    public bool IsGivenUp(PaymentReceived payment) => CannotWait?.ContainsKey(payment) == true;
+
+    /// <summary>Whether the payments of a row are dead-lettered because the store rejects it.</summary>
+    public bool IsGivenUp(UnmatchedPayment row) => CannotWait?.Keys.Any(payment => payment.Key == row.PaymentKey) == true;
+
     /// <summary>
-    /// The store rejects the row of payments that would wait, although it accepts others: they are dead-lettered instead.
+    /// The store has rejected a row that must have its data. If it has rejected the row before and accepted others since, the row
+    /// alone is at fault, and the payments that would wait in it are dead-lettered instead.
     /// </summary>
-    /// <returns>False for a row of other payments.</returns>
-    public bool TryGiveUp(UnmatchedPayment row, string why)
+    /// <param name="row">The row.</param>
+    /// <param name="rowsWritten">How many rows the writer has written.</param>
+    /// <param name="why">The reason of the store.</param>
+    /// <returns>False when the row is to be written again.</returns>
+    public bool TryGiveUp(UnmatchedPayment row, long rowsWritten, string why)
     {
+        if ((_rejectedAt ??= []).TryAdd(row.PaymentKey, rowsWritten) || _rejectedAt[row.PaymentKey] == rowsWritten)
+        {
+            return false;
+        }
+
         var payments = Commands.OfType<ParkPayments>().SelectMany(park => park.Payments).Where(payment => payment.Key == row.PaymentKey).ToList();
         if (row.State != UnmatchedState.Waiting || payments.Count == 0)
         {

@@ -33,7 +33,7 @@ internal sealed partial class UnmatchedWriter
 
     private void Index(UnmatchedWork work)
     {
-        var rows = work.Ledger!.Rows.Where(row => row is { IsMessage: false, IsUnjoined: true } && work.CannotWait?.Keys.Any(payment => payment.Key == row.PaymentKey) != true).ToList();
+        var rows = work.Ledger!.Rows.Where(row => row is { IsMessage: false, IsUnjoined: true } && !work.IsGivenUp(row)).ToList();
         if (rows.Any(row => row.State == UnmatchedState.Discarded))
         {
             _index.SetDiscarded(work.RowOrderId);
@@ -85,9 +85,8 @@ internal sealed partial class UnmatchedWriter
             switch (command)
             {
                 case ParkPayments park:
-                    Ack(park.Payments.Where(payment => work.CannotWait?.ContainsKey(payment) != true));
-                    List<PaymentReceived> notWaiting =
-                        [.. park.Payments.Where(payment => !work.Ledger!.IsWaiting(payment) || work.CannotWait?.ContainsKey(payment) == true)];
+                    Ack(park.Payments.Where(payment => !work.IsGivenUp(payment)));
+                    List<PaymentReceived> notWaiting = [.. park.Payments.Where(payment => !work.Ledger!.IsWaiting(payment) || work.IsGivenUp(payment))];
                     park.ReplyTo.Tell(new PaymentsParked(park.OrderId, park.Correlation, notWaiting.Count > 0 ? notWaiting : null), ActorRefs.NoSender);
                     break;
                 case DeadLetterPayments deadLetters:

@@ -119,14 +119,15 @@ internal sealed partial class UnmatchedWriter
                     }
                     catch (StoreRejectedException error)
                     {
-                        // A store that accepts other rows rejects this one for its own sake.
-                        if (!work.RejectedAt.TryAdd(row.PaymentKey, _rowsWritten) && work.RejectedAt[row.PaymentKey] < _rowsWritten && work.TryGiveUp(row, error.Message))
+                        if (work.TryGiveUp(row, _rowsWritten, error.Message))
                         {
                             _log.Error(error, "The store rejected the unmatched row {RowId}; its payment is dead-lettered", row.Id);
-                            break;
+                        }
+                        else
+                        {
+                            unwritten = (row, error);
                         }
 
-                        unwritten = (row, error);
                         break;
                     }
                 }
