@@ -80,6 +80,7 @@ public sealed class ConnectionTests : IDisposable
         await using var broker = await BrokerClient.StartReadyAsync(_folder.Path, o => o with { MaxConnections = 1 });
         using var channel = GrpcChannel.ForAddress($"http://{broker.Broker.Endpoint}");
 
+        // gRPC compares a deadline with the system's clock.
         var refused = await Should.ThrowAsync<RpcException>(async () =>
             await new Publisher.PublisherClient(channel).ListTopicsAsync(new ListTopicsRequest { Project = "projects/p" }, deadline: DateTime.UtcNow.AddSeconds(20)));
 

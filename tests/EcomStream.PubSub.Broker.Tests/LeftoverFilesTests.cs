@@ -68,6 +68,8 @@ public sealed class LeftoverFilesTests : IDisposable
         await client.Publisher.CreateTopicAsync(new Topic { Name = BrokerClient.Topic, MessageRetentionDuration = Duration.FromTimeSpan(TimeSpan.FromDays(1)) });
         await client.Subscriber.CreateSubscriptionAsync(new Subscription { Name = BrokerClient.Subscription, Topic = BrokerClient.Topic });
         await client.PublishAsync("new");
+
+        // The broker's clock is that of the system.
         await client.Subscriber.SeekAsync(new SeekRequest { Subscription = BrokerClient.Subscription, Time = Timestamp.FromDateTime(DateTime.UtcNow.AddHours(-1)) });
 
         (await client.PullAsync()).Select(BrokerClient.Text).ShouldBe(["new"]);

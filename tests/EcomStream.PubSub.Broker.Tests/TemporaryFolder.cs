@@ -34,7 +34,7 @@ internal sealed class TemporaryFolder : IDisposable
         var copy = new TemporaryFolder();
 
         // First the markers, which say how far other files are synced: these may be newer, but not older.
-        foreach (var file in Files().Where(file => file.EndsWith("synced", StringComparison.Ordinal)).Concat(Files().Where(file => !file.EndsWith("synced", StringComparison.Ordinal))))
+        foreach (var file in Files().OrderByDescending(file => file.EndsWith("synced", StringComparison.Ordinal)))
         {
             var target = System.IO.Path.Combine(copy.Path, System.IO.Path.GetRelativePath(Path, file));
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);

@@ -127,6 +127,7 @@ public sealed class GoogleAccessTests : IDisposable
         _tokenServers.Answer(Sts, """{"access_token":"federated","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3600}""");
         _tokenServers.Answer(
             "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/reader@shop.iam.gserviceaccount.com:generateAccessToken",
+            // The client of the tokens compares it with the system's clock.
             $$"""{"accessToken":"impersonated","expireTime":"{{DateTime.UtcNow.AddHours(1):yyyy-MM-ddTHH:mm:ssZ}}"}""");
 
         var access = await LoadAsync(Settings(FederationFile(), hocon: "credentials.impersonate = \"reader@shop.iam.gserviceaccount.com\""));

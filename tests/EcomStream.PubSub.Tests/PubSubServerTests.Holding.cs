@@ -76,6 +76,7 @@ public abstract partial class PubSubServerTests
         var name = connection.Settings.SubscriptionName(ShortDeadline);
         try
         {
+            // gRPC compares a deadline with the system's clock.
             var pulled = await connection.Subscriber.PullAsync(
                 new PullRequest { Subscription = name, MaxMessages = 1_000 }, deadline: DateTime.UtcNow.AddSeconds(1));
             if (pulled.ReceivedMessages.Count > 0)

@@ -16,24 +16,24 @@ internal sealed class DiskFileStore : FileStore
     private static readonly int _quotaExceeded = OperatingSystem.IsMacOS() ? 69 : 122;
 
     public override StoredFile Open(string path, FileMode mode) =>
-        new DiskFile(Try(path, p => File.OpenHandle(p, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete)));
+        new DiskFile(Try(() => File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete)));
 
     public override bool Exists(string path) => File.Exists(path);
 
-    public override byte[] ReadAllBytes(string path) => Try(path, File.ReadAllBytes);
+    public override byte[] ReadAllBytes(string path) => Try(() => File.ReadAllBytes(path));
 
-    public override void Move(string from, string to) => Try(to, p => File.Move(from, p, overwrite: true));
+    public override void Move(string from, string to) => Try(() => File.Move(from, to, overwrite: true));
 
-    public override void Delete(string path) => Try(path, File.Delete);
+    public override void Delete(string path) => Try(() => File.Delete(path));
 
     public override bool FolderExists(string path) => Directory.Exists(path);
 
-    public override void CreateFolder(string path) => Try(path, Directory.CreateDirectory);
+    public override void CreateFolder(string path) => Try(() => Directory.CreateDirectory(path));
 
-    public override void DeleteFolder(string path) => Try(path, p => Directory.Delete(p, recursive: true));
+    public override void DeleteFolder(string path) => Try(() => Directory.Delete(path, recursive: true));
 
     public override IReadOnlyList<string> FilesIn(string folder, string ending) =>
-        [.. Try(folder, p => Directory.GetFiles(p, "*" + ending)).Order(StringComparer.Ordinal)];
+        [.. Try(() => Directory.GetFiles(folder, "*" + ending)).Order(StringComparer.Ordinal)];
 
     // .NET opens no directories.
     public override void SyncFolder(string path)
@@ -57,23 +57,25 @@ internal sealed class DiskFileStore : FileStore
         }
     }
 
-    private static T Try<T>(string path, Func<string, T> access)
+    private static T Try<T>(Func<T> access)
     {
         try
         {
-            return access(path);
+            return access();
         }
         catch (UnauthorizedAccessException denied)
         {
-            throw new IOException(denied.Message, denied);
+            throw Refusal(denied);
         }
     }
 
-    private static void Try(string path, Action<string> access) => Try(path, p =>
+    private static void Try(Action access) => Try(() =>
     {
-        access(p);
+        access();
         return true;
     });
+
+    private static IOException Refusal(UnauthorizedAccessException denied) => new(denied.Message, denied);
 
     [DllImport("libc", EntryPoint = "open")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
@@ -91,8 +93,9 @@ internal sealed class DiskFileStore : FileStore
     {
         public override long Length => RandomAccess.GetLength(handle);
 
-        public override void SetLength(long length) => Try("", _ => RandomAccess.SetLength(handle, length));
+        public override void SetLength(long length) => Try(() => RandomAccess.SetLength(handle, length));
 
+        // A span cannot be captured.
         public override int Read(Span<byte> buffer, long position)
         {
             try
@@ -101,7 +104,7 @@ internal sealed class DiskFileStore : FileStore
             }
             catch (UnauthorizedAccessException denied)
             {
-                throw new IOException(denied.Message, denied);
+                throw Refusal(denied);
             }
         }
 
@@ -113,11 +116,11 @@ internal sealed class DiskFileStore : FileStore
             }
             catch (UnauthorizedAccessException denied)
             {
-                throw new IOException(denied.Message, denied);
+                throw Refusal(denied);
             }
         }
 
-        public override void Flush() => Try("", _ => RandomAccess.FlushToDisk(handle));
+        public override void Flush() => Try(() => RandomAccess.FlushToDisk(handle));
 
         public override void Dispose() => handle.Dispose();
     }

@@ -220,11 +220,14 @@ internal sealed class MetadataJournal : IDisposable
         var marker = _path + ".synced";
         if (!_files.Store.Exists(_path))
         {
-            return !_files.Store.Exists(_metadataPath) || SyncMarker.Read(_files.Store, marker, _generation) is not > 0
-                ? false
-                : throw new BrokerStartException(
+            if (_files.Store.Exists(_metadataPath) && SyncMarker.Read(_files.Store, marker, _generation) > 0)
+            {
+                throw new BrokerStartException(
                     $"{_path} is missing, although it was synced: it lists the topics and subscriptions that were created last. Restore a copy of the "
                     + $"broker's folder, or delete {marker} to continue without them; their messages are deleted then.");
+            }
+
+            return false;
         }
 
         var bytes = _files.Store.ReadAllBytes(_path);
@@ -235,12 +238,16 @@ internal sealed class MetadataJournal : IDisposable
             if (isFirst)
             {
                 isFirst = false;
-                if (JsonSerializer.Deserialize<long>(json) is var found && found != _generation)
+                var generation = JsonSerializer.Deserialize<long>(json);
+                if (generation > _generation)
                 {
-                    return found < _generation
-                        ? true
-                        : throw new BrokerStartException(
-                            $"{_metadataPath} is missing, or older than {_path}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+                    throw new BrokerStartException(
+                        $"{_metadataPath} is missing, or older than {_path}. Restore a copy of the broker's folder, or move the folder away to begin anew.");
+                }
+
+                if (generation < _generation)
+                {
+                    return true;
                 }
             }
             else
